@@ -1,0 +1,87 @@
+"""Benchmarks of population based training (PBT) against other hyperparameter searches.
+
+Reading order, which is the way of the data:
+
+1. `space`, `problem`, `catalogue`: what is tuned, and the named problems;
+2. `methods`: pure decisions (random search, grid search, PBT);
+3. `study`: a declared experiment and its flat list of runs;
+4. `engines`: what executes a run and times it (one process, Ray Tune);
+5. `trace`, `store`: what an engine emits, and the folder that keeps it;
+6. `runner`: runs a study, each run guarded in a child process;
+7. `metrics`, then `report`: numbers from traces, pages from numbers.
+
+Public names load on first use, so that importing the package stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pbtbench.catalogue import problem
+    from pbtbench.errors import BadInput
+    from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
+    from pbtbench.space import (
+        Choice,
+        Constant,
+        Hyperparameters,
+        IntUniform,
+        LogUniform,
+        Sampler,
+        Space,
+        Uniform,
+    )
+    from pbtbench.study import Run, Study
+    from pbtbench.trace import Trace
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BadInput": "errors",
+    "Choice": "space",
+    "Constant": "space",
+    "Hyperparameters": "space",
+    "IntUniform": "space",
+    "LogUniform": "space",
+    "LoopedPopulation": "problem",
+    "Objective": "problem",
+    "Population": "problem",
+    "Problem": "problem",
+    "Run": "study",
+    "Sampler": "space",
+    "Space": "space",
+    "State": "problem",
+    "Study": "study",
+    "Trace": "trace",
+    "Uniform": "space",
+    "problem": "catalogue",
+}
+
+__all__ = [
+    "BadInput",
+    "Choice",
+    "Constant",
+    "Hyperparameters",
+    "IntUniform",
+    "LogUniform",
+    "LoopedPopulation",
+    "Objective",
+    "Population",
+    "Problem",
+    "Run",
+    "Sampler",
+    "Space",
+    "State",
+    "Study",
+    "Trace",
+    "Uniform",
+    "__version__",
+    "problem",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pbtbench' has no attribute {name!r}")
+    return getattr(import_module(f"pbtbench.{_HOME[name]}"), name)

@@ -1,0 +1,118 @@
+"""From a name to a problem. The only importer of `problems`.
+
+A problem is named by its place under `problems/` (`toy.pbt_quadratic`), by `package.module:NAME`,
+or by the path of a file (`./my_problem.py`). Other packages add theirs through the entry point
+group `pbtbench.problems`, one entry for each package of problems.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from pbtbench.errors import BadInput, unknown
+from pbtbench.problem import Problem
+
+MARKER = "PBTBENCH_PROBLEMS"
+
+
+def names() -> list[str]:
+    """The names of all installed problems, sorted."""
+    return sorted(_places())
+
+
+def problem(reference: str) -> Problem:
+    """The problem that `reference` names; `BadInput` if there is none or it doesn't import."""
+    if reference.endswith(".py"):
+        return _named(_from_file(reference), "PROBLEM", reference)
+    if ":" in reference:
+        module, _, attribute = reference.partition(":")
+        return _named(_imported(module, reference), attribute, reference)
+    places = _places()
+    if reference not in places:
+        raise unknown("problem", reference, places)
+    return _named(_imported(places[reference], reference), "PROBLEM", reference)
+
+
+def absolute(reference: str) -> str:
+    """The reference such that it means the same in another working directory."""
+    return str(Path(reference).resolve()) if reference.endswith(".py") else reference
+
+
+def label(reference: str) -> str:
+    """The readable name that a reference gives its problem, fit for a folder's name."""
+    if reference.endswith(".py"):
+        return Path(reference).stem
+    return reference.removesuffix(":PROBLEM").replace(":", ".")
+
+
+def _places() -> dict[str, str]:
+    """Name -> module, over the shipped package and the entry points."""
+    packages = ["problems", *(e.value for e in entry_points(group="pbtbench.problems"))]
+    return {name: module for package in packages for name, module in _modules(package)}
+
+
+def _modules(package_name: str) -> Iterator[tuple[str, str]]:
+    package = _imported(package_name, package_name)
+    if package_name == "problems" and not getattr(package, MARKER, False):
+        where = package.__file__ or next(iter(package.__path__), "a folder")
+        raise BadInput(
+            f"{where} hides pbtbench's own package `problems`: rename it, or run from another folder"
+        )
+    prefix = f"{package_name}."
+    for info in pkgutil.walk_packages(package.__path__, prefix):
+        if not info.ispkg:
+            yield info.name.removeprefix(prefix), info.name
+
+
+def _imported(module: str, reference: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise _no_import(reference, error) from None
+
+
+def _from_file(reference: str) -> ModuleType:
+    path = Path(reference).resolve()
+    if not path.is_file():
+        raise BadInput(f"problem {reference!r}: no such file ({path})")
+    name = f"pbtbench_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"problem {reference!r}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise _no_import(reference, error) from None
+    return module
+
+
+def _no_import(reference: str, error: Exception) -> BadInput:
+    what = " ".join(str(error).split()) or type(error).__name__
+    return BadInput(
+        f"problem {reference!r} does not import: {type(error).__name__}: {what}; mend its file"
+    )
+
+
+def _named(module: ModuleType, attribute: str, reference: str) -> Problem:
+    found = getattr(module, attribute, None)
+    if not isinstance(found, Problem):
+        what = "has no" if found is None else f"has a {type(found).__name__}, not a Problem, as"
+        raise BadInput(
+            f"problem {reference!r}: {module.__name__} {what} {attribute}; "
+            f"define {attribute} = pbtbench.Problem(…)"
+        )
+    return replace(found, name=label(reference))

@@ -1,0 +1,111 @@
+"""Engines: what executes a run and yields its events. The only code that touches clocks, processes and Ray.
+
+One file here is one engine, its `ENGINE` constant. A file imports its framework only when it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pbtbench import catalogue, methods
+from pbtbench.errors import BadInput, unknown
+from pbtbench.trace import Outcome, Recorder, Watch
+
+if TYPE_CHECKING:
+    from pbtbench.methods import Method
+    from pbtbench.problem import Problem
+    from pbtbench.study import Run
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to execute a run."""
+
+    purpose: str
+    """One line: what it is and why it is there."""
+    transport: str
+    """How a state travels from donor to member."""
+    execute: Callable[[Run, Problem, Method, Recorder], None]
+    """Executes a run and records its rows; raises `RunFailed` when the run can't be completed."""
+    distributed: bool = False
+    """Whether it has more than one worker."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What a study may set for it, with defaults."""
+    close: Callable[[], None] = lambda: None
+    """Gives back what stays open between runs."""
+
+
+class RunFailed(Exception):
+    """A run that did not complete: its `cause` (`crash` or `hang`) and, as message, what happened."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def names() -> list[str]:
+    """The names of all engines, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name; `BadInput` for an unknown one."""
+    if name not in names():
+        raise unknown("engine", name, names())
+    found: Engine = importlib.import_module(f"{__name__}.{name}").ENGINE
+    return found
+
+
+def with_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """An engine's defaults with `options` over them; `BadInput` for one that it doesn't have."""
+    known = engine(name).options
+    for key in options:
+        if not known:
+            raise BadInput(f"engine {name!r} has no options, so {key!r} can't be set")
+        if key not in known:
+            raise unknown(f"option of engine {name!r}", key, known)
+    return {**known, **options}
+
+
+def execute(run: Run, watch: Watch | None = None) -> Outcome:
+    """Execute a run. A failure of the problem or of the engine is an outcome, not an exception;
+    `BadInput` passes through."""
+    chosen = engine(run.engine)
+    problem = catalogue.problem(run.problem)
+    method = methods.build(run.kind, run.interval, run.method_options)
+    recorder = Recorder()
+    if watch is not None:
+        watch(recorder)
+    cause = message = ""
+    try:
+        chosen.execute(run, problem, method, recorder)
+    except BadInput:
+        raise
+    except RunFailed as failure:
+        cause, message = failure.cause, str(failure)
+    except Exception as error:
+        cause = "crash"
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return outcome(run, recorder, cause, message)
+
+
+def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") -> Outcome:
+    """The outcome of a run that ends now, with an `error` row if it has a cause."""
+    wall_s = recorder.now()
+    if cause:
+        recorder.add("error", wall_s, detail={"cause": cause, "message": message})
+    chosen = engine(run.engine)
+    return Outcome(
+        trace=recorder.trace(run.id),
+        wall_s=wall_s,
+        workers=run.workers if chosen.distributed else 1,
+        transport=chosen.transport,
+        cluster=f"local-{os.cpu_count()}cpu",
+        cause=cause,
+        message=message,
+    )

@@ -1,0 +1,106 @@
+"""Methods: pure decisions. One file (or package) here is one method, its `METHOD` class.
+
+A method proposes starting hyperparameters and then, every `interval` iterations, decides for each
+member: keep on, or fork from a donor with new hyperparameters. It touches no clock, disk, engine or
+global random state.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from pbtbench.errors import BadInput, unknown
+from pbtbench.methods.leaderboard import Leaderboard
+from pbtbench.space import Hyperparameters, Space
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A decision: take the donor's state and go on with these hyperparameters."""
+
+    donor: int
+    hyperparameters: Hyperparameters
+
+
+class Method(Protocol):
+    """What every method offers. Concrete ones are frozen dataclasses: their fields are the options."""
+
+    interval: int | None
+    """Iterations between decisions; None for a method that never decides."""
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether all members decide together, on the same scores."""
+        ...
+
+    def propose(
+        self, space: Space, size: int, rng: np.random.Generator
+    ) -> Sequence[Hyperparameters]:
+        """Starting hyperparameters of at most `size` members."""
+        ...
+
+    def decide(
+        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Fork | None:
+        """What `member` does after its evaluation: fork, or (None) keep on."""
+        ...
+
+
+def kinds() -> list[str]:
+    """The names of all methods, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if _has_method(m.name))
+
+
+def method_class(kind: str) -> type[Any]:
+    """The class of a method; `BadInput` for an unknown name."""
+    if kind not in kinds():
+        raise unknown("method", kind, kinds())
+    found: type[Any] = importlib.import_module(f"{__name__}.{kind}").METHOD
+    return found
+
+
+def uses_interval(kind: str) -> bool:
+    """Whether the method decides at perturbation intervals."""
+    return any(f.name == "interval" for f in fields(method_class(kind)))
+
+
+def build(kind: str, interval: int | None, options: Mapping[str, Any]) -> Method:
+    """The method `kind` with a study's options; `BadInput` for one that it doesn't have."""
+    cls = method_class(kind)
+    known = [f.name for f in fields(cls) if f.name != "interval"]
+    for key in options:
+        if key not in known:
+            raise unknown(f"option of method {kind!r}", key, known)
+    given = dict(options) if interval is None else {**options, "interval": interval}
+    try:
+        method: Method = cls(**given)
+    except TypeError as error:
+        raise BadInput(f"method {kind!r}: {error}") from None
+    return method
+
+
+def _has_method(module: str) -> bool:
+    return hasattr(importlib.import_module(f"{__name__}.{module}"), "METHOD")
+
+
+def with_points(
+    points: Sequence[Mapping[str, Any]], space: Space, size: int, rng: np.random.Generator
+) -> list[Hyperparameters]:
+    """`size` starting hyperparameters: the given points first, then draws from the prior."""
+    for point in points:
+        for name in point:
+            if name not in space:
+                raise unknown("hyperparameter", name, space)
+    if len(points) > size:
+        raise BadInput(f"{len(points)} points for a population of {size}: raise the population")
+    given = [{**space.sample(rng), **point} for point in points]
+    for point in given:
+        if not space.contains(point):
+            raise BadInput(f"starting point {dict(point)} is out of bounds: {space}")
+    return [*given, *(space.sample(rng) for _ in range(size - len(given)))]

@@ -1,0 +1,45 @@
+"""Grid search: members start at the points of a full factorial and never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pbtbench.errors import BadInput
+from pbtbench.methods import Fork, with_points
+from pbtbench.methods.leaderboard import Leaderboard
+from pbtbench.space import Hyperparameters, Space
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """The largest balanced full factorial within the population, or explicit levels or points."""
+
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Explicit levels of some hyperparameters, which multiply out."""
+    points: Sequence[Mapping[str, Any]] = ()
+    """Explicit points, in place of a factorial."""
+    interval: ClassVar[None] = None
+    synchronous: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.values and self.points:
+            raise BadInput("method 'grid': give values or points, not both")
+
+    def propose(
+        self, space: Space, size: int, rng: np.random.Generator
+    ) -> Sequence[Hyperparameters]:
+        if self.points:
+            return with_points(self.points, space, len(self.points), rng)
+        return space.grid(size, self.values)
+
+    def decide(
+        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Fork | None:
+        return None
+
+
+METHOD = GridSearch

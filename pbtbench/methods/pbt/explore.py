@@ -1,0 +1,78 @@
+"""Explore: how a donor's hyperparameters are changed after they were copied (Jaderberg et al. 2017, 4.1.2)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from pbtbench.errors import BadInput
+from pbtbench.space import Hyperparameters, Space
+
+Explore = Callable[[Hyperparameters, Space, np.random.Generator], Hyperparameters]
+"""A user's explore function: a donor's hyperparameters -> the fork's."""
+
+
+def perturb(
+    hyperparameters: Hyperparameters,
+    space: Space,
+    rng: np.random.Generator,
+    resample_probability: float,
+    factors: Sequence[float],
+) -> Hyperparameters:
+    """Each dynamic hyperparameter is drawn anew with `resample_probability`, else moved by one of
+    `factors`; always within bounds."""
+    changed = dict(hyperparameters)
+    for name in space.dynamic:
+        if rng.random() < resample_probability:
+            changed[name] = space[name].sample(rng)
+        else:
+            factor = factors[int(rng.integers(len(factors)))]
+            changed[name] = space[name].perturb(changed[name], factor, rng)
+    return changed
+
+
+@cache
+def user_explore(reference: str) -> Explore:
+    """The function that `package.module:name` or `./file.py:name` names."""
+    place, _, name = reference.rpartition(":")
+    if not place:
+        raise BadInput(
+            f"explore {reference!r}: give 'perturb', 'package.module:name' or './file.py:name'"
+        )
+    try:
+        if place.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(place)
+        function = getattr(module, name)
+    except Exception as error:
+        raise BadInput(
+            f"explore {reference!r} can't be loaded: {type(error).__name__}: {error}"
+        ) from None
+    if not callable(function):
+        raise BadInput(f"explore {reference!r} is no function")
+    return _checked(function, reference)
+
+
+def _checked(function: Explore, reference: str) -> Explore:
+    def explore(
+        hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator
+    ) -> Hyperparameters:
+        changed = function(hyperparameters, space, rng)
+        if set(changed) != set(hyperparameters):
+            raise BadInput(
+                f"explore {reference!r} returned the hyperparameters {sorted(changed)}; "
+                f"it must return {sorted(hyperparameters)}"
+            )
+        return changed
+
+    return explore

@@ -1,0 +1,36 @@
+"""Random search: members start at draws from the prior and never change (Bergstra & Bengio 2012)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pbtbench.methods import Fork, with_points
+from pbtbench.methods.leaderboard import Leaderboard
+from pbtbench.space import Hyperparameters, Space
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Draws from the prior."""
+
+    points: Sequence[Mapping[str, Any]] = ()
+    """Starting points that the first members get instead of a draw."""
+    interval: ClassVar[None] = None
+    synchronous: ClassVar[bool] = True
+
+    def propose(
+        self, space: Space, size: int, rng: np.random.Generator
+    ) -> Sequence[Hyperparameters]:
+        return with_points(self.points, space, size, rng)
+
+    def decide(
+        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Fork | None:
+        return None
+
+
+METHOD = RandomSearch

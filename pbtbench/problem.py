@@ -1,0 +1,213 @@
+"""Problems, their populations and states: what is trained, and on what scale it is judged.
+
+A problem times, stores and logs nothing; a population does not choose who exploits whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pbtbench.errors import BadInput, unknown
+from pbtbench.space import Hyperparameters, Space
+
+State = dict[str, np.ndarray]
+"""A member's whole training state (weights, optimizer slots, step), flat, by name."""
+
+
+class Population(Protocol):
+    """`size` members that train side by side in one process.
+
+    What a member draws at step t depends on (its seed, t) alone: a state holds the step, never
+    the seed, so that a fork goes on with its own stream.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many members."""
+        ...
+
+    @property
+    def traces(self) -> int:
+        """Compilations so far (0 where nothing is compiled); a call that adds one took longer."""
+        ...
+
+    def train(self, steps: int) -> None:
+        """Train every member for `steps` steps, and return when the device is done."""
+        ...
+
+    def evaluate(self) -> Mapping[str, np.ndarray]:
+        """Each metric of every member, shape (size,)."""
+        ...
+
+    def state(self, member: int) -> State:
+        """A snapshot of the member's state that later training leaves alone."""
+        ...
+
+    def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
+        """Continue from a copy of `state` (None: keep the own one) with `hyperparameters`."""
+        ...
+
+
+@dataclass
+class LoopedPopulation:
+    """A population that loops over populations of one: the default for models of any kind."""
+
+    members: list[Population]
+
+    @property
+    def size(self) -> int:
+        return len(self.members)
+
+    @property
+    def traces(self) -> int:
+        return sum(member.traces for member in self.members)
+
+    def train(self, steps: int) -> None:
+        for member in self.members:
+            member.train(steps)
+
+    def evaluate(self) -> Mapping[str, np.ndarray]:
+        scores = [member.evaluate() for member in self.members]
+        return {metric: np.concatenate([s[metric] for s in scores]) for metric in scores[0]}
+
+    def state(self, member: int) -> State:
+        return self.members[member].state(0)
+
+    def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
+        self.members[member].adopt(0, state, hyperparameters)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is optimised: a metric, its direction, and what is known of its scale."""
+
+    metric: str
+    """Key of `Population.evaluate`'s result."""
+    goal: Literal["max", "min"]
+    targets: tuple[float, ...] = ()
+    """Scores worth timing, fixed before methods are compared."""
+    optimum: float | None = None
+    """The best score that can be reached, where it is known: regret counts from here."""
+    bound: float | None = None
+    """A score that nothing can beat (1 for an accuracy); the optimum where that is known."""
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("max", "min"):
+            raise BadInput(f"objective goal {self.goal!r}: give 'max' or 'min'")
+        if self.bound is None:
+            object.__setattr__(self, "bound", self.optimum)
+        for target in self.targets:
+            self.check_target(target)
+
+    @property
+    def sign(self) -> int:
+        """+1 where larger is better, −1 where smaller is: score × sign is to be maximised."""
+        return 1 if self.goal == "max" else -1
+
+    def reached(self, scores: np.ndarray, target: float) -> np.ndarray:
+        """Where `scores` are as good as `target` or better; NaN never is."""
+        return np.asarray(scores) * self.sign >= target * self.sign
+
+    def check_target(self, target: float) -> None:
+        """Raise `BadInput` if no score can reach `target`."""
+        if not np.isfinite(target):
+            raise BadInput(f"target {target}: give a finite number")
+        if self.bound is not None and target * self.sign > self.bound * self.sign:
+            side = "at most" if self.sign > 0 else "at least"
+            raise BadInput(
+                f"target {target:g}: no {self.metric} can reach it; it must be {side} {self.bound:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Card:
+    """What of a problem a report needs, so that results can be read without the problem's code."""
+
+    title: str
+    source: str
+    finding: str
+    objective: Objective
+    hyperparameters: Mapping[str, str]
+    """Name -> how it is declared, such as `LogUniform(low=0.0001, high=1.9, dynamic=True)`."""
+    dynamic: tuple[str, ...]
+    """Those that may change while training."""
+
+
+Start = Callable[..., Population]
+"""`start(hyperparameters, seeds, **options)`: a population whose member i starts with
+hyperparameters[i] and draws from seeds[i], a `np.random.SeedSequence`."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A benchmark problem. One file under `problems/`, or of your own, holds one as `PROBLEM`."""
+
+    title: str
+    """One line: what is trained."""
+    source: str
+    """Where it is defined: a citation."""
+    finding: str
+    """The known effect that it exists to show."""
+    space: Space
+    objective: Objective
+    iterations: int
+    """Default budget of each member."""
+    steps_per_iteration: int
+    start: Start
+    framework: str = "numpy"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of `start` that a study may set, with their defaults."""
+    name: str = ""
+    """Set by the catalogue: the place that the problem was found at."""
+
+    def __post_init__(self) -> None:
+        for key in ("iterations", "steps_per_iteration"):
+            if getattr(self, key) < 1:
+                raise BadInput(f"problem {self.title!r}: {key} must be at least 1")
+
+    def population(
+        self,
+        hyperparameters: Sequence[Hyperparameters],
+        seeds: Sequence[np.random.SeedSequence],
+        options: Mapping[str, Any] | None = None,
+    ) -> Population:
+        """Start a population of `len(hyperparameters)` members; `options` override the defaults."""
+        return self.start(hyperparameters, seeds, **self.with_options(options or {}))
+
+    def with_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults with `options` over them; `BadInput` for an option that doesn't exist."""
+        for key in options:
+            if key not in self.options:
+                raise unknown(f"option of problem {self.name or self.title}", key, self.options)
+        return {**self.options, **options}
+
+
+def card(problem: Problem) -> Card:
+    """The problem's card."""
+    return Card(
+        title=problem.title,
+        source=problem.source,
+        finding=problem.finding,
+        objective=problem.objective,
+        hyperparameters={name: str(h) for name, h in problem.space.items()},
+        dynamic=problem.space.dynamic,
+    )
+
+
+def member_seed(run_seed: int, member: int) -> np.random.SeedSequence:
+    """The seed of one member of a run, the same wherever and in whatever order members run."""
+    return np.random.SeedSequence(run_seed, spawn_key=(1, member))
+
+
+def method_rng(run_seed: int) -> np.random.Generator:
+    """The generator of a run's method: decisions draw from it alone."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(run_seed, spawn_key=(0,))))
+
+
+def state_bytes(state: State) -> int:
+    """Size of a state in bytes."""
+    return sum(array.nbytes for array in state.values())

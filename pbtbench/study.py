@@ -1,0 +1,308 @@
+"""A study: the declared experiment, and the flat list of runs that it comes to.
+
+    name = "mine"
+    problems = ["toy.noisy_quadratic"]
+    methods = ["pbt", "random", "wide"]
+    intervals = [1, 10]
+    [method.wide]            # a variant: another name for a method with options
+    is = "pbt"
+    perturbation_factors = [0.5, 2.0]
+    [[sweep]]                # as many as wanted: each is planned with the keys above, overridden
+    engines = ["tune"]
+    seeds = 1
+
+Keys that are not given have the problem's or this module's defaults. Nothing here imports Ray or
+TensorFlow, or reads a clock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pbtbench import catalogue, engines, methods
+from pbtbench.errors import BadInput, unknown
+from pbtbench.problem import Card, Objective, Problem, card
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class Sweep(BaseModel):
+    """The keys that span runs. Lists multiply out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    problems: Names | None = None
+    """Problems, by name, `package.module:NAME` or path."""
+    methods: Names = ["pbt", "random", "grid"]
+    """Methods, or names of `[method.NAME]` tables."""
+    engines: Names = ["inprocess"]
+    intervals: Annotated[list[Count], Field(min_length=1)] = [1]
+    """Perturbation intervals, in iterations, for methods that have one."""
+    population: Count = 8
+    """Members of each run."""
+    workers: Count = 2
+    """Workers of an engine that has several."""
+    iterations: Count | None = None
+    """Budget of each member; the problem's own by default."""
+    seeds: Count = 3
+    """Number of seeds: 0, 1, …"""
+    targets: list[float] | None = None
+    """Scores to time; the problem's own by default."""
+    limit_s: Annotated[float, Field(gt=0)] = 600.0
+    """Wall seconds after which a run counts as hung and is ended."""
+    options: dict[str, Any] = {}
+    """Options of the problems."""
+
+
+class Declaration(Sweep):
+    """A whole study file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] = "study"
+    title: str = ""
+    """One line: what the study shows."""
+    method: dict[str, dict[str, Any]] = {}
+    """Options of methods; a table with `is` is a variant of that method."""
+    engine: dict[str, dict[str, Any]] = {}
+    """Options of engines."""
+    sweep: list[dict[str, Any]] = []
+    """Sweeps: each is planned with the keys above, overridden."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one problem, on one engine, with one seed."""
+
+    id: str
+    """Readable, and the run's folder: `toy.pbt_quadratic/pbt/inprocess/k4/s0`."""
+    problem: str
+    """Reference for `catalogue.problem`."""
+    problem_options: Mapping[str, Any]
+    method: str
+    """The method's name in the study."""
+    kind: str
+    """The method itself."""
+    method_options: Mapping[str, Any]
+    interval: int | None
+    engine: str
+    engine_options: Mapping[str, Any]
+    seed: int
+    population: int
+    workers: int
+    iterations: int
+    targets: tuple[float, ...]
+    limit_s: float
+    card: Card
+    """What a report needs to know of the problem."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Run:
+        """What `to_dict` gave, also after a way through JSON."""
+        about = fields["card"]
+        objective = about["objective"]
+        return cls(
+            **{
+                **fields,
+                "targets": tuple(fields["targets"]),
+                "card": Card(
+                    **{
+                        **about,
+                        "dynamic": tuple(about["dynamic"]),
+                        "objective": Objective(
+                            **{**objective, "targets": tuple(objective["targets"])}
+                        ),
+                    }
+                ),
+            }
+        )
+
+    @property
+    def label(self) -> str:
+        """The method with its interval, as reports show it: `pbt k=4`."""
+        return self.method if self.interval is None else f"{self.method} k={self.interval}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated declaration and its runs."""
+
+    declaration: Declaration
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    def to_toml(self) -> str:
+        """The study as resolved: enough to run it again."""
+        return tomli_w.dumps(self.declaration.model_dump(exclude_none=True, exclude_unset=True))
+
+    @classmethod
+    def load(cls, reference: str | None, overrides: Mapping[str, Any] | None = None) -> Study:
+        """A study by the name of one that ships, or by path; None for an empty one.
+
+        `overrides` replace keys in it and in all of its sweeps. Raises `BadInput`.
+        """
+        text, where = _read(reference) if reference else ("", "command line")
+        try:
+            keys = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"{where}: not valid TOML: {error}") from None
+        given = {key: value for key, value in (overrides or {}).items() if value is not None}
+        base = {"name": Path(where).stem} if reference else {}
+        return cls.plan({**base, **keys, **given}, where, given)
+
+    @classmethod
+    def plan(
+        cls,
+        keys: Mapping[str, Any],
+        where: str = "study",
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Study:
+        """Validate a study's keys and lay out its runs, in the order given, seeds outermost."""
+        declaration = _validated(Declaration, keys, where)
+        sweeps = [_validated(Sweep, s, f"{where}: sweep") for s in declaration.sweep]
+        base = {k: getattr(declaration, k) for k in Sweep.model_fields}
+        runs: dict[str, Run] = {}
+        kept: list[dict[str, Any]] = []
+        for sweep in sweeps or [Sweep()]:
+            own = {**sweep.model_dump(exclude_unset=True), **(overrides or {})}
+            own = {k: v for k, v in own.items() if k in Sweep.model_fields}
+            kept.append(own)
+            for run in _runs(Sweep(**{**base, **own}), declaration, where):
+                if runs.setdefault(run.id, run) != run:
+                    raise BadInput(
+                        f"{where}: two sweeps plan {run.id} with different settings; "
+                        "give a method variant another name, or split the study"
+                    )
+        resolved = declaration.model_copy(update={"sweep": kept} if sweeps else {})
+        ordered = sorted(runs.values(), key=lambda run: run.seed)
+        return cls(resolved, tuple(ordered))
+
+
+def shipped() -> dict[str, str]:
+    """The studies that ship with the package: name -> title."""
+    folder = resources.files("pbtbench") / "studies"
+    return {
+        f.name.removesuffix(".toml"): tomllib.loads(f.read_text("utf-8")).get("title", "")
+        for f in sorted(folder.iterdir(), key=lambda f: f.name)
+        if f.name.endswith(".toml")
+    }
+
+
+def _read(reference: str) -> tuple[str, str]:
+    if reference.endswith(".toml"):
+        try:
+            return Path(reference).read_text("utf-8"), reference
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise BadInput(f"study {reference!r}: {reason}") from None
+    if reference not in shipped():
+        raise unknown("study (one that ships, or a path that ends in .toml)", reference, shipped())
+    file = resources.files("pbtbench") / "studies" / f"{reference}.toml"
+    return file.read_text("utf-8"), f"{reference}.toml"
+
+
+def _validated(model: type[Any], keys: Mapping[str, Any], where: str) -> Any:
+    try:
+        return model(**keys)
+    except ValidationError as invalid:
+        raise _bad_key(invalid.errors()[0], model, where) from None
+
+
+def _bad_key(error: Any, model: type[BaseModel], where: str) -> BadInput:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return BadInput(f"{where}: {unknown('key', key, model.model_fields)}")
+    remedy = re.sub(r"^Input should", "it should", error["msg"])
+    return BadInput(f"{where}: {key} = {json.dumps(error['input'], default=str)}: {remedy}")
+
+
+def _runs(sweep: Sweep, declaration: Declaration, where: str) -> list[Run]:
+    if not sweep.problems:
+        raise BadInput(
+            f"{where}: no problems; name some (problems = […] or --problems; see `pbtbench list`)"
+        )
+    return [
+        run
+        for reference in sweep.problems
+        for name in sweep.methods
+        for engine in sweep.engines
+        for run in _cell(sweep, declaration, reference, name, engine, where)
+    ]
+
+
+def _cell(
+    sweep: Sweep, declaration: Declaration, reference: str, name: str, engine: str, where: str
+) -> list[Run]:
+    problem = _problem(reference)
+    kind, options = _method(declaration, name)
+    intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
+    iterations = sweep.iterations or problem.iterations
+    targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
+    try:
+        engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
+        problem.with_options(sweep.options)
+        for target in targets:
+            problem.objective.check_target(target)
+        for interval in intervals:
+            if interval is not None and interval > iterations:
+                raise BadInput(
+                    f"interval {interval} is beyond the budget of {iterations} iterations of "
+                    f"{problem.name}: nothing would ever be perturbed"
+                )
+            methods.build(kind, interval, options)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    return [
+        Run(
+            id="/".join(
+                [problem.name, name, engine, *([f"k{interval}"] if interval else []), f"s{seed}"]
+            ),
+            problem=catalogue.absolute(reference),
+            problem_options=sweep.options,
+            method=name,
+            kind=kind,
+            method_options=options,
+            interval=interval,
+            engine=engine,
+            engine_options=engine_options,
+            seed=seed,
+            population=sweep.population,
+            workers=sweep.workers,
+            iterations=iterations,
+            targets=targets,
+            limit_s=sweep.limit_s,
+            card=card(problem),
+        )
+        for interval in intervals
+        for seed in range(sweep.seeds)
+    ]
+
+
+@cache
+def _problem(reference: str) -> Problem:
+    return catalogue.problem(reference)
+
+
+def _method(declaration: Declaration, name: str) -> tuple[str, dict[str, Any]]:
+    table = dict(declaration.method.get(name, {}))
+    kind = str(table.pop("is", name))
+    if kind not in methods.kinds():
+        raise unknown("method", kind, {*methods.kinds(), *declaration.method})
+    return kind, table

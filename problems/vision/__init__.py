@@ -1,0 +1,1 @@
+"""Image problems in TensorFlow, on data that needs no download."""
