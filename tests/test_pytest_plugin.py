@@ -1,0 +1,87 @@
+"""`pytest` leaves benchmarks out, `pytest --benchmark` runs only them, pytest-benchmark's flags go on working."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with one check, one benchmark by fixture and one by marker."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_check():
+            assert 1 + 1 == 2
+
+        def test_timed(benchmark):
+            assert benchmark(sum, [1, 2]) == 3
+
+        @pytest.mark.pbtbench
+        def test_marked():
+            assert sum([1, 2]) == 3
+        """
+    )
+    return pytester
+
+
+def run(suite: pytest.Pytester, *flags: str) -> pytest.RunResult:
+    return suite.runpytest("--strict-markers", "--benchmark-max-time=0.01", *flags)
+
+
+def test_an_ordinary_run_leaves_benchmarks_out_and_says_so(suite):
+    result = run(suite, "-v")
+    result.assert_outcomes(passed=1, deselected=2)
+    result.stdout.fnmatch_lines(["*::test_check PASSED*", "2 benchmarks left out: *--benchmark*"])
+
+
+def test_benchmark_runs_only_benchmarks(suite):
+    result = run(suite, "--benchmark", "-v")
+    result.assert_outcomes(passed=2, deselected=1)
+    result.stdout.fnmatch_lines(["*::test_timed PASSED*", "*::test_marked PASSED*"])
+    result.stdout.no_fnmatch_line("*left out*")
+
+
+def test_benchmark_stores_through_pytest_benchmark(suite):
+    run(suite, "--benchmark", "--benchmark-json=times.json").assert_outcomes(passed=2, deselected=1)
+    stored = json.loads((suite.path / "times.json").read_text())
+    assert [b["name"] for b in stored["benchmarks"]] == ["test_timed"]
+
+
+def test_benchmark_only_still_means_what_pytest_benchmark_says(suite):
+    run(suite, "--benchmark-only").assert_outcomes(passed=1, skipped=2)
+
+
+def test_benchmark_may_be_given_with_benchmark_only(suite):
+    run(suite, "--benchmark", "--benchmark-only").assert_outcomes(passed=1, skipped=1, deselected=1)
+
+
+def test_a_benchmark_named_by_its_id_waits_for_the_flag_too(suite):
+    named = "test_a_benchmark_named_by_its_id_waits_for_the_flag_too.py::test_timed"
+    run(suite, named).assert_outcomes(deselected=1)
+    run(suite, "--benchmark", named).assert_outcomes(passed=1)
+
+
+def test_without_benchmarks_nothing_is_said(pytester):
+    pytester.makepyfile("def test_check(): pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*left out*")
+
+
+def test_the_flag_and_the_marker_are_documented(pytester):
+    pytester.runpytest("--help").stdout.fnmatch_lines(["*--benchmark  *run the benchmarks*"])
+    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.pbtbench: *"])
+
+
+def test_loading_it_costs_a_user_no_heavy_import():
+    program = "import pbtbench.pytest_plugin, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"numpy", "tensorflow", "ray", "pandas", "pydantic"} & set(loaded)
