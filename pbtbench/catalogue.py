@@ -43,7 +43,7 @@ def problem(reference: str) -> Problem:
 
 def absolute(reference: str) -> str:
     """The reference such that it means the same in another working directory."""
-    return str(Path(reference).resolve()) if reference.endswith(".py") else reference
+    return str(Path(reference).resolve()) if str(reference).endswith(".py") else reference
 
 
 def label(reference: str) -> str:

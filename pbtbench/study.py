@@ -150,7 +150,7 @@ class Study:
 
     def to_toml(self) -> str:
         """The study as resolved: enough to run it again."""
-        return tomli_w.dumps(self.declaration.model_dump(exclude_none=True, exclude_unset=True))
+        return tomli_w.dumps(self.declaration.model_dump(exclude_none=True))
 
     @classmethod
     def load(cls, reference: str | None, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -175,14 +175,14 @@ class Study:
         overrides: Mapping[str, Any] | None = None,
     ) -> Study:
         """Validate a study's keys and lay out its runs, in the order given, seeds outermost."""
-        declaration = _validated(Declaration, keys, where)
+        declaration = _validated(Declaration, _located(keys), where)
         sweeps = [_validated(Sweep, s, f"{where}: sweep") for s in declaration.sweep]
         base = {k: getattr(declaration, k) for k in Sweep.model_fields}
         runs: dict[str, Run] = {}
         kept: list[dict[str, Any]] = []
         for sweep in sweeps or [Sweep()]:
             own = {**sweep.model_dump(exclude_unset=True), **(overrides or {})}
-            own = {k: v for k, v in own.items() if k in Sweep.model_fields}
+            own = _located({k: v for k, v in own.items() if k in Sweep.model_fields})
             kept.append(own)
             for run in _runs(Sweep(**{**base, **own}), declaration, where):
                 if runs.setdefault(run.id, run) != run:
@@ -190,7 +190,7 @@ class Study:
                         f"{where}: two sweeps plan {run.id} with different settings; "
                         "give a method variant another name, or split the study"
                     )
-        resolved = declaration.model_copy(update={"sweep": kept} if sweeps else {})
+        resolved = declaration.model_copy(update={"sweep": kept if sweeps else []})
         ordered = sorted(runs.values(), key=lambda run: run.seed)
         return cls(resolved, tuple(ordered))
 
@@ -231,6 +231,14 @@ def _bad_key(error: Any, model: type[BaseModel], where: str) -> BadInput:
         return BadInput(f"{where}: {unknown('key', key, model.model_fields)}")
     remedy = re.sub(r"^Input should", "it should", error["msg"])
     return BadInput(f"{where}: {key} = {json.dumps(error['input'], default=str)}: {remedy}")
+
+
+def _located(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys with problems' paths absolute, so that the study means the same elsewhere."""
+    problems = keys.get("problems")
+    if not isinstance(problems, list):
+        return dict(keys)
+    return {**keys, "problems": [catalogue.absolute(p) for p in problems]}
 
 
 def _runs(sweep: Sweep, declaration: Declaration, where: str) -> list[Run]:
@@ -274,7 +282,7 @@ def _cell(
             id="/".join(
                 [problem.name, name, engine, *([f"k{interval}"] if interval else []), f"s{seed}"]
             ),
-            problem=catalogue.absolute(reference),
+            problem=reference,
             problem_options=sweep.options,
             method=name,
             kind=kind,

@@ -78,6 +78,8 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
     chosen = engine(run.engine)
     problem = catalogue.problem(run.problem)
     method = methods.build(run.kind, run.interval, run.method_options)
+    if not chosen.distributed:
+        importlib.import_module(problem.framework)  # paid once a process: no run's own cost
     recorder = Recorder()
     if watch is not None:
         watch(recorder)

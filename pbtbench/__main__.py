@@ -1,0 +1,5 @@
+"""`python -m pbtbench`: the command line."""
+
+from pbtbench.cli import main
+
+main()

@@ -1,0 +1,200 @@
+"""The command line. Exit codes: 0 done; 1 a run failed; 2 bad input; 130 stopped by Ctrl-C.
+
+Heavy imports happen inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pbtbench.errors import BadInput
+
+
+class _Many(click.ParamType[list[Any]]):
+    """A list separated by commas."""
+
+    def __init__(self, kind: type[int | float | str]) -> None:
+        self._kind = kind
+        self.name = {int: "integers", float: "numbers", str: "names"}[kind]
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Any]:
+        if not isinstance(value, str):
+            return list(value)
+        parts = [part.strip() for part in value.split(",")]
+        try:
+            return [self._kind(part) for part in parts if part]
+        except ValueError:
+            self.fail(f"{value!r}: give {self.name}, separated by commas", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pbtbench")
+def cli() -> None:
+    """Benchmark population based training against random and grid search.
+
+    Start with `pbtbench run quickstart`, or see `pbtbench list`.
+    """
+    sys.path.append(str(Path.cwd()))  # a user's own modules; behind what is installed
+
+
+@cli.command()
+@click.argument("study", required=False)
+@click.option("--problems", type=_Many(str), help="Names, package.module:NAME, or paths of files.")
+@click.option("--methods", type=_Many(str), help="pbt, random, grid, or the study's own variants.")
+@click.option("--engines", type=_Many(str), help="inprocess, tune.")
+@click.option("--intervals", type=_Many(int), help="Perturbation intervals, in iterations.")
+@click.option("--population", type=int, help="Members of each run.")
+@click.option("--workers", type=int, help="Workers of an engine that has several.")
+@click.option("--iterations", type=int, help="Budget of each member.")
+@click.option("--seeds", type=int, help="Number of seeds.")
+@click.option("--targets", type=_Many(float), help="Scores to time.")
+@click.option("--limit-s", type=float, help="Seconds after which a run counts as hung.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: results/<name>]")
+def run(study: str | None, out: Path | None, **flags: Any) -> None:
+    """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
+
+    Flags override the study's keys. The same command resumes what was interrupted.
+    """
+    from rich.console import Console
+
+    from pbtbench import machine, metrics, report
+    from pbtbench.live import View
+    from pbtbench.report.terminal import print_summary
+    from pbtbench.runner import run_study
+    from pbtbench.store import Store
+    from pbtbench.study import Study
+
+    if study is None and flags["problems"] is None:
+        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
+    console = Console()
+    planned = Study.load(study, flags)
+    store = Store.claim(out or Path("results") / planned.name, planned)
+    with store.locked():
+        store.write_machine(machine.describe())
+        try:
+            with View(console) as view:
+                run_study(planned, store, view)
+        finally:
+            pairs = store.runs()
+            store.write_summary(metrics.summary_csv(pairs))
+    page = report.write(store)
+    print_summary(pairs, console)
+    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+    failed = [outcome for _, outcome in pairs if outcome.cause]
+    if failed:
+        raise SystemExit(1)
+
+
+@cli.command("report")
+@click.argument("folder", type=click.Path(path_type=Path))
+def report_(folder: Path) -> None:
+    """Make summary.csv and the report of a study's folder again, from what is stored."""
+    from rich.console import Console
+
+    from pbtbench import metrics, report
+    from pbtbench.report.terminal import print_summary
+    from pbtbench.store import Store
+
+    store = Store.open(folder)
+    pairs = store.runs()
+    with store.locked():
+        store.write_summary(metrics.summary_csv(pairs))
+        page = report.write(store)
+    console = Console()
+    print_summary(pairs, console)
+    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+
+
+@cli.command("list")
+@click.argument(
+    "what", type=click.Choice(["problems", "methods", "engines", "studies"]), required=False
+)
+def list_(what: str | None) -> None:
+    """List what there is: problems, methods, engines and studies."""
+    listings: dict[str, Callable[[], dict[str, str]]] = {
+        "problems": _problems,
+        "methods": _methods,
+        "engines": _engines,
+        "studies": _studies,
+    }
+    for section in [what] if what else list(listings):
+        click.echo(click.style(section, bold=True))
+        rows = listings[section]()
+        width = max(map(len, rows), default=0)
+        for name, about in rows.items():
+            click.echo(f"  {name:<{width}}  {about}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what this machine has: CPUs, GPUs, memory, Ray, TensorFlow, versions."""
+    from pbtbench import machine
+
+    found = machine.describe()
+    memory = found["memory_bytes"]
+    rows = {
+        "CPU": f"{found['cpu']}, {found['cores_usable']} of {found['cores']} cores usable",
+        "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
+        "GPUs": "; ".join(found["gpus"]) or "none",
+        "system": found["system"],
+        "Python": found["python"],
+        **{name: v or "not installed" for name, v in found["versions"].items()},
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<12}{value}")
+
+
+def main() -> None:
+    """Entry point: bad input becomes one line on standard error and exit code 2."""
+    try:
+        cli.main(standalone_mode=False)
+    except BadInput as error:
+        _stop(str(error), 2)
+    except click.UsageError as error:
+        _stop(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        _stop("stopped; what was finished is kept, and the same command resumes", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"pbtbench: {message}", err=True)
+    raise SystemExit(code)
+
+
+def _problems() -> dict[str, str]:
+    from pbtbench import catalogue
+
+    problems = {name: catalogue.problem(name) for name in catalogue.names()}
+    return {name: f"{p.framework}: {p.title}" for name, p in problems.items()}
+
+
+def _methods() -> dict[str, str]:
+    from pbtbench import methods
+
+    return {kind: _first_line(methods.method_class(kind)) for kind in methods.kinds()}
+
+
+def _engines() -> dict[str, str]:
+    from pbtbench import engines
+
+    return {name: engines.engine(name).purpose for name in engines.names()}
+
+
+def _studies() -> dict[str, str]:
+    from pbtbench import study
+
+    return study.shipped()
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,146 @@
+"""What a person sees while a study runs: a live block on a terminal, a few plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from pbtbench.study import Run
+
+PLAIN_PERIOD_S = 30.0
+"""Without a terminal: how often a long run says that it goes on."""
+PLAIN_RUNS = 20
+"""Without a terminal: how many runs get a line each; of more, that many lines tell how far it is."""
+MEMBERS_SHOWN = 12
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a person reads them: 0.4 s, 12 s, 3:05, 1:02:03."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class View(AbstractContextManager["View"]):
+    """Shows a study's progress; an `Observer` of `runner.run_study`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._run: Run | None = None
+        self._now: dict[str, Any] = {}
+        self._spoke = self._began = time.perf_counter()
+        self._to_do = self._done = self._failed = 0
+        self._bar = Progress(
+            TextColumn("[bold]runs"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._live = Live(console=console, get_renderable=self._block, refresh_per_second=4)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._run = None
+        if self._live.is_started:
+            self._live.stop()
+
+    def planned(self, kept: int, runs: int) -> None:
+        self._to_do = runs - kept
+        self._task = self._bar.add_task("", total=runs, completed=kept, left="")
+        already = f", {kept} of them kept from before" if kept else ""
+        self._console.print(f"{runs} runs{already}", highlight=False)
+
+    def started(self, run: Run) -> None:
+        self._run, self._now, self._spoke = run, {}, time.perf_counter()
+
+    def progressed(self, progress: dict[str, Any]) -> None:
+        self._now = progress
+        if not self._live.is_started and time.perf_counter() - self._spoke > PLAIN_PERIOD_S:
+            self._spoke = time.perf_counter()
+            self._console.print(
+                f"  … {self._run.id if self._run else ''}: {self._status()}", highlight=False
+            )
+
+    def ended(self, run: Run, done: dict[str, Any]) -> None:
+        self._done += 1
+        self._failed += bool(done["cause"])
+        self._bar.update(self._task, advance=1, left=self._left() if self._done < self._to_do else "")
+        verdict = Text(f"{clock(done['wall_s']):>8}  {run.id}")
+        if done["cause"]:
+            verdict.append(f"  {done['cause']}: {done['message']}", style="red")
+        if done["cause"] or (not self._live.is_started and self._to_do <= PLAIN_RUNS):
+            self._console.print(verdict, highlight=False, soft_wrap=True)
+        elif not self._live.is_started and self._done % math.ceil(self._to_do / PLAIN_RUNS) == 0:
+            self._console.print(f"  {self._done} of {self._to_do} runs, {self._left()}")
+
+    def _left(self) -> str:
+        each = (time.perf_counter() - self._began) / max(self._done, 1)
+        left = f"about {clock(each * (self._to_do - self._done))} left"
+        return left + (f", [red]{self._failed} failed[/]" if self._failed else "")
+
+    def _status(self) -> str:
+        now = self._now
+        if not now:
+            return "starting"
+        return (
+            f"{clock(now['elapsed'])}, {now['saves']} checkpoints, {now['restores']} restores, "
+            f"{now['forks']} forks"
+        )
+
+    def _block(self) -> RenderableType:
+        if self._run is None:
+            return self._bar
+        run = self._run
+        slots = "1 process" if run.engine == "inprocess" else f"{run.workers} workers"
+        head = Text.assemble((run.id, "bold"), f"  {self._status()}, on {slots}")
+        return Group(self._bar, head, self._members(run))
+
+    def _members(self, run: Run) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("member", "state", "time", "iteration", run.card.objective.metric, "forks"):
+            table.add_column(name, justify="left" if name == "state" else "right")
+        members = self._now.get("members", {})
+        sign = run.card.objective.sign
+
+        def worst_last(item: tuple[str, list[Any]]) -> float:
+            score = item[1][1]
+            return math.inf if score is None or math.isnan(score) else -sign * score
+
+        ranked = sorted(members.items(), key=worst_last)
+        for member, (iteration, score, seconds, forks, donor) in ranked[:MEMBERS_SHOWN]:
+            state = "done" if iteration >= run.iterations else "training"
+            copied = f"{forks} (last from {donor})" if forks else "0"
+            table.add_row(
+                member,
+                state,
+                clock(seconds),
+                f"{iteration}/{run.iterations}",
+                f"{score:.4g}",
+                copied,
+            )
+        if len(ranked) > MEMBERS_SHOWN:
+            table.add_row("…", f"and {len(ranked) - MEMBERS_SHOWN} more")
+        return table

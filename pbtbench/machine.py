@@ -1,0 +1,76 @@
+"""What this machine has: for `machine.json` and `pbtbench doctor`. Imports neither Ray nor TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("pbtbench", "ray", "tensorflow", "keras", "numpy", "scipy", "pyarrow")
+
+
+def describe() -> dict[str, Any]:
+    """CPU, cores, memory (bytes), GPUs, versions and the commit of the code, as plain data."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "cores_usable": _usable_cores(),
+        "memory_bytes": _memory_bytes(),
+        "gpus": _gpus(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "commit": _commit(),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def _gpus() -> list[str]:
+    listed = _output(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
+    return listed.splitlines() if listed else []
+
+
+def _version(package: str) -> str | None:
+    for name in (package, f"{package}-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def _commit() -> str | None:
+    folder = str(Path(__file__).parent)
+    if not _output(["git", "-C", folder, "ls-files", "machine.py"]):
+        return None  # installed, or inside somebody else's repository
+    return _output(["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"])
+
+
+def _output(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,123 @@
+"""The child process that executes runs, one after another: `python -m pbtbench.worker FOLDER FD`.
+
+Runs come as lines of JSON on standard input; messages go as lines of JSON to the file descriptor FD:
+`{"progress": …}` a few times a second, `{"done": {cause, message, wall_s}}` when a run has been
+stored, `{"bad": message}` for bad input that showed only now. A thread watches the run: past its
+limit, what was recorded is stored as a `hang` and the process ends; and it ends when its parent has
+gone. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pbtbench import engines
+from pbtbench.errors import BadInput
+from pbtbench.progress import Progress
+from pbtbench.store import Store
+from pbtbench.study import Run
+from pbtbench.trace import Outcome, Recorder
+
+PERIOD_S = 0.2
+
+
+class Watchdog:
+    """Reports a run's progress, and ends the process when the run is over its limit."""
+
+    def __init__(self, run: Run, store: Store, channel: Channel) -> None:
+        self._run, self._store, self._channel = run, store, channel
+        self._over = threading.Event()
+        self._ending = threading.Lock()
+        self._parent = os.getppid()
+
+    def watch(self, recorder: Recorder) -> None:
+        """Start watching: called by the engine when the run's clock starts."""
+        threading.Thread(target=self._loop, args=(recorder,), daemon=True).start()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Store what came of the run, unless the watchdog is doing that already."""
+        with self._ending:
+            self._over.set()
+            self._store.write(self._run, outcome)
+            self._channel.done(outcome)
+
+    def stop(self) -> None:
+        """Stop watching without an outcome."""
+        self._over.set()
+
+    def _loop(self, recorder: Recorder) -> None:
+        progress = Progress(recorder)
+        while not self._over.wait(PERIOD_S):
+            if os.getppid() != self._parent:
+                os._exit(1)
+            self._channel.send({"progress": progress.to_dict()})
+            if recorder.now() > self._run.limit_s:
+                self._hung(recorder)
+
+    def _hung(self, recorder: Recorder) -> None:
+        with self._ending:
+            if self._over.is_set():
+                return
+            message = f"did not end within its limit of {self._run.limit_s:g} s"
+            outcome = engines.outcome(self._run, recorder, "hang", message)
+            self._store.write(self._run, outcome)
+            self._channel.done(outcome)
+            os._exit(1)
+
+
+class Channel:
+    """Messages to the parent: one line of JSON each."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = os.fdopen(descriptor, "w", buffering=1)
+        self._one_at_a_time = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send; a parent that has gone ends the process."""
+        with self._one_at_a_time:
+            try:
+                self._file.write(json.dumps(message) + "\n")
+            except OSError:
+                os._exit(1)
+
+    def done(self, outcome: Outcome) -> None:
+        """Tell what came of a run."""
+        facts = {"cause": outcome.cause, "message": outcome.message, "wall_s": outcome.wall_s}
+        self.send({"done": facts})
+
+
+def main() -> None:
+    """Execute runs until standard input ends."""
+    store = Store(Path(sys.argv[1]))
+    channel = Channel(int(sys.argv[2]))
+    sys.path.append(str(Path.cwd()))  # a user's own modules; behind what is installed
+    signal.signal(signal.SIGTERM, _terminated)
+    used = set()
+    try:
+        for line in sys.stdin:
+            run = Run.from_dict(json.loads(line))
+            used.add(run.engine)
+            watchdog = Watchdog(run, store, channel)
+            try:
+                watchdog.finish(engines.execute(run, watchdog.watch))
+            except BadInput as error:
+                watchdog.stop()
+                channel.send({"bad": str(error)})
+    finally:
+        for name in used:
+            engines.engine(name).close()
+
+
+def _terminated(signum: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()
