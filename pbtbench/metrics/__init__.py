@@ -1,0 +1,33 @@
+"""Metrics: numbers from traces. Pure functions; nothing here plots, prints, or imports Ray or TensorFlow.
+
+`measure` gives all measures of one run, `cells` those of its method over the seeds, `summary` the
+tidy table that is kept as `summary.csv`. Curves, lineages and findings are in modules of their own.
+"""
+
+from __future__ import annotations
+
+from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
+from pbtbench.metrics.overhead import Overhead, overhead
+from pbtbench.metrics.quality import Quality, quality
+from pbtbench.metrics.summary import COLUMNS, summary, to_csv
+from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
+
+__all__ = [
+    "COLUMNS",
+    "Attempt",
+    "Cell",
+    "Measures",
+    "Overhead",
+    "Quality",
+    "Spread",
+    "TargetCell",
+    "attempt",
+    "cells",
+    "censored_median",
+    "ert",
+    "measure",
+    "overhead",
+    "quality",
+    "summary",
+    "to_csv",
+]

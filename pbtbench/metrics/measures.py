@@ -1,0 +1,152 @@
+"""All measures of a run, and of a method over its seeds: what tables and findings are made of."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pbtbench.metrics.overhead import Overhead, overhead
+from pbtbench.metrics.quality import Quality, grouped, problem_name, quality
+from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
+from pbtbench.study import Run
+from pbtbench.trace import Outcome
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One run's measures."""
+
+    run: Run
+    outcome: Outcome
+    overhead: Overhead
+    quality: Quality
+    attempts: tuple[Attempt, ...]
+    """One for each target, in the run's order."""
+    population: int
+    """Members that there were; a grid may have fewer than asked for."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, least and largest of some numbers; NaN where there are none."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class TargetCell:
+    """One target over the seeds of a method (METHOD 2)."""
+
+    target: float
+    reached: int
+    n: int
+    ert_s: float
+    """Expected running time in wall seconds; infinite without a success."""
+    seconds: float
+    """Median wall seconds, a miss being infinite."""
+    member_iterations: float
+    """Median work, a miss being infinite."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method at one interval on one problem and engine, over its seeds: a row of the comparison."""
+
+    problem: str
+    method: str
+    """The method's name; `label` has its interval, too."""
+    label: str
+    interval: int | None
+    engine: str
+    cluster: str
+    measures: tuple[Measures, ...]
+    failures: Mapping[str, int]
+    """Cause -> runs."""
+    final: Spread
+    """Final scores of the runs that completed."""
+    targets: tuple[TargetCell, ...]
+    checkpoint_overhead: float
+    """Median over the runs that completed, as the two below."""
+    pbt_overhead: float
+    wall_s: float
+
+    @property
+    def n(self) -> int:
+        """How many runs."""
+        return len(self.measures)
+
+    @property
+    def completed(self) -> tuple[Measures, ...]:
+        return tuple(m for m in self.measures if not m.outcome.cause)
+
+    @property
+    def run(self) -> Run:
+        """One of its runs, for what they all share."""
+        return self.measures[0].run
+
+
+def measure(run: Run, outcome: Outcome) -> Measures:
+    """All measures of one run."""
+    objective = run.card.objective
+    members = set(outcome.trace.member[outcome.trace.member >= 0].tolist())
+    return Measures(
+        run=run,
+        outcome=outcome,
+        overhead=overhead(outcome),
+        quality=quality(objective, outcome),
+        attempts=tuple(attempt(objective, target, outcome) for target in run.targets),
+        population=len(members) or run.population,
+    )
+
+
+def cells(pairs: Sequence[tuple[Run, Outcome]]) -> list[Cell]:
+    """The comparison: a cell for each (problem, method, interval, engine, cluster)."""
+    return [_cell([measure(run, outcome) for run, outcome in group]) for group in grouped(pairs)]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and extremes of the values that are numbers."""
+    known = [v for v in values if not math.isnan(v)]
+    if not known:
+        return Spread(math.nan, math.nan, math.nan, 0)
+    return Spread(float(np.median(known)), min(known), max(known), len(known))
+
+
+def _cell(measures: Sequence[Measures]) -> Cell:
+    run = measures[0].run
+    completed = [m for m in measures if not m.outcome.cause]
+    attempts = zip(*(m.attempts for m in measures), strict=True)
+    return Cell(
+        problem=problem_name(run),
+        method=run.method,
+        label=run.label,
+        interval=run.interval,
+        engine=run.engine,
+        cluster=measures[0].outcome.cluster,
+        measures=tuple(measures),
+        failures=Counter(m.outcome.cause for m in measures if m.outcome.cause),
+        final=spread([m.quality.final_score for m in completed]),
+        targets=tuple(_target_cell(of_target) for of_target in attempts),
+        checkpoint_overhead=spread([m.overhead.checkpoint_overhead for m in completed]).median,
+        pbt_overhead=spread([m.overhead.pbt_overhead for m in completed]).median,
+        wall_s=spread([m.outcome.wall_s for m in completed]).median,
+    )
+
+
+def _target_cell(attempts: Sequence[Attempt]) -> TargetCell:
+    reached = [a.reached for a in attempts]
+    return TargetCell(
+        target=attempts[0].target,
+        reached=sum(reached),
+        n=len(attempts),
+        ert_s=ert([a.spent_s for a in attempts], reached),
+        seconds=censored_median([a.seconds for a in attempts]),
+        member_iterations=censored_median([a.member_iterations for a in attempts]),
+    )

@@ -1,0 +1,152 @@
+"""How good the scores got: at the end, at best, and along the way (METHOD 2, 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pbtbench.problem import Objective
+from pbtbench.study import Run
+from pbtbench.trace import Outcome
+
+Axis = Literal["seconds", "member_iterations", "iteration"]
+"""What a curve runs along: wall time, the population's work, or members' iterations."""
+
+QUARTILES_FROM = 4
+"""Seeds from which a band shows quartiles; with fewer it spans all of them."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A run's scores in a few numbers. NaN where no member has a score that is a number."""
+
+    best_score: float
+    """The best score of any member at any time: what keeping every checkpoint would give."""
+    final_score: float
+    """The best of the members' last scores."""
+    regret: float | None
+    """|optimum − final_score|; None where the problem's optimum isn't known."""
+    nan_members: int
+    """Members that scored NaN at least once."""
+    beyond_bound: int
+    """Scores better than any score can be: above 0 the problem, or its bound, is wrong."""
+
+
+def quality(objective: Objective, outcome: Outcome) -> Quality:
+    """A run's quality. A member that is NaN scores worst."""
+    trace = outcome.trace
+    rows = trace.rows("score")
+    turned = _turned(objective, trace.value[rows])
+    last = dict(zip(trace.member[rows].tolist(), turned.tolist(), strict=True))
+    final = _best(objective, list(last.values()))
+    beyond = 0
+    if objective.bound is not None:
+        slack = 1e-9 * max(1.0, abs(objective.bound))
+        beyond = int((turned > objective.sign * objective.bound + slack).sum())
+    return Quality(
+        best_score=_best(objective, turned.tolist()),
+        final_score=final,
+        regret=None if objective.optimum is None else abs(objective.optimum - final),
+        nan_members=len(set(trace.member[rows][np.isnan(trace.value[rows])].tolist())),
+        beyond_bound=beyond,
+    )
+
+
+def curve(run: Run, outcome: Outcome, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
+    """Best score so far of a run, as steps: (where on the axis, the score from there on).
+
+    Scores of one moment (or, along `iteration`, of one iteration) make one step. Leading NaN are left out.
+    """
+    trace = outcome.trace
+    rows = trace.rows("score")
+    if axis == "iteration":
+        rows = rows[np.argsort(trace.iteration[rows], kind="stable")]
+    at = {
+        "seconds": trace.t_start_s[rows],
+        "member_iterations": np.arange(1, len(rows) + 1, dtype=float),
+        "iteration": trace.iteration[rows].astype(float),
+    }[axis]
+    moment = trace.iteration[rows] if axis == "iteration" else trace.t_start_s[rows]
+    ends = np.append(np.diff(moment) > 0, True) if len(rows) else np.zeros(0, bool)
+    sign = run.card.objective.sign
+    best = np.maximum.accumulate(_turned(run.card.objective, trace.value[rows]))
+    known = ends & np.isfinite(best)
+    return at[known], sign * best[known]
+
+
+def curves(pairs: Sequence[tuple[Run, Outcome]], axis: Axis, points: int = 120) -> pd.DataFrame:
+    """Best score so far over the seeds of each (problem, method, engine), on a common grid.
+
+    Columns: problem, method (with its interval), name, interval, engine, x, median, low, high, n. A
+    run that has ended keeps its last score; the grid is logarithmic along `seconds`. `low` and `high`
+    are quartiles, or with under 4 seeds the extremes. Failed runs are left out.
+    """
+    frames = []
+    for group in grouped(pairs):
+        run = group[0][0]
+        steps = [curve(r, o, axis) for r, o in group if not o.cause]
+        steps = [(x, y) for x, y in steps if len(x)]
+        if not steps:
+            continue
+        start, end = min(x[0] for x, _ in steps), max(x[-1] for x, _ in steps)
+        logarithmic = axis == "seconds" and 0 < start < end
+        grid = (np.geomspace if logarithmic else np.linspace)(start, end, points)
+        grid[-1] = end
+        sampled = np.array([_at(grid, x, y) for x, y in steps])
+        known = ~np.isnan(sampled).any(axis=0)
+        low, middle, high = np.quantile(sampled[:, known], _band(len(steps)), axis=0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "problem": problem_name(run),
+                    "method": run.label,
+                    "name": run.method,
+                    "interval": run.interval,
+                    "engine": run.engine,
+                    "x": grid[known],
+                    "median": middle,
+                    "low": low,
+                    "high": high,
+                    "n": len(steps),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def grouped(pairs: Sequence[tuple[Run, Outcome]]) -> list[list[tuple[Run, Outcome]]]:
+    """The runs that differ by seed alone, in the order of their first one."""
+    groups: dict[Any, list[tuple[Run, Outcome]]] = {}
+    for run, outcome in pairs:
+        key = (problem_name(run), run.method, run.interval, run.engine, outcome.cluster)
+        groups.setdefault(key, []).append((run, outcome))
+    return list(groups.values())
+
+
+def problem_name(run: Run) -> str:
+    """The problem's readable name: the first part of the run's id."""
+    return run.id.partition("/")[0]
+
+
+def _turned(objective: Objective, scores: np.ndarray) -> np.ndarray:
+    """Scores such that larger is better and NaN is worst."""
+    return np.where(np.isnan(scores), -np.inf, objective.sign * scores)
+
+
+def _best(objective: Objective, turned: Sequence[float]) -> float:
+    best = max(turned, default=-math.inf)
+    return objective.sign * best if best > -math.inf else math.nan
+
+
+def _at(grid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    place = np.searchsorted(x, grid, side="right") - 1
+    return np.where(place < 0, np.nan, y[np.maximum(place, 0)])
+
+
+def _band(n: int) -> tuple[float, float, float]:
+    return (0.25, 0.5, 0.75) if n >= QUARTILES_FROM else (0.0, 0.5, 1.0)

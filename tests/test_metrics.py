@@ -1,0 +1,219 @@
+import math
+
+import pytest
+from fabricated import NAN, a_run, an_outcome, score, timed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbtbench import metrics
+from pbtbench.metrics.quality import curve, curves
+from pbtbench.problem import Objective
+from pbtbench.trace import TIMED
+
+UP = Objective("accuracy", "max")
+DOWN = Objective("loss", "min")
+
+
+def two_members(*values):
+    """Scores of two stacked members, one pair each second."""
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return [
+        score(float(i), member, i, value)
+        for i, pair in enumerate(pairs, 1)
+        for member, value in enumerate(pair)
+    ]
+
+
+class TestOverhead:
+    outcome = an_outcome(
+        timed("setup", 0, 1),
+        timed("train", 1, 4, worker=0),
+        timed("train", 1, 3, worker=1),
+        timed("evaluate", 5, 1, worker=0),
+        timed("save", 6, 0.5, size=100),
+        timed("persist", 6.5, 0.25, worker=0),
+        timed("persist", 6.5, 3, worker=-1),
+        timed("transfer", 4, 0.25, worker=1, size=100),
+        timed("restore", 4.5, 0.5, worker=1, size=100),
+        timed("restart", 5, 0.5, worker=1),
+        timed("wait", 6, 1, worker=1),
+        timed("decide", 7, 1),
+        wall_s=10,
+        workers=2,
+    )
+
+    def test_counts_what_blocks_a_worker_over_training_and_evaluation(self):
+        cost = metrics.overhead(self.outcome)
+        assert cost.checkpoint_overhead == pytest.approx(2 / 8)
+        assert cost.pbt_overhead == pytest.approx(4 / 8)
+        assert cost.seconds["persist"] == 0.25
+        assert cost.seconds["unaccounted"] == pytest.approx(20 - 13)
+
+    def test_counts_traffic(self):
+        cost = metrics.overhead(self.outcome)
+        assert (cost.saves, cost.restores, cost.forks) == (1, 1, 0)
+        assert (cost.bytes_saved, cost.bytes_moved, cost.state_bytes) == (100, 200, 100)
+
+    def test_has_no_ratio_and_no_state_without_work(self):
+        cost = metrics.overhead(an_outcome())
+        assert math.isnan(cost.checkpoint_overhead)
+        assert cost.state_bytes is None
+
+    @given(
+        st.integers(1, 4),
+        st.lists(
+            st.tuples(st.sampled_from(TIMED), st.floats(0, 1), st.integers(-1, 3)), max_size=30
+        ),
+    )
+    def test_conserves_worker_seconds(self, workers, rows):
+        events = [timed(kind, 0, d, worker=min(w, workers - 1)) for kind, d, w in rows]
+        cost = metrics.overhead(an_outcome(*events, wall_s=7, workers=workers))
+        assert sum(cost.seconds.values()) == pytest.approx(workers * 7)
+
+
+class TestTarget:
+    def test_is_reached_by_the_first_score_as_good(self):
+        outcome = an_outcome(*two_members(0.1, 0.2, 0.5, 0.6, 0.9, 0.1), workers=2)
+        assert metrics.attempt(UP, 0.5, outcome) == metrics.Attempt(
+            target=0.5, cause="", seconds=2, iterations=2, member_iterations=4,
+            worker_seconds=4, spent_s=2, spent_member_iterations=4,
+        )  # fmt: skip
+
+    def test_counts_work_of_all_members_however_unequal(self):
+        outcome = an_outcome(
+            score(1, 0, 1, 0.1), score(2, 0, 2, 0.1), score(3, 1, 1, 0.8), score(4, 0, 3, 0.9)
+        )
+        attempt = metrics.attempt(UP, 0.8, outcome)
+        assert (attempt.seconds, attempt.iterations, attempt.member_iterations) == (3, 1, 3)
+
+    def test_of_a_min_problem_is_reached_from_above(self):
+        outcome = an_outcome(*two_members(9, 8, 5, 4))
+        assert metrics.attempt(DOWN, 5, outcome).seconds == 2
+        assert metrics.attempt(DOWN, 3, outcome).cause == "budget"
+
+    def test_is_never_reached_by_nan(self):
+        attempt = metrics.attempt(DOWN, 5, an_outcome(*two_members(NAN, NAN), wall_s=3))
+        assert not attempt.reached
+        assert attempt.seconds is None
+        assert attempt.spent_s == 3
+
+    @pytest.mark.parametrize(
+        ("cause", "told"), [("", "budget"), ("crash", "crash"), ("hang", "hang")]
+    )
+    def test_missed_is_censored_with_its_cause(self, cause, told):
+        attempt = metrics.attempt(UP, 1, an_outcome(*two_members(0, 0), cause=cause))
+        assert attempt.cause == told
+
+    def test_reached_before_a_crash_is_reached(self):
+        assert metrics.attempt(UP, 1, an_outcome(*two_members(1, 0), cause="crash")).reached
+
+    def test_ert_counts_failures_at_their_cut_off(self):
+        assert metrics.ert([2, 4, 10], [True, True, False]) == 8
+
+    def test_ert_is_infinite_without_success(self):
+        assert metrics.ert([10, 10], [False, False]) == math.inf
+        assert math.isnan(metrics.ert([], []))
+
+    def test_median_takes_a_miss_as_infinite(self):
+        assert metrics.censored_median([3, 1, None]) == 3
+        assert metrics.censored_median([3, None, None]) == math.inf
+        assert metrics.censored_median([1, None]) == math.inf
+
+
+class TestQuality:
+    def test_final_is_the_best_of_the_last_scores_and_best_that_of_all(self):
+        quality = metrics.quality(UP, an_outcome(*two_members(0.9, 0.1, 0.5, 0.6)))
+        assert (quality.best_score, quality.final_score, quality.regret) == (0.9, 0.6, None)
+
+    def test_turns_round_for_a_min_problem(self):
+        known = Objective("loss", "min", optimum=1.0)
+        quality = metrics.quality(known, an_outcome(*two_members(2, 9, 4, 3)))
+        assert (quality.best_score, quality.final_score, quality.regret) == (2, 3, 2)
+
+    def test_a_nan_member_scores_worst(self):
+        quality = metrics.quality(DOWN, an_outcome(*two_members(1, 2, NAN, 7)))
+        assert (quality.final_score, quality.nan_members) == (7, 1)
+        nothing = metrics.quality(DOWN, an_outcome(*two_members(NAN, NAN)))
+        assert math.isnan(nothing.final_score)
+        assert nothing.nan_members == 2
+
+    def test_counts_scores_that_cannot_be(self):
+        bounded = Objective("accuracy", "max", bound=1.0)
+        outcome = an_outcome(*two_members(1.0, 1.0 + 1e-12, 1.1, 0.2))
+        assert metrics.quality(bounded, outcome).beyond_bound == 1
+
+    def test_curve_steps_to_the_best_so_far(self):
+        outcome = an_outcome(*two_members(NAN, NAN, 3, 5, 4, 2))
+        x, y = curve(a_run(goal="min"), outcome, "seconds")
+        assert (x.tolist(), y.tolist()) == ([2, 3], [3, 2])
+        x, y = curve(a_run(goal="min"), outcome, "member_iterations")
+        assert (x.tolist(), y.tolist()) == ([4, 6], [3, 2])
+
+    def test_curves_take_the_median_over_seeds_and_keep_what_has_ended(self):
+        one = (a_run(seed=0), an_outcome(*two_members(0.1, 0, 0.3, 0)))
+        two = (a_run(seed=1), an_outcome(*two_members(0.2, 0)))
+        three = (a_run(seed=2), an_outcome(*two_members(0, 0), cause="crash"))
+        frame = curves([one, two, three], "iteration", points=2)
+        assert frame["median"].tolist() == pytest.approx([0.15, 0.25])
+        assert frame[["low", "high"]].iloc[-1].tolist() == pytest.approx([0.2, 0.3])
+        assert set(frame["n"]) == {2}
+
+    def test_curves_of_nothing_are_empty(self):
+        assert curves([], "seconds").empty
+        assert curves([(a_run(), an_outcome())], "seconds").empty
+
+
+class TestSummary:
+    columns = (
+        "run, problem, method, interval, seed, engine, transport, cluster, population, workers, "
+        "iterations, state_bytes, target, reached, cause, seconds_to_target, iterations_to_target, "
+        "member_iterations_to_target, worker_seconds_to_target, best_score, final_score, wall_s, "
+        "setup_s, compile_s, train_s, evaluate_s, save_s, persist_s, transfer_s, restore_s, "
+        "restart_s, wait_s, decide_s, idle_s, unaccounted_s, checkpoint_overhead, pbt_overhead, "
+        "saves, restores, forks, bytes_saved, bytes_moved"
+    ).split(", ")  # noqa: SIM905
+
+    def test_has_exactly_the_promised_columns(self):
+        assert metrics.summary([]).columns.tolist() == self.columns
+        pair = (a_run(), an_outcome(*two_members(0, 0)))
+        assert metrics.summary([pair]).columns.tolist() == self.columns
+
+    def test_has_a_row_for_each_run_and_target(self):
+        hit = (a_run(targets=(0.1, 0.9), population=9), an_outcome(*two_members(0.2, 0)))
+        plain = (a_run(method="pbt", interval=4), an_outcome(*two_members(0.2, 0)))
+        frame = metrics.summary([hit, plain])
+        assert frame["target"].tolist()[:2] == [0.1, 0.9]
+        assert frame["cause"].tolist() == ["", "budget", ""]
+        assert frame["population"].tolist() == [2, 2, 2]
+        row = metrics.to_csv(frame).splitlines()[3].split(",")
+        told = dict(zip(self.columns, row, strict=True))
+        assert told["interval"] == "4"
+        assert told["target"] == told["reached"] == told["state_bytes"] == ""
+
+    def test_cells_are_what_differs_by_seed_alone(self):
+        good = an_outcome(*two_members(0.2, 0.1))
+        bad = an_outcome(cause="crash", wall_s=4)
+        pairs = [
+            (a_run(targets=(0.2,), seed=0), good),
+            (a_run(targets=(0.2,), seed=1), bad),
+            (a_run(targets=(0.2,), method="pbt", interval=2), good),
+        ]
+        random, pbt = metrics.cells(pairs)
+        assert (random.n, random.final.n, random.final.median) == (2, 1, 0.2)
+        assert random.failures == {"crash": 1}
+        assert (random.targets[0].reached, random.targets[0].n) == (1, 2)
+        assert random.targets[0].ert_s == 5
+        assert random.targets[0].seconds == math.inf
+        assert pbt.label == "pbt k=2"
+
+
+def test_a_real_run_obeys_the_conservation_law():
+    from pbtbench import engines
+    from pbtbench.study import Study
+
+    study = Study.load(None, {"problems": ["toy.noisy_quadratic"], "seeds": 1, "iterations": 100})
+    for run in study.runs:
+        outcome = engines.execute(run)
+        cost = metrics.overhead(outcome)
+        assert sum(cost.seconds.values()) == pytest.approx(outcome.wall_s)
+        assert cost.seconds["unaccounted"] >= 0
