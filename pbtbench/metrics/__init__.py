@@ -9,7 +9,7 @@ from __future__ import annotations
 from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
 from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, quality
-from pbtbench.metrics.summary import COLUMNS, summary, to_csv
+from pbtbench.metrics.summary import COLUMNS, summary, summary_csv
 from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
 
 __all__ = [
@@ -29,5 +29,5 @@ __all__ = [
     "overhead",
     "quality",
     "summary",
-    "to_csv",
+    "summary_csv",
 ]

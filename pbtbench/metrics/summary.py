@@ -34,9 +34,9 @@ def summary(pairs: Sequence[tuple[Run, Outcome]]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(_WHOLE, "Int64"))
 
 
-def to_csv(frame: pd.DataFrame) -> str:
+def summary_csv(pairs: Sequence[tuple[Run, Outcome]]) -> str:
     """The table as CSV text; numbers to nine digits."""
-    return str(frame.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+    return str(summary(pairs).to_csv(index=False, float_format="%.9g", lineterminator="\n"))
 
 
 def _rows(m: Measures) -> Iterator[dict[str, Any]]:
