@@ -1,4 +1,4 @@
-"""`pytest` leaves benchmarks out, `pytest --benchmark` runs only them, pytest-benchmark's flags go on working."""
+"""`pytest` leaves benchmarks out; `pytest --benchmark` runs only them, beside pytest-benchmark's own flags."""
 
 from __future__ import annotations
 
