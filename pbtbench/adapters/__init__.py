@@ -1,0 +1,1 @@
+"""Adapters: a framework's model, optimizer and data become a `Population`. One file is one framework."""
