@@ -46,6 +46,12 @@ def absolute(reference: str) -> str:
     return str(Path(reference).resolve()) if str(reference).endswith(".py") else reference
 
 
+def include_working_directory() -> None:
+    """Let modules of the working directory be found, behind all that is installed: a user's own
+    folder `problems` doesn't hide the shipped one."""
+    sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
+
+
 def label(reference: str) -> str:
     """The readable name that a reference gives its problem, fit for a folder's name."""
     if reference.endswith(".py"):

@@ -42,7 +42,6 @@ def cli() -> None:
 
     Start with `pbtbench run quickstart`, or see `pbtbench list`.
     """
-    sys.path.append(str(Path.cwd()))  # a user's own modules; behind what is installed
 
 
 @cli.command()
@@ -63,6 +62,14 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
 
     Flags override the study's keys. The same command resumes what was interrupted.
     """
+    from pbtbench import catalogue
+    from pbtbench.study import Study
+
+    if study is None and flags["problems"] is None:
+        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
+    catalogue.include_working_directory()
+    planned = Study.load(study, flags)
+
     from rich.console import Console
 
     from pbtbench import machine, metrics, report
@@ -70,12 +77,8 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
     from pbtbench.report.terminal import print_summary
     from pbtbench.runner import run_study
     from pbtbench.store import Store
-    from pbtbench.study import Study
 
-    if study is None and flags["problems"] is None:
-        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
     console = Console()
-    planned = Study.load(study, flags)
     store = Store.claim(out or Path("results") / planned.name, planned)
     with store.locked():
         store.write_machine(machine.describe())
@@ -174,6 +177,7 @@ def _stop(message: str, code: int) -> None:
 def _problems() -> dict[str, str]:
     from pbtbench import catalogue
 
+    catalogue.include_working_directory()
     problems = {name: catalogue.problem(name) for name in catalogue.names()}
     return {name: f"{p.framework}: {p.title}" for name, p in problems.items()}
 

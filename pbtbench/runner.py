@@ -108,6 +108,8 @@ class _Child:
             elif "bad" in message:
                 raise BadInput(message["bad"])
             elif "done" in message:
+                if message["done"]["cause"] == "hang":
+                    self.close(patience_s=0)  # it ends itself; no run may meet it dying
                 return dict(message["done"])
             else:
                 return self._lost(run, started, "crash", self._death())

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pbtbench import engines
+from pbtbench import catalogue, engines
 from pbtbench.errors import BadInput
 from pbtbench.progress import Progress
 from pbtbench.store import Store
@@ -96,7 +96,7 @@ def main() -> None:
     """Execute runs until standard input ends."""
     store = Store(Path(sys.argv[1]))
     channel = Channel(int(sys.argv[2]))
-    sys.path.append(str(Path.cwd()))  # a user's own modules; behind what is installed
+    catalogue.include_working_directory()
     signal.signal(signal.SIGTERM, _terminated)
     used = set()
     try:

@@ -1,0 +1,217 @@
+"""The command line: exit codes, one line for bad input, and quick commands that import little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"tensorflow", "keras", "ray", "sklearn"}
+
+
+def pbtbench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("pbtbench"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture
+def study_file(tmp_path: Path):
+    def write(text: str) -> Path:
+        file = tmp_path / "mine.toml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+SMALL = [
+    "--problems",
+    "toy.pbt_quadratic",
+    "--intervals",
+    "5",
+    "--iterations",
+    "20",
+    "--seeds",
+    "1",
+]
+
+BAD_FLAGS = {
+    "unknown problem": (
+        ["--problems", "toy.pbt_quadratik"],
+        ["toy.pbt_quadratik", "toy.pbt_quadratic"],
+    ),
+    "unknown method": ([*SMALL, "--methods", "pbtt"], ["'pbtt'", "'pbt'"]),
+    "unknown engine": ([*SMALL, "--engines", "inproces"], ["'inproces'", "'inprocess'"]),
+    "unknown flag": ([*SMALL, "--seed", "3"], ["--seed", "--seeds"]),
+    "unknown study": (["quickstrat"], ["'quickstrat'", "'quickstart'"]),
+    "unknown metric of a list": ([*SMALL, "--intervals", "one"], ["one", "integers"]),
+    "no population": ([*SMALL, "--population", "0"], ["population", "0", "1"]),
+    "negative population": ([*SMALL, "--population", "-4"], ["population", "-4"]),
+    "no interval": ([*SMALL, "--intervals", "0"], ["intervals", "0"]),
+    "no iterations": ([*SMALL, "--iterations", "0"], ["iterations", "0"]),
+    "no seeds": ([*SMALL, "--seeds", "0"], ["seeds", "0"]),
+    "no workers": ([*SMALL, "--workers", "0"], ["workers", "0"]),
+    "no limit": ([*SMALL, "--limit-s", "0"], ["limit_s", "0"]),
+    "interval beyond the budget": ([*SMALL, "--intervals", "21"], ["21", "20 iterations"]),
+    "impossible target": ([*SMALL, "--targets", "1.3"], ["1.3", "at most 1.2"]),
+    "impossible minimum": (
+        ["--problems", "toy.noisy_quadratic", "--targets=-1"],
+        ["-1", "at least 0"],
+    ),
+    "nothing to run": ([], ["--problems"]),
+    "missing file of a problem": (["--problems", "./nowhere.py"], ["nowhere.py", "no such file"]),
+    "missing study file": (["./nowhere.toml"], ["nowhere.toml", "No such file"]),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FLAGS)
+def test_bad_flags_give_one_line_with_the_value_and_the_remedy(what, tmp_path):
+    flags, said = BAD_FLAGS[what]
+    done = pbtbench("run", *flags, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+    assert list(tmp_path.iterdir()) == [], "bad input leaves nothing behind"
+
+
+BAD_PROBLEMS = {
+    "does not import": ("import nonesuch", "nonesuch"),
+    "is broken Python": ("def (", "SyntaxError"),
+    "has no PROBLEM": ("x = 1", "PROBLEM"),
+    "has another PROBLEM": ("PROBLEM = 3", "int"),
+    "has bounds the wrong way round": (
+        "from pbtbench import *; Space({'x': Uniform(2.0, 1.0)})",
+        "Uniform(2.0, 1.0)",
+    ),
+    "has a log-uniform from zero": (
+        "from pbtbench import *; Space({'x': LogUniform(0.0, 1.0)})",
+        "above zero",
+    ),
+    "has an empty list": ("from pbtbench import *; Space({'x': []})", "'x'"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_PROBLEMS)
+def test_a_bad_problem_file_gives_one_line(what, tmp_path):
+    text, said = BAD_PROBLEMS[what]
+    (tmp_path / "mine.py").write_text(text)
+    done = pbtbench("run", "--problems", "./mine.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("problems = [", "mine.toml"),
+        ("problms = ['toy.pbt_quadratic']", "problems"),
+        ("problems = ['toy.pbt_quadratic']\n[[sweep]]\nseds = 3", "seeds"),
+        ("problems = ['toy.pbt_quadratic']\n[method.pbt]\nexplot = 'welch'", "exploit"),
+        ("problems = ['toy.pbt_quadratic']\n[method.pbt]\nexploit = 'welsh'", "welch"),
+        ("problems = ['toy.pbt_quadratic']\n[engine.inprocess]\ngpus = 1", "gpus"),
+        ("problems = ['toy.pbt_quadratic']\noptions = {rate = 3}", "rate"),
+    ],
+)
+def test_a_bad_study_file_gives_one_line_that_names_the_file(text, said, study_file, tmp_path):
+    done = pbtbench("run", study_file(text), cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "mine.toml" in done.stderr
+    assert said in done.stderr
+
+
+def test_a_study_runs_resumes_and_is_reported_again(tmp_path):
+    first = pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    page = tmp_path / "out" / "report" / "index.html"
+    made = page.stat().st_mtime_ns
+    second = pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    assert "3 of them kept" in second.stdout
+    third = pbtbench("report", "out", cwd=tmp_path)
+    assert third.returncode == 0, third.stderr
+    assert page.stat().st_mtime_ns > made
+    for name in ("study.toml", "machine.json", "summary.csv"):
+        assert (tmp_path / "out" / name).is_file()
+
+
+def test_a_folder_of_another_study_is_refused_and_left_alone(tmp_path):
+    pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    before = (tmp_path / "out" / "study.toml").read_text()
+    done = pbtbench("run", *SMALL, "--population", "4", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "population" in done.stderr
+    assert (tmp_path / "out" / "study.toml").read_text() == before
+
+
+def test_a_truncated_trace_is_named_and_made_again_by_the_same_command(tmp_path):
+    pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    trace = tmp_path / "out/runs/toy.pbt_quadratic/random/inprocess/s0/trace.parquet"
+    trace.write_bytes(trace.read_bytes()[:-200])
+    reported = pbtbench("report", "out", cwd=tmp_path)
+    assert reported.returncode == 2
+    assert str(trace.relative_to(tmp_path)) in reported.stderr
+    again = pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "2 of them kept" in again.stdout
+
+
+def test_a_failed_run_makes_the_exit_code_1(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from pbtbench import *\n"
+        "def start(hyperparameters, seeds): raise RuntimeError('no data')\n"
+        "PROBLEM = Problem('t', 's', 'f', Space({'x': Uniform(0, 1)}), Objective('a', 'max'), 3, 1, start)"
+    )
+    done = pbtbench(
+        "run", "--problems", "./mine.py", "--methods", "random", "--seeds", "1", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "RuntimeError: no data" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    kept = json.loads(
+        (tmp_path / "results/study/runs/mine/random/inprocess/s0/run.json").read_text()
+    )
+    assert kept["cause"] == "crash"
+
+
+def test_report_of_a_folder_that_is_no_study_gives_one_line(tmp_path):
+    done = pbtbench("report", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "study.toml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["list"], ["list", "problems"], ["doctor"]]
+)
+def test_quick_commands_import_neither_tensorflow_nor_ray(arguments, tmp_path):
+    script = (
+        "import sys, atexit\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        f"atexit.register(lambda: print('HEAVY', sorted({HEAVY!r} & set(sys.modules))))\n"
+        "from pbtbench.cli import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("HEAVY []")
+
+
+def test_help_does_not_import_numpy(tmp_path):
+    script = "import sys; sys.argv[1:] = ['--help']\nfrom pbtbench.cli import main\n"
+    script += "try: main()\nfinally: print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.stdout.strip().endswith("False")
+
+
+def test_a_users_own_problems_folder_does_not_hide_the_shipped_one(tmp_path):
+    (tmp_path / "problems").mkdir()
+    (tmp_path / "problems" / "__init__.py").touch()
+    assert "toy.pbt_quadratic" in pbtbench("list", "problems", cwd=tmp_path).stdout

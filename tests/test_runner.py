@@ -1,0 +1,233 @@
+"""Runs that hang, die or raise are recorded with their cause; the study goes on; nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbtbench.errors import BadInput
+from pbtbench.runner import run_study
+from pbtbench.store import Store
+from pbtbench.study import Run, Study
+
+PROBLEM = """
+import os, signal, threading
+import numpy as np
+from pbtbench import Objective, Problem, Space, Uniform
+
+class One:
+    size, traces = 1, 0
+    def __init__(self, x): self.x, self.step = x, 0
+    def train(self, steps):
+        self.step += 1
+        {train}
+    def evaluate(self): return {{"score": np.array([self.x])}}
+    def state(self, member): return {{"x": np.array(self.x)}}
+    def adopt(self, member, state, hyperparameters): self.x = hyperparameters["x"]
+
+def start(hyperparameters, seeds):
+    from pbtbench import LoopedPopulation
+    return LoopedPopulation([One(h["x"]) for h in hyperparameters])
+
+PROBLEM = Problem("t", "s", "f", Space({{"x": Uniform(0, 1)}}), Objective("score", "max"), 5, 1, start)
+"""
+
+
+class Notes:
+    """An observer that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self.causes: dict[str, str] = {}
+        self.messages: dict[str, str] = {}
+        self.progress: list[dict[str, Any]] = []
+
+    def planned(self, kept: int, runs: int) -> None:
+        self.kept = kept
+
+    def started(self, run: Run) -> None: ...
+
+    def progressed(self, progress: dict[str, Any]) -> None:
+        self.progress.append(progress)
+
+    def ended(self, run: Run, done: dict[str, Any]) -> None:
+        self.causes[run.id] = done["cause"]
+        self.messages[run.id] = done["message"]
+
+
+@pytest.fixture
+def problem_that(tmp_path: Path):
+    """Make a problem file whose third training call does what the given statement says."""
+
+    def make(name: str, train: str) -> str:
+        file = tmp_path / f"{name}.py"
+        file.write_text(PROBLEM.format(train=f"if self.step == 3: {train}"))
+        return str(file)
+
+    return make
+
+
+def run(problems: list[str], folder: Path, **keys: Any) -> tuple[Store, Notes]:
+    study = Study.plan({"problems": problems, "methods": ["random"], "seeds": 1, **keys})
+    store, notes = Store.claim(folder, study), Notes()
+    run_study(study, store, notes)
+    return store, notes
+
+
+def test_a_study_goes_on_after_runs_that_raise_die_and_hang(problem_that, tmp_path):
+    problems = [
+        problem_that("raises", "raise ValueError('no\\nluck')"),
+        problem_that("dies", "os.kill(os.getpid(), signal.SIGKILL)"),
+        problem_that("hangs", "threading.Event().wait()"),
+        problem_that("fine", "pass"),
+    ]
+    store, notes = run(problems, tmp_path / "out", limit_s=2)
+    assert notes.causes == {
+        "raises/random/inprocess/s0": "crash",
+        "dies/random/inprocess/s0": "crash",
+        "hangs/random/inprocess/s0": "hang",
+        "fine/random/inprocess/s0": "",
+    }
+    assert notes.messages["raises/random/inprocess/s0"] == "ValueError: no luck"
+    assert "SIGKILL" in notes.messages["dies/random/inprocess/s0"]
+    assert "limit of 2 s" in notes.messages["hangs/random/inprocess/s0"]
+    assert {run.id: outcome.cause for run, outcome in store.runs()} == notes.causes
+
+
+def test_what_a_hanging_run_recorded_before_is_kept(problem_that, tmp_path):
+    hangs = problem_that("hangs", "threading.Event().wait()")
+    store, _ = run([hangs], tmp_path / "out", limit_s=1, population=2)
+    trace = store.read("hangs/random/inprocess/s0")[1].trace
+    assert trace.iteration[trace.rows("score")].tolist() == [1, 1, 2, 2]
+    assert trace.detail[trace.rows("error")[0]]["cause"] == "hang"
+
+
+def test_finished_runs_are_kept_and_failed_ones_tried_again(problem_that, tmp_path):
+    flag = tmp_path / "mended"
+    mends = problem_that("mends", f"assert os.path.exists({str(flag)!r})")
+    fine = problem_that("fine", "pass")
+    _, first = run([mends, fine], tmp_path / "out")
+    flag.touch()
+    _, second = run([mends, fine], tmp_path / "out")
+    assert first.causes["mends/random/inprocess/s0"] == "crash"
+    assert second.causes == {"mends/random/inprocess/s0": ""}
+    assert second.kept == 1
+
+
+def test_bad_input_that_shows_only_in_a_run_stops_the_study(tmp_path):
+    file = tmp_path / "bad.py"
+    file.write_text(PROBLEM.format(train="from pbtbench import BadInput; raise BadInput('use y')"))
+    with pytest.raises(BadInput, match="use y"):
+        run([str(file)], tmp_path / "out")
+
+
+def _descendants(pid: int) -> set[int]:
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+    parent = {int(p): int(q) for p, q in (line.split() for line in listed.stdout.splitlines())}
+    found, level = set(), {pid}
+    while level:
+        level = {p for p, q in parent.items() if q in level}
+        found |= level
+    return found
+
+
+def _alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _until(condition, limit_s: float = 60.0) -> None:
+    tick = __import__("threading").Event()
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        tick.wait(0.02)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept):
+    flags = ["--problems", "toy.noisy_quadratic", "--methods", "pbt", "--intervals", "1,10"]
+    flags += ["--seeds", "8", "--population", "32"]
+    command = [sys.executable, "-m", "pbtbench", "run", *flags, "--out", str(tmp_path / "out")]
+    stored = lambda: list((tmp_path / "out").glob("runs/**/run.json"))  # noqa: E731
+
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _until(lambda: len(stored()) >= kept and _descendants(killed.pid))
+    offspring = _descendants(killed.pid)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    _until(lambda: not any(map(_alive, offspring)))
+    before = {file: file.stat().st_mtime_ns for file in stored()}
+    assert kept <= len(before) < 16
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(before)} of them kept" in done.stdout or not before
+    assert {f: f.stat().st_mtime_ns for f in before} == before
+
+    whole = Study.load(
+        None,
+        {
+            "problems": ["toy.noisy_quadratic"],
+            "methods": ["pbt"],
+            "intervals": [1, 10],
+            "seeds": 8,
+            "population": 32,
+        },
+    )
+    resumed = Store.open(tmp_path / "out")
+    assert [r.id for r in whole.runs] == sorted(
+        (r.id for r, _ in resumed.runs()), key=[r.id for r in whole.runs].index
+    )
+    from pbtbench import engines
+
+    for run_ in whole.runs[:2]:
+        again = engines.execute(run_).trace
+        kept_ = resumed.read(run_.id)[1].trace
+        rows = again.rows("score")
+        assert (kept_.value[kept_.rows("score")] == again.value[rows]).all()
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
+    file = tmp_path / "slow.py"
+    file.write_text(PROBLEM.format(train="threading.Event().wait(0.5)"))
+    command = [
+        sys.executable,
+        "-m",
+        "pbtbench",
+        "run",
+        "--problems",
+        str(file),
+        "--methods",
+        "random",
+        "--seeds",
+        "2",
+        "--population",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    _until(lambda: list((tmp_path / "out").glob("runs/**/run.json")))
+    offspring = _descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1].endswith("the same command resumes")
+    assert "Traceback" not in said
+    assert offspring
+    assert not any(map(_alive, offspring))
+    assert (tmp_path / "out" / "summary.csv").is_file()
+    assert len(Store.open(tmp_path / "out").runs()) == 1
+    assert [f.name for f in (tmp_path / "out" / "runs").iterdir()] == ["slow"]
