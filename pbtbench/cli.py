@@ -195,9 +195,9 @@ def _engines() -> dict[str, str]:
 
 
 def _studies() -> dict[str, str]:
-    from pbtbench import study
+    from pbtbench import studies
 
-    return study.shipped()
+    return studies.shipped()
 
 
 def _first_line(documented: object) -> str:

@@ -23,14 +23,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pbtbench import catalogue, engines, methods
+from pbtbench import catalogue, engines, methods, studies
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Card, Objective, Problem, card
 
@@ -195,16 +194,6 @@ class Study:
         return cls(resolved, tuple(ordered))
 
 
-def shipped() -> dict[str, str]:
-    """The studies that ship with the package: name -> title."""
-    folder = resources.files("pbtbench") / "studies"
-    return {
-        f.name.removesuffix(".toml"): tomllib.loads(f.read_text("utf-8")).get("title", "")
-        for f in sorted(folder.iterdir(), key=lambda f: f.name)
-        if f.name.endswith(".toml")
-    }
-
-
 def _read(reference: str) -> tuple[str, str]:
     if reference.endswith(".toml"):
         try:
@@ -212,10 +201,10 @@ def _read(reference: str) -> tuple[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise BadInput(f"study {reference!r}: {reason}") from None
-    if reference not in shipped():
-        raise unknown("study (one that ships, or a path that ends in .toml)", reference, shipped())
-    file = resources.files("pbtbench") / "studies" / f"{reference}.toml"
-    return file.read_text("utf-8"), f"{reference}.toml"
+    shipped = studies.shipped()
+    if reference not in shipped:
+        raise unknown("study (one that ships, or a path that ends in .toml)", reference, shipped)
+    return studies.text(reference), f"{reference}.toml"
 
 
 def _validated(model: type[Any], keys: Mapping[str, Any], where: str) -> Any:
