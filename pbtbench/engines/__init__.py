@@ -9,7 +9,8 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pbtbench import catalogue, methods
@@ -79,7 +80,9 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
     problem = catalogue.problem(run.problem)
     method = methods.build(run.kind, run.interval, run.method_options)
     if not chosen.distributed:
-        importlib.import_module(problem.framework)  # paid once a process: no run's own cost
+        # What a process pays once is no run's own cost; what a run compiles, it compiles itself.
+        importlib.import_module(problem.framework)
+        problem = replace(problem, start=deepcopy(problem.start))
     recorder = Recorder()
     if watch is not None:
         watch(recorder)
