@@ -31,8 +31,10 @@ class Fork:
 class Method(Protocol):
     """What every method offers. Concrete ones are frozen dataclasses: their fields are the options."""
 
-    interval: int | None
-    """Iterations between decisions; None for a method that never decides."""
+    @property
+    def interval(self) -> int | None:
+        """Iterations between decisions; None for a method that never decides."""
+        ...
 
     @property
     def synchronous(self) -> bool:
