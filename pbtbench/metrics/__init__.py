@@ -1,11 +1,13 @@
 """Metrics: numbers from traces. Pure functions; nothing here plots, prints, or imports Ray or TensorFlow.
 
 `measure` gives all measures of one run, `cells` those of its method over the seeds, `summary` the
-tidy table that is kept as `summary.csv`. Curves, lineages and findings are in modules of their own.
+tidy table that is kept as `summary.csv`, `findings` what they show in words. Curves (`quality`) and
+family trees (`lineage`) are for figures.
 """
 
 from __future__ import annotations
 
+from pbtbench.metrics.findings import Finding, findings
 from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
 from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, quality
@@ -16,6 +18,7 @@ __all__ = [
     "COLUMNS",
     "Attempt",
     "Cell",
+    "Finding",
     "Measures",
     "Overhead",
     "Quality",
@@ -25,6 +28,7 @@ __all__ = [
     "cells",
     "censored_median",
     "ert",
+    "findings",
     "measure",
     "overhead",
     "quality",

@@ -49,6 +49,8 @@ class TargetCell:
     n: int
     ert_s: float
     """Expected running time in wall seconds; infinite without a success."""
+    ert_member_iterations: float
+    """The same in work."""
     seconds: float
     """Median wall seconds, a miss being infinite."""
     member_iterations: float
@@ -147,6 +149,7 @@ def _target_cell(attempts: Sequence[Attempt]) -> TargetCell:
         reached=sum(reached),
         n=len(attempts),
         ert_s=ert([a.spent_s for a in attempts], reached),
+        ert_member_iterations=ert([a.spent_member_iterations for a in attempts], reached),
         seconds=censored_median([a.seconds for a in attempts]),
         member_iterations=censored_median([a.member_iterations for a in attempts]),
     )

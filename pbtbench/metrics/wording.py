@@ -1,0 +1,71 @@
+"""Numbers as people read them: three significant digits, with units, never false precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NONE = "–"
+
+
+def number(value: float | None) -> str:
+    """`0.525`, `1.1995` as `1.2`, `12,800`; `–` for none or NaN, `∞` for infinite."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.2e}"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def score(value: float) -> str:
+    """A score: four significant digits, since good ones differ late."""
+    if math.isnan(value) or math.isinf(value) or abs(value) >= 1000:
+        return number(value)
+    return f"{value:.4g}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """`0.7%`, `41%`, `350%`; `–` for NaN."""
+    if math.isnan(share):
+        return NONE
+    if math.isinf(share):
+        return "∞"
+    value = 100 * share
+    if value and abs(value) < 0.1:
+        return "<0.1%"
+    return f"{value:.1f}%" if abs(value) < 10 else f"{value:,.0f}%"
+
+
+def seconds(value: float) -> str:
+    """`31 µs`, `3.1 ms`, `4.2 s`, `12.5 min`; `–` for NaN, `∞` for infinite."""
+    if math.isnan(value) or math.isinf(value):
+        return number(value)
+    for limit, scale, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (120, 1, "s")):
+        if value < limit:
+            return f"{_two(value * scale)} {unit}"
+    return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes as `16 kB`, `1.2 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{_two(count)} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def _two(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"

@@ -1,0 +1,95 @@
+"""The end of `pbtbench run`: tables and findings on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pbtbench import metrics
+from pbtbench.metrics.wording import number
+from pbtbench.report.tables import Row, rows
+from pbtbench.study import Run
+from pbtbench.trace import Outcome
+
+WIDE = 110
+"""Columns of a terminal from which the whole table fits."""
+
+
+def print_summary(pairs: Sequence[tuple[Run, Outcome]], console: Console) -> None:
+    """Print a table for each problem, then what was found, then what failed."""
+    cells = metrics.cells(pairs)
+    found = metrics.findings(cells)
+    if not cells:
+        console.print("No run is kept yet.")
+    for problem, mine in groupby(rows(cells), key=lambda row: row.problem):
+        of_problem = list(mine)
+        console.print()
+        console.print(_table(problem, of_problem, wide=console.width >= WIDE))
+        for finding in found:
+            if finding.problem == problem:
+                _print_sentences(finding.measured, console)
+    for finding in found:
+        if not finding.problem:
+            console.print()
+            _print_sentences(finding.measured, console)
+    for run, outcome in pairs:
+        if outcome.cause:
+            console.print(
+                Padding(Text(f"{run.id}: {outcome.cause}: {outcome.message}"), (0, 0, 0, 2))
+            )
+
+
+def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
+    objective = of_problem[0].cell.run.card.objective
+    goal = "higher" if objective.sign > 0 else "lower"
+    title = Text.assemble((problem, "bold"), f"  {objective.metric}, {goal} is better")
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    several = len({row.engine for row in of_problem}) > 1
+    relation = "≥" if objective.sign > 0 else "≤"
+    table.add_column("method", no_wrap=True)
+    if several:
+        table.add_column("engine", no_wrap=True)
+    table.add_column("n", justify="right")
+    table.add_column(
+        "final, median" + (" [min–max]" if wide else ""), justify="right", no_wrap=True
+    )
+    targets = [t.target for t in of_problem[0].cell.targets]
+    for target in targets if wide else targets[-1:]:
+        header = f"{relation} {number(target)}\nexpected time"
+        table.add_column(header, justify="right", no_wrap=True)
+    if wide and targets:
+        table.add_column("member-\niterations", justify="right", no_wrap=True)
+    table.add_column("checkpoint\noverhead", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("all\noverhead", justify="right", no_wrap=True)
+    table.add_column("wall", justify="right", no_wrap=True)
+    for row in of_problem:
+        of_targets = row.targets if wide else row.targets[-1:]
+        table.add_row(
+            row.method,
+            *([row.engine] if several else []),
+            row.n,
+            f"{row.final} {row.spread}" if wide else row.final,
+            *(f"{t.reached}, {t.ert:>6}" for t in of_targets),
+            *([row.targets[-1].work] if wide and row.targets else []),
+            row.checkpoint_overhead,
+            *([row.pbt_overhead] if wide else []),
+            row.wall,
+            style="bold" if row.best else "",
+        )
+    return table
+
+
+def _print_sentences(sentences: Sequence[str], console: Console) -> None:
+    for sentence in sentences:
+        bullet = Table.grid(padding=(0, 1))
+        bullet.add_row("•", Text(sentence))
+        console.print(Padding(bullet, (0, 0, 0, 1)))
