@@ -17,8 +17,6 @@ TensorFlow, or reads a clock.
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +28,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pbtbench import catalogue, engines, methods, studies
-from pbtbench.errors import BadInput, unknown
+from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.problem import Card, Objective, Problem, card
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -210,22 +208,14 @@ def _read(reference: str) -> tuple[str, str]:
 def _validated(model: type[Any], keys: Mapping[str, Any], where: str) -> Any:
     try:
         return model(**keys)
-    except ValidationError as invalid:
-        raise _bad_key(invalid.errors()[0], model, where) from None
-
-
-def _bad_key(error: Any, model: type[BaseModel], where: str) -> BadInput:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return BadInput(f"{where}: {unknown('key', key, model.model_fields)}")
-    remedy = re.sub(r"^Input should", "it should", error["msg"])
-    return BadInput(f"{where}: {key} = {json.dumps(error['input'], default=str)}: {remedy}")
+    except ValidationError as found:
+        raise invalid(where, found, model.model_fields) from None
 
 
 def _located(keys: Mapping[str, Any]) -> dict[str, Any]:
     """The keys with problems' paths absolute, so that the study means the same elsewhere."""
     problems = keys.get("problems")
-    if not isinstance(problems, list):
+    if not isinstance(problems, list) or not all(isinstance(p, str) for p in problems):
         return dict(keys)
     return {**keys, "problems": [catalogue.absolute(p) for p in problems]}
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from pbtbench.errors import BadInput, unknown
+from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.space import Hyperparameters, Space
 
@@ -81,9 +82,9 @@ def build(kind: str, interval: int | None, options: Mapping[str, Any]) -> Method
             raise unknown(f"option of method {kind!r}", key, known)
     given = dict(options) if interval is None else {**options, "interval": interval}
     try:
-        method: Method = cls(**given)
-    except TypeError as error:
-        raise BadInput(f"method {kind!r}: {error}") from None
+        method: Method = TypeAdapter(cls).validate_python(given)
+    except ValidationError as found:
+        raise invalid(f"method {kind!r}", found) from None
     return method
 
 

@@ -6,6 +6,7 @@ hyperparameters are then changed a little (`explore`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ class PBT:
     """`perturb`, or a function of yours as `package.module:name` or `./file.py:name`."""
     resample_probability: float = 0.25
     """For each hyperparameter: how often it is drawn anew from its prior."""
-    perturbation_factors: tuple[float, float] = (1.2, 0.8)
+    perturbation_factors: tuple[float, ...] = (1.2, 0.8)
     """Otherwise it is multiplied by one of these."""
     burn_in_period: int = 0
     """Iterations before a member's first decision."""
@@ -56,10 +57,9 @@ class PBT:
             )
         if not 0 <= self.resample_probability <= 1:
             raise BadInput(f"resample_probability {self.resample_probability}: give 0 to 1")
-        if len(self.perturbation_factors) == 0 or min(self.perturbation_factors) <= 0:
-            raise BadInput(
-                f"perturbation_factors {self.perturbation_factors}: give numbers above 0"
-            )
+        factors = self.perturbation_factors
+        if not factors or not all(0 < factor < math.inf for factor in factors):
+            raise BadInput(f"perturbation_factors {list(factors)}: give numbers above 0")
         if self.burn_in_period < 0:
             raise BadInput(f"burn_in_period {self.burn_in_period}: give 0 iterations or more")
         if self.explore != "perturb":
