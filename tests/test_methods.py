@@ -1,0 +1,348 @@
+"""Methods decide as the papers and Ray Tune say, from the scores and the generator given to them alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+
+from pbtbench import BadInput, Choice, LogUniform, Space, Uniform, methods
+from pbtbench.methods.leaderboard import Leaderboard
+from pbtbench.methods.pbt import PBT
+from pbtbench.methods.pbt.exploit import p_greater
+from pbtbench.methods.pbt.explore import user_explore
+
+SPACE = Space({"rate": LogUniform(1e-3, 1.0), "units": Choice([16, 32], dynamic=False)})
+FLAT = Space({"h": Uniform(0, 1)})
+
+few_scores = st.sampled_from([0.0, 1.0, 2.0, math.inf, -math.inf, math.nan])  # ties and NaN abound
+scores = st.one_of(few_scores, st.floats())
+seeds = st.integers(0, 2**32)
+
+
+def board_of(*scores: float, sign: int = 1, iteration: int = 1) -> Leaderboard:
+    """A board on which member i has scores[i]."""
+    board = Leaderboard([{"h": 0.5}] * len(scores), sign)
+    for member, score in enumerate(scores):
+        board.report(member, score, iteration)
+    return board
+
+
+def forks_of(method: PBT, board: Leaderboard, space: Space = FLAT, seed: int = 0):
+    """Member -> donor, of those that fork."""
+    rng = np.random.default_rng(seed)
+    decided = {m: method.decide(m, board, space, rng) for m in range(board.size)}
+    return {member: fork.donor for member, fork in decided.items() if fork}
+
+
+# The leaderboard.
+
+
+@st.composite
+def histories(draw):
+    """A number of members, a direction, and reports and joint forks in any order."""
+    size = draw(st.integers(1, 6))
+    member = st.integers(0, size - 1)
+    reports = st.tuples(member, scores)
+    forks = st.lists(st.tuples(member, member), max_size=3, unique_by=lambda fork: fork[0])
+    return size, draw(st.sampled_from([1, -1])), draw(st.lists(st.one_of(reports, forks)))
+
+
+@given(histories())
+def test_a_leaderboard_ranks_as_sorting_everything_would(history):
+    size, sign, steps = history
+    board = Leaderboard([{"h": float(m)} for m in range(size)], sign, history=3)
+    kept: dict[int, list[float]] = {}
+    for iteration, step in enumerate(steps):
+        if isinstance(step, tuple):
+            member, score = step
+            board.report(member, score, iteration)
+            turned = -math.inf if math.isnan(score) else sign * score
+            kept[member] = [*kept.get(member, []), turned][-3:]
+        else:
+            joint = [(m, donor, {"h": float(donor)}) for m, donor in step if donor in kept]
+            board.forked(joint)
+            kept |= {m: kept[donor] for m, donor, _ in joint}
+        ranking = sorted(kept, key=lambda m: (-kept[m][-1], m))
+        assert len(board) == len(kept)
+        assert [board.at(rank) for rank in range(len(board))] == ranking
+        assert [board.rank(member) for member in ranking] == list(range(len(board)))
+        assert {m: list(board.scores(m)) for m in kept} == kept
+
+
+def test_a_fork_inherits_its_donors_scores_but_not_its_iteration():
+    board = board_of(1.0, 5.0)
+    board.report(0, 2.0, 7)
+    board.forked([(0, 1, {"h": 0.9})])
+    assert (board.scores(0), board.iteration(0)) == ((5.0,), 7)
+    assert board.hyperparameters[0] == {"h": 0.9}
+
+
+def test_two_members_that_swap_states_see_each_others_old_scores():
+    board = board_of(1.0, 5.0)
+    board.forked([(0, 1, {"h": 0.1}), (1, 0, {"h": 0.2})])
+    assert (board.scores(0), board.scores(1)) == ((5.0,), (1.0,))
+
+
+def test_where_less_is_better_the_least_score_is_first():
+    board = board_of(3.0, 1.0, math.nan, 2.0, sign=-1)
+    assert [board.at(rank) for rank in range(4)] == [1, 3, 0, 2]
+
+
+# Exploit.
+
+
+@given(st.lists(scores, min_size=2, max_size=20), st.floats(0.01, 0.5), seeds)
+def test_truncation_replaces_the_lowest_quantile_by_members_of_the_highest(scores, fraction, seed):
+    board = board_of(*scores)
+    n = len(scores)
+    quantile = min(math.ceil(n * fraction), n // 2)  # Ray Tune's rule
+    ranking = [board.at(rank) for rank in range(n)]
+    forks = forks_of(PBT(quantile_fraction=fraction), board, seed=seed)
+    assert set(forks) == set(ranking[n - quantile :])
+    assert set(forks.values()) <= set(ranking[:quantile])
+
+
+def test_donors_are_drawn_uniformly_from_the_highest_quantile():
+    board = board_of(*range(8))
+    donors = Counter(
+        donor for seed in range(500) for donor in forks_of(PBT(), board, seed=seed).values()
+    )
+    assert donors == {6: pytest.approx(500, rel=0.1), 7: pytest.approx(500, rel=0.1)}
+
+
+@given(st.lists(scores, min_size=2, max_size=12), seeds)
+def test_a_tournaments_loser_copies_a_member_with_a_better_score(scores, seed):
+    board = board_of(*scores)
+    forks = forks_of(PBT(exploit="tournament"), board, seed=seed)
+    assert all(board.scores(donor)[-1] > board.scores(m)[-1] for m, donor in forks.items())
+    best = board.scores(board.at(0))[-1]
+    assert not any(board.scores(member)[-1] == best for member in forks)
+
+
+def test_in_a_tournament_of_two_the_worse_always_copies_the_better():
+    assert forks_of(PBT(exploit="tournament"), board_of(1.0, 2.0)) == {0: 1}
+    assert forks_of(PBT(exploit="tournament"), board_of(1.0, 1.0)) == {}
+
+
+def test_tournament_opponents_are_drawn_uniformly_from_the_others():
+    board = board_of(0.0, 1.0, 2.0, 3.0)
+    opponents = Counter(forks_of(PBT(exploit="tournament"), board, seed=s)[0] for s in range(1500))
+    assert opponents == {m: pytest.approx(500, rel=0.15) for m in (1, 2, 3)}
+
+
+samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=10)
+
+
+@given(samples, samples)
+def test_welchs_p_is_scipys(a, b):
+    assume(np.var(a) + np.var(b) > 0)
+    expected = ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
+    assert p_greater(tuple(a), tuple(b)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "p"),
+    [
+        ((1.0, 1.0), (1.0, 1.0), 1.0),
+        ((2.0, 2.0), (1.0, 1.0), 0.0),
+        ((1.0,), (0.0, 0.0), 1.0),
+        ((1.0, 2.0), (1.0, -math.inf), 0.0),
+        ((1.0, -math.inf), (1.0, 2.0), 1.0),
+        ((1.0, -math.inf), (1.0, -math.inf), 1.0),
+    ],
+)
+def test_welchs_p_where_scipy_gives_none(a, b, p):
+    assert p_greater(a, b) == p
+
+
+def test_welch_copies_only_what_is_significantly_better():
+    board = board_of(0.0, 0.1)
+    for iteration, noise in enumerate([0.3, -0.3, 0.1], start=2):
+        board.report(0, noise, iteration)
+        board.report(1, 0.1 - noise, iteration)
+    assert forks_of(PBT(exploit="welch"), board) == {}
+    for iteration in range(5, 15):
+        board.report(0, 0.01 * (iteration % 2), iteration)
+        board.report(1, 1 + 0.01 * (iteration % 2), iteration)
+    assert forks_of(PBT(exploit="welch"), board) == {0: 1}
+
+
+@pytest.mark.parametrize("exploit", ["truncation", "tournament", "welch"])
+def test_a_diverged_member_copies_and_is_never_copied(exploit):
+    board = board_of(math.nan, 1.0, math.nan, 2.0)
+    for iteration in (2, 3):
+        for member, score in enumerate([math.nan, 1.0, math.nan, 2.0]):
+            board.report(member, score + 0.01 * iteration, iteration)
+    method = PBT(exploit=exploit, quantile_fraction=0.5)
+    forks = [forks_of(method, board, seed=seed) for seed in range(30)]
+    assert {donor for fork in forks for donor in fork.values()} <= {1, 3}
+    assert {0, 2} <= {member for fork in forks for member in fork}
+
+
+@pytest.mark.parametrize("exploit", ["truncation", "tournament", "welch"])
+def test_a_member_alone_keeps_on(exploit):
+    assert forks_of(PBT(exploit=exploit), board_of(1.0)) == {}
+
+
+def test_nobody_forks_before_the_burn_in_is_over():
+    method = PBT(burn_in_period=10)
+    assert forks_of(method, board_of(1.0, 2.0, iteration=9)) == {}
+    assert forks_of(method, board_of(1.0, 2.0, iteration=10)) == {0: 1}
+
+
+# Explore.
+
+
+@given(seeds, st.floats(0, 1))
+def test_what_is_static_comes_from_the_donor_unchanged_and_the_rest_stays_in_bounds(seed, resample):
+    rng = np.random.default_rng(seed)
+    donor = SPACE.sample(rng)
+    changed = PBT(resample_probability=resample).explored(donor, SPACE, rng)
+    assert changed["units"] == donor["units"]
+    assert SPACE.contains(changed)
+
+
+def test_without_resampling_a_value_is_multiplied_by_one_of_the_factors():
+    method = PBT(resample_probability=0, perturbation_factors=(3.0, 0.5))
+    rng = np.random.default_rng(0)
+    drawn = {method.explored({"h": 0.1}, FLAT, rng)["h"] for _ in range(50)}
+    assert sorted(drawn) == pytest.approx([0.05, 0.3])
+
+
+def test_resampled_values_are_draws_from_the_prior():
+    rng = np.random.default_rng(0)
+    method = PBT(resample_probability=1)
+    drawn = [method.explored({"h": 0.001}, FLAT, rng)["h"] for _ in range(1000)]
+    assert np.mean(drawn) == pytest.approx(0.5, abs=0.03)
+
+
+def test_an_explore_function_is_found_by_module_or_by_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def halve(h, space, rng):\n    return {k: v / 2 for k, v in h.items()}\n")
+    rng = np.random.default_rng(0)
+    by_file = PBT(explore=f"{file}:halve").explored({"h": 0.5}, FLAT, rng)
+    by_module = PBT(explore="problems.toy.pbt_quadratic:add_noise").explored({"h": 0.5}, FLAT, rng)
+    assert by_file == {"h": 0.25}
+    assert FLAT.contains(by_module)
+    assert by_module != {"h": 0.5}
+
+
+def test_an_explore_function_must_return_every_hyperparameter(tmp_path):
+    file = tmp_path / "forgetful.py"
+    file.write_text("def forget(h, space, rng):\n    return {}\n")
+    with pytest.raises(BadInput, match=r"returned the hyperparameters \[\]; it must return"):
+        user_explore(f"{file}:forget")({"h": 1.0}, FLAT, np.random.default_rng(0))
+
+
+# All methods.
+
+
+@pytest.mark.parametrize("kind", methods.kinds())
+def test_a_method_draws_from_the_given_generator_alone(kind):
+    method = methods.build(kind, 1 if methods.uses_interval(kind) else None, {})
+
+    def decisions(seed: int):
+        rng = np.random.default_rng(seed)
+        proposed = method.propose(SPACE, 8, rng)
+        board = Leaderboard(proposed, 1)
+        for member in range(len(proposed)):
+            board.report(member, float(member), 1)
+        return proposed, [method.decide(m, board, SPACE, rng) for m in range(len(proposed))]
+
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert decisions(3) == decisions(3)
+    assert (decisions(3) != decisions(4)) == (kind != "grid")
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("kind", methods.kinds())
+@given(size=st.integers(1, 30), seed=seeds)
+def test_a_proposal_is_within_bounds_and_within_the_population(kind, size, seed):
+    method = methods.build(kind, None, {})
+    proposed = method.propose(SPACE, size, np.random.default_rng(seed))
+    assert 1 <= len(proposed) <= size
+    assert all(SPACE.contains(point) for point in proposed)
+
+
+@pytest.mark.parametrize("kind", ["random", "pbt"])
+def test_given_points_come_first_and_what_they_leave_open_is_drawn(kind):
+    method = methods.build(kind, None, {"points": [{"rate": 0.5, "units": 16}, {"units": 32}]})
+    proposed = method.propose(SPACE, 4, np.random.default_rng(0))
+    assert len(proposed) == 4
+    assert proposed[0] == {"rate": 0.5, "units": 16}
+    assert proposed[1]["units"] == 32
+
+
+def test_a_grid_of_points_is_those_points():
+    points = [{"rate": 0.1, "units": 16}, {"rate": 0.2, "units": 32}]
+    proposed = methods.build("grid", None, {"points": points}).propose(
+        SPACE, 8, np.random.default_rng(0)
+    )
+    assert proposed == points
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("pbd", {}, "unknown method 'pbd': did you mean 'pbt'?"),
+        ("pbt", {"burn_in": 3}, "did you mean 'burn_in_period'?"),
+        ("random", {"interval": 3}, "unknown option of method 'random' 'interval'"),
+        (
+            "pbt",
+            {"exploit": "tournment"},
+            "unknown exploit 'tournment': did you mean 'tournament'?",
+        ),
+        ("pbt", {"quantile_fraction": 0.6}, "quantile_fraction 0.6: give a share in (0, 0.5]"),
+        ("pbt", {"quantile_fraction": 0}, "quantile_fraction 0.0: give a share"),
+        ("pbt", {"quantile_fraction": "half"}, 'quantile_fraction = "half": it should be'),
+        ("pbt", {"resample_probability": 1.5}, "resample_probability 1.5: give 0 to 1"),
+        ("pbt", {"resample_probability": math.nan}, "resample_probability nan: give 0 to 1"),
+        ("pbt", {"perturbation_factors": []}, "perturbation_factors []: give numbers above 0"),
+        ("pbt", {"perturbation_factors": [1.2, -1]}, "[1.2, -1.0]: give numbers above 0"),
+        ("pbt", {"perturbation_factors": 1.2}, "perturbation_factors"),
+        ("pbt", {"perturbation_factors": [math.nan]}, "[nan]: give numbers above 0"),
+        ("pbt", {"perturbation_factors": [math.inf]}, "[inf]: give numbers above 0"),
+        ("pbt", {"burn_in_period": -1}, "burn_in_period -1: give 0 iterations or more"),
+        ("pbt", {"burn_in_period": "long"}, "burn_in_period"),
+        ("pbt", {"synchronous": "maybe"}, 'synchronous = "maybe": it should be'),
+        ("pbt", {"points": 3}, "points"),
+        ("pbt", {"points": [3]}, "points"),
+        ("pbt", {"explore": "shake"}, "explore 'shake': give 'perturb', 'package.module:name'"),
+        ("pbt", {"explore": "no.such:thing"}, "explore 'no.such:thing' can't be loaded: Module"),
+        ("pbt", {"explore": "math:pi"}, "explore 'math:pi' is no function"),
+        ("grid", {"values": {"rate": [0.1]}, "points": [{"rate": 0.1}]}, "values or points, not"),
+        ("grid", {"values": {"rate": 0.1}}, "values"),
+        ("grid", {"values": [0.1]}, "values"),
+    ],
+)
+def test_a_bad_option_is_refused_in_one_line_that_names_it(kind, options, says):
+    with pytest.raises(BadInput) as refused:
+        methods.build(kind, None, options)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_interval_below_one_is_refused():
+    with pytest.raises(BadInput, match="perturbation interval 0: give at least 1 iteration"):
+        methods.build("pbt", 0, {})
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        ([{"rat": 0.1}], "unknown hyperparameter 'rat': did you mean 'rate'?"),
+        ([{"rate": 7.0}], "'rate': 7.0"),
+        ([{"rate": 0.1}] * 5, "5 points for a population of 4: raise the population"),
+    ],
+)
+def test_points_that_do_not_fit_the_space_or_the_population_are_refused(points, says):
+    with pytest.raises(BadInput) as refused:
+        PBT(points=points).propose(SPACE, 4, np.random.default_rng(0))
+    assert says in str(refused.value)

@@ -1,0 +1,210 @@
+"""Spaces: what is drawn, perturbed or laid as a grid stays within bounds, and grids are as full as promised."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbtbench import BadInput, Choice, Constant, IntUniform, LogUniform, Sampler, Space, Uniform
+
+numbers = st.floats(-1e6, 1e6)
+positive = st.floats(1e-6, 1e6)
+factors = st.floats(0.1, 10)
+seeds = st.integers(0, 2**32)
+
+
+def ordered(values, apart=lambda low, high: low < high):
+    return st.tuples(values, values).map(sorted).filter(lambda bounds: apart(*bounds))
+
+
+reals = ordered(numbers, lambda low, high: high - low > 1e-3).map(lambda b: Uniform(*b))
+logs = ordered(positive, lambda low, high: high / low > 1.001).map(lambda b: LogUniform(*b))
+ints = ordered(st.integers(-50, 50)).map(lambda bounds: IntUniform(*bounds))
+choices_of_numbers = st.lists(numbers, min_size=1, max_size=5, unique=True).map(Choice)
+choices_of_names = st.lists(st.text(max_size=3), min_size=1, max_size=5, unique=True).map(Choice)
+constants = st.one_of(numbers, st.text(max_size=3)).map(Constant)
+bounded = st.one_of(reals, logs, ints, choices_of_numbers, choices_of_names, constants)
+spaces = st.lists(bounded, min_size=1, max_size=4).map(
+    lambda hyperparameters: Space({f"h{i}": h for i, h in enumerate(hyperparameters)})
+)
+
+
+@given(spaces, seeds)
+def test_a_sample_is_within_bounds(space, seed):
+    assert space.contains(space.sample(np.random.default_rng(seed)))
+
+
+@given(bounded, seeds, st.lists(factors, min_size=1, max_size=10))
+def test_a_value_stays_within_bounds_however_often_it_is_perturbed(hyperparameter, seed, moves):
+    rng = np.random.default_rng(seed)
+    value = hyperparameter.sample(rng)
+    for factor in moves:
+        value = hyperparameter.perturb(value, factor, rng)
+        assert hyperparameter.contains(value)
+
+
+@given(st.one_of(reals, logs), seeds, factors)
+def test_a_real_number_is_multiplied_unless_a_bound_is_in_the_way(real, seed, factor):
+    rng = np.random.default_rng(seed)
+    value = real.sample(rng)
+    assert real.perturb(value, factor, rng) in (value * factor, real.low, real.high)
+
+
+@given(ordered(st.integers(0, 50)), seeds, factors.filter(lambda f: f != 1))
+def test_a_whole_number_always_moves_the_factors_way_unless_it_is_at_a_bound(bounds, seed, factor):
+    whole = IntUniform(*bounds)
+    rng = np.random.default_rng(seed)
+    old = whole.sample(rng)
+    new = whole.perturb(old, factor, rng)
+    assert isinstance(new, int)
+    if factor > 1:
+        assert new > old or old == whole.high
+    else:
+        assert new < old or old == whole.low
+
+
+@given(choices_of_numbers, seeds, factors)
+def test_a_choice_of_numbers_moves_to_its_neighbour(choice, seed, factor):
+    rng = np.random.default_rng(seed)
+    ladder = sorted(choice.values)
+    old = ladder.index(choice.sample(rng))
+    new = ladder.index(choice.perturb(ladder[old], factor, rng))
+    step = 0 if factor == 1 else 1 if factor > 1 else -1
+    assert new == min(max(old + step, 0), len(ladder) - 1)
+
+
+def test_a_choice_of_names_is_drawn_anew():
+    names = Choice(["adam", "rmsprop", "sgd"])
+    rng = np.random.default_rng(0)
+    assert {names.perturb("adam", 1.2, rng) for _ in range(100)} == set(names.values)
+
+
+def test_truth_values_are_no_numbers():
+    assert not Uniform(0, 1).contains(True)
+    assert not IntUniform(0, 1).contains(True)
+
+
+def test_a_log_uniform_draw_falls_in_each_decade_equally_often():
+    prior = LogUniform(1e-4, 1.0)
+    rng = np.random.default_rng(0)
+    decades = np.floor(np.log10([prior.sample(rng) for _ in range(4000)]))
+    assert np.unique(decades, return_counts=True)[1] == pytest.approx([1000] * 4, rel=0.1)
+
+
+@given(st.one_of(reals, logs), st.integers(1, 20))
+def test_levels_are_in_order_and_within_bounds(real, count):
+    levels = real.levels(count)
+    assert len(levels) == count
+    assert levels == sorted(levels)
+    assert all(real.contains(level) for level in levels)
+
+
+@given(ints, st.data())
+def test_levels_of_whole_numbers_differ(whole, data):
+    count = data.draw(st.integers(1, whole.most_levels))
+    levels = whole.levels(count)
+    assert len(set(levels)) == count
+    assert all(whole.contains(level) for level in levels)
+
+
+def counts_of(grid):
+    """How many levels each hyperparameter has in a grid."""
+    return [len({point[name] for point in grid}) for name in grid[0]]
+
+
+@given(spaces, st.integers(1, 100))
+def test_a_grid_is_a_full_factorial_of_at_most_n_points_within_bounds(space, n):
+    grid = space.grid(n)
+    assert 1 <= len(grid) <= n
+    assert all(space.contains(point) for point in grid)
+    levels = [list(dict.fromkeys(point[name] for point in grid)) for name in space]
+    assert [tuple(point.values()) for point in grid] == list(product(*levels))
+
+
+@given(st.integers(1, 5), st.integers(1, 300))
+def test_a_grid_of_real_numbers_is_the_largest_balanced_one(dimensions, n):
+    space = Space({f"h{i}": Uniform(0, 1) for i in range(dimensions)})
+    counts = counts_of(space.grid(n))
+    assert max(counts) - min(counts) <= 1
+    assert counts == sorted(counts, reverse=True)
+    low = range(1, n + 1)
+    balanced = [
+        (base + 1) ** more * base ** (dimensions - more)
+        for base in low
+        for more in range(dimensions)
+    ]
+    assert math.prod(counts) == max(size for size in balanced if size <= n)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(1, 200))
+def test_a_choice_has_no_more_levels_than_values(sizes, n):
+    space = Space({f"h{i}": list(range(size)) for i, size in enumerate(sizes)})
+    counts = counts_of(space.grid(n))
+    assert all(count <= size for count, size in zip(counts, sizes, strict=True))
+    unsaturated = [c for c, size in zip(counts, sizes, strict=True) if c < size]
+    assert all(c >= max(counts) - 1 for c in unsaturated)
+
+
+def test_explicit_values_multiply_out_and_the_others_share_what_is_left():
+    space = Space({"a": Uniform(0, 1), "b": Uniform(0, 1), "units": [16, 32, 64]})
+    grid = space.grid(13, {"b": [0.25, 0.75], "units": [16, 64]})
+    assert counts_of(grid) == [3, 2, 2]
+    assert grid[:3] == [
+        {"a": pytest.approx(1 / 6), "b": 0.25, "units": 16},
+        {"a": pytest.approx(1 / 6), "b": 0.25, "units": 64},
+        {"a": pytest.approx(1 / 6), "b": 0.75, "units": 16},
+    ]
+
+
+def test_a_callable_a_list_and_a_value_stand_for_themselves():
+    space = Space({"rate": lambda rng: rng.exponential(), "units": [32, 64], "activation": "relu"})
+    assert isinstance(space["rate"], Sampler)
+    assert space["units"] == Choice([32, 64])
+    assert space["activation"] == Constant("relu")
+    first, again = (space.sample(np.random.default_rng(7)) for _ in range(2))
+    assert first == again
+
+
+def test_a_callable_of_whole_numbers_stays_whole_when_perturbed():
+    rng = np.random.default_rng(0)
+    assert Sampler(lambda rng: 10).perturb(10, 1.26, rng) == 13
+    assert Sampler(lambda rng: "relu").perturb("tanh", 1.2, rng) == "relu"
+
+
+def test_only_what_may_change_is_dynamic():
+    space = Space({"rate": Uniform(0, 1), "units": Choice([1, 2], dynamic=False), "depth": 3})
+    assert space.dynamic == ("rate",)
+
+
+@pytest.mark.parametrize(
+    ("declare", "says"),
+    [
+        (lambda: Uniform(2, 1), "Uniform(2, 1): the lower bound comes first"),
+        (lambda: Uniform(0, math.inf), "Uniform(0, inf): bounds must be finite"),
+        (lambda: Uniform(math.nan, 1), "Uniform(nan, 1): bounds must be finite"),
+        (lambda: LogUniform(0, 1), "LogUniform(0, 1): the lower bound must be above zero; use"),
+        (lambda: IntUniform(1, 2.5), "IntUniform(1, 2.5): bounds must be whole numbers"),
+        (lambda: IntUniform(3, 3), "IntUniform(3, 3): the lower bound comes first"),
+        (lambda: Choice([]), "Choice([]): give a list of at least one value"),
+        (lambda: Choice("relu"), "Choice('relu'): give a list"),
+        (lambda: Space({}), "at least one hyperparameter"),
+        (lambda: Space({"units": []}), "'units': an empty list; give at least one value"),
+        (lambda: Space({"units": None}), "'units': None is no hyperparameter"),
+        (lambda: Space({"a": 1.0}).grid(0), "a grid of 0 points: give at least 1"),
+        (lambda: Space({"rate": [1, 2]}).grid(4, {"rat": [1]}), "did you mean 'rate'?"),
+        (lambda: Space({"a": Uniform(0, 1)}).grid(4, {"a": [2]}), "a = 2 is out of bounds"),
+        (lambda: Space({"a": Uniform(0, 1)}).grid(4, {"a": []}), "'a': an empty list; give"),
+        (lambda: Space({"a": Uniform(0, 1)}).grid(1, {"a": [0, 1]}), "2 points, more than the"),
+        (lambda: Space({"a": lambda rng: 1.0}).grid(4), "give the grid explicit values"),
+    ],
+)
+def test_a_bad_declaration_is_refused_in_one_line_that_names_it(declare, says):
+    with pytest.raises(BadInput) as refused:
+        declare()
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
