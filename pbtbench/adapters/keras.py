@@ -397,7 +397,8 @@ class KerasPopulation:
     def state(self, member: int) -> State:
         m = self.members[member]
         arrays = {
-            name: value.numpy() for name, value in zip(m.program.variables, m.values, strict=True)
+            name: np.asarray(value.numpy())
+            for name, value in zip(m.program.variables, m.values, strict=True)
         }
         return {**arrays, "step": np.array(m.step, np.int64)}
 

@@ -60,8 +60,9 @@ PROBLEM = Problem(
     title="a multilayer perceptron on scikit-learn's 8×8 digits, by SGD with momentum",
     source="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits "
     "(UCI, doi:10.24432/C50P49), the test part that scikit-learn bundles",
-    finding="Training so short rewards a high learning rate that falls and regularization that "
-    "comes late: what schedules add to a good constant is small, and most of it is speed.",
+    finding="Random search nearly always finds a member that passes 0.95 and in some runs one that "
+    "passes 0.97; PBT brings most of the population there, because forks leave the bad parts of "
+    "the space after a few iterations.",
     space=SPACE,
     objective=Objective("accuracy", "max", targets=(0.95, 0.97), bound=1.0),
     iterations=40,
