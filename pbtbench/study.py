@@ -7,12 +7,12 @@
     [method.wide]            # a variant: another name for a method with options
     is = "pbt"
     perturbation_factors = [0.5, 2.0]
-    [[sweep]]                # as many as wanted: each is planned with the keys above, overridden
+    [[sweep]]                # as many as wanted: each plans more runs, the keys above overridden
     engines = ["tune"]
     seeds = 1
 
-Keys that are not given have the problem's or this module's defaults. Nothing here imports Ray or
-TensorFlow, or reads a clock.
+Without problems above them, the sweeps are all there is. Keys that are not given have the
+problem's or this module's defaults. Nothing here imports Ray or TensorFlow, or reads a clock.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pbtbench import catalogue, engines, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
-from pbtbench.problem import Card, Objective, Problem, card
+from pbtbench.problem import Card, Problem, card
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Names = Annotated[list[str], Field(min_length=1)]
@@ -74,7 +74,7 @@ class Declaration(Sweep):
     engine: dict[str, dict[str, Any]] = {}
     """Options of engines."""
     sweep: list[dict[str, Any]] = []
-    """Sweeps: each is planned with the keys above, overridden."""
+    """Sweeps: each plans more runs, with the keys above overridden."""
 
 
 @dataclass(frozen=True)
@@ -109,29 +109,18 @@ class Run:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Run:
-        """What `to_dict` gave, also after a way through JSON."""
-        about = fields["card"]
-        objective = about["objective"]
-        return cls(
-            **{
-                **fields,
-                "targets": tuple(fields["targets"]),
-                "card": Card(
-                    **{
-                        **about,
-                        "dynamic": tuple(about["dynamic"]),
-                        "objective": Objective(
-                            **{**objective, "targets": tuple(objective["targets"])}
-                        ),
-                    }
-                ),
-            }
-        )
+        """What `to_dict` gave, also after a way through JSON; `ValueError` if a field is not of its type."""
+        return _run_adapter().validate_python(dict(fields))
 
     @property
     def label(self) -> str:
         """The method with its interval, as reports show it: `pbt k=4`."""
         return self.method if self.interval is None else f"{self.method} k={self.interval}"
+
+
+@cache
+def _run_adapter() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
 
 
 @dataclass(frozen=True)
@@ -162,7 +151,7 @@ class Study:
             raise BadInput(f"{where}: not valid TOML: {error}") from None
         given = {key: value for key, value in (overrides or {}).items() if value is not None}
         base = {"name": Path(where).stem} if reference else {}
-        return cls.plan({**base, **keys, **given}, where, given)
+        return cls.plan({**base, **keys}, where, given)
 
     @classmethod
     def plan(
@@ -172,22 +161,29 @@ class Study:
         overrides: Mapping[str, Any] | None = None,
     ) -> Study:
         """Validate a study's keys and lay out its runs, in the order given, seeds outermost."""
-        declaration = _validated(Declaration, _located(keys), where)
-        sweeps = [_validated(Sweep, s, f"{where}: sweep") for s in declaration.sweep]
-        base = {k: getattr(declaration, k) for k in Sweep.model_fields}
+        over = _located(overrides or {})
+        declared = _validated(Declaration, {**_located(keys), **over}, where)
+        base = {k: getattr(declared, k) for k in Sweep.model_fields}
+        of_sweeps = [
+            {
+                **_located(_validated(Sweep, s, f"{where}: sweep").model_dump(exclude_unset=True)),
+                **over,
+            }
+            for s in declared.sweep
+        ]
+        planned = of_sweeps
+        if "problems" in keys or not of_sweeps:
+            planned = [{}, *of_sweeps]
         runs: dict[str, Run] = {}
-        kept: list[dict[str, Any]] = []
-        for sweep in sweeps or [Sweep()]:
-            own = {**sweep.model_dump(exclude_unset=True), **(overrides or {})}
-            own = _located({k: v for k, v in own.items() if k in Sweep.model_fields})
-            kept.append(own)
-            for run in _runs(Sweep(**{**base, **own}), declaration, where):
+        for own in planned:
+            for run in _runs(Sweep(**{**base, **own}), declared, where):
                 if runs.setdefault(run.id, run) != run:
                     raise BadInput(
                         f"{where}: two sweeps plan {run.id} with different settings; "
                         "give a method variant another name, or split the study"
                     )
-        resolved = declaration.model_copy(update={"sweep": kept if sweeps else []})
+        problems = declared.problems if planned is not of_sweeps else None
+        resolved = declared.model_copy(update={"sweep": of_sweeps, "problems": problems})
         ordered = sorted(runs.values(), key=lambda run: run.seed)
         return cls(resolved, tuple(ordered))
 
