@@ -25,7 +25,14 @@ from pbtbench.errors import BadInput
 from pbtbench.study import Run, Study
 from pbtbench.trace import Outcome, Trace
 
-_SCALARS = ("wall_s", "workers", "transport", "cluster", "cause", "message")
+_SCALARS = {
+    "wall_s": float,
+    "workers": int,
+    "transport": str,
+    "cluster": str,
+    "cause": str,
+    "message": str,
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Store:
         try:
             facts = json.loads(file.read_text("utf-8"))
             run = Run.from_dict(facts["run"])
-            scalars = {key: facts[key] for key in _SCALARS}
+            scalars = {key: of_type(facts[key]) for key, of_type in _SCALARS.items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             what = " ".join(str(error).split())[:80]
             raise BadInput(f"{file}: damaged ({what}); delete its folder and run again") from None

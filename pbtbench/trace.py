@@ -155,10 +155,9 @@ class Trace:
                 "kind": pa.array(self.kind.tolist(), pa.string()).dictionary_encode(),
                 "bytes": self.bytes,
                 "value": self.value,
-                "detail": pa.array(
-                    [None if d is None else json.dumps(d) for d in self.detail], pa.string()
-                ),
-            }
+                "detail": [None if d is None else json.dumps(d) for d in self.detail],
+            },
+            schema=_schema(),
         )
         pq.write_table(table, path, compression="zstd")
 
@@ -169,9 +168,10 @@ class Trace:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
-            columns = {name: table.column(name) for name in ("run", *Event._fields)}
-        except (pa.ArrowException, OSError, KeyError) as error:
+            table = pq.read_table(path).select(_schema().names).cast(_schema())
+            columns = {name: table.column(name) for name in table.column_names}
+            details = [None if d is None else json.loads(d) for d in columns["detail"].to_pylist()]
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             reason = str(error).splitlines()[0][:100]
             raise BadInput(
                 f"{path}: damaged or not a trace ({reason}); delete its folder and run again"
@@ -192,10 +192,29 @@ class Trace:
             kind=np.array(columns["kind"].to_pylist(), "U10"),
             bytes=numbers("bytes"),
             value=np.asarray(columns["value"]),
-            detail=tuple(
-                None if d is None else json.loads(d) for d in columns["detail"].to_pylist()
-            ),
+            detail=tuple(details),
         )
+
+
+def _schema() -> Any:
+    """The file's columns."""
+    import pyarrow as pa
+
+    name = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        {
+            "run": name,
+            "t_start_s": pa.float64(),
+            "duration_s": pa.float64(),
+            "worker": pa.int32(),
+            "member": pa.int32(),
+            "iteration": pa.int32(),
+            "kind": name,
+            "bytes": pa.int64(),
+            "value": pa.float64(),
+            "detail": pa.string(),
+        }
+    )
 
 
 @dataclass(frozen=True)
