@@ -139,6 +139,7 @@ def test_tournament_opponents_are_drawn_uniformly_from_the_others():
 samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=10)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
 @given(samples, samples)
 def test_welchs_p_is_scipys(a, b):
     assume(np.var(a) + np.var(b) > 0)
