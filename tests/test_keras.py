@@ -288,10 +288,11 @@ def test_an_unknown_hyperparameter_is_named_with_the_nearest():
         population({"rate": 0.1}, start=start)
 
 
-def test_a_part_of_the_data_that_is_missing_or_unknown_is_named():
+def test_a_part_of_the_data_that_is_wrong_is_named():
     for parts, message in [
         ({"train": data()["train"]}, "no 'validation'"),
         ({**data(), "valid": data()["test"]}, "did you mean 'validation'"),
+        ({**data(), "test": (np.zeros((3, 3)), np.zeros(2))}, "'test'.*equally many"),
     ]:
         start = keras_population(SPACE, build, lambda parts=parts: parts)
         with pytest.raises(BadInput, match=message):
@@ -377,6 +378,23 @@ def test_dropout_is_keyed_by_member_and_step():
     assert mean_after_step(p, 0, 0) == mean_after_step(p, 0, 0)
     seen = {mean_after_step(p, member, step) for member in (0, 1) for step in (0, 1, 2)}
     assert len(seen) == 6
+
+
+def test_a_model_without_declared_inputs_is_built_on_the_data():
+    import keras
+
+    space = Space({"rate": LogUniform(1e-3, 1.0)})
+
+    def undeclared(hyper):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model = keras.Sequential([keras.layers.Dense(2)])
+        return model, keras.optimizers.SGD(hyper["rate"]), loss
+
+    start = keras_population(space, undeclared, data)
+    p, again = population(*[{"rate": 0.1}] * 2, start=start), population({"rate": 0.1}, start=start)
+    assert p.state(0)["weights/0/kernel"].shape == (3, 2)
+    assert_same(p.state(0), again.state(0))
+    assert weights(p.state(0)) != weights(p.state(1))
 
 
 def test_a_choice_of_names_gets_a_program_for_each():

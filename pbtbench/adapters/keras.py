@@ -62,7 +62,8 @@ def keras_population(
     A step is one update on `batch_size` training examples drawn with replacement, on the loss and
     the model's own losses (regularizers). A population scores "loss" (without regularizers) and
     each of `metrics` on the validation set, and "test_…" of each where there is a test set. A
-    member whose weights or predictions are not finite scores NaN.
+    member whose weights or predictions are not finite scores NaN. What the model draws must come
+    from Keras's layers or their `SeedGenerator`s: these are keyed by member and step.
     """
     if batch_size < 1:
         raise BadInput(f"batch_size {batch_size}: give at least 1")
@@ -167,6 +168,12 @@ class Recipe:
         for name in ("train", "validation"):
             if name not in arrays:
                 raise BadInput(f"the data has no {name!r}: give inputs and labels under that name")
+        for name, pair in arrays.items():
+            counts = {np.shape(array)[:1] for array in tf.nest.flatten(tuple(pair))}
+            if len(counts) > 1 or () in counts:
+                raise BadInput(
+                    f"the data's {name!r}: inputs and labels must be arrays of equally many examples"
+                )
         return {name: tf.nest.map_structure(tensor, tuple(a)) for name, a in arrays.items()}
 
     @cached_property
@@ -234,8 +241,13 @@ class Program:
         return tuple(tf.constant(state[n], dtype=v.dtype) for n, v in self.variables.items())
 
     def _built(self, seed: np.random.SeedSequence) -> tuple[Any, Any, Any]:
+        import tensorflow as tf
+
         with _seeded(seed):
-            return self.recipe.build(self._given)
+            model, optimizer, loss = self.recipe.build(self._given)
+            if not model.built:
+                model(tf.nest.map_structure(lambda a: a[:1], self.data["train"][0]))
+        return model, optimizer, loss
 
     def _present(self, place: int, name: str) -> Any:
         self._read.add(name)
