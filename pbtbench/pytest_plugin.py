@@ -1,10 +1,9 @@
 """Adds `--benchmark` to pytest: an ordinary run leaves benchmarks out, `pytest --benchmark` runs only them.
 
-A benchmark is a test that uses pytest-benchmark's `benchmark` fixture, or that carries the marker
-`pbtbench` (`benchmark` is pytest-benchmark's own marker, with options of its own). Running, timing
-and storing stay pytest-benchmark's; asking for its `--benchmark-only` keeps benchmarks in as well.
-
-Every pytest run of whoever installed pbtbench loads this file, so it imports pytest alone.
+A benchmark is a test with the marker `pbtbench` (`benchmark` is pytest-benchmark's own marker, with
+options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
+without it they are left alone, since every pytest run of whoever installed pbtbench loads this file:
+nobody's own benchmarks may vanish by that. Running, timing and storing stay pytest-benchmark's.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ LEFT_OUT = pytest.StashKey[int]()
 """How many benchmarks an ordinary run left out."""
 
 
-def is_benchmark(item: pytest.Item) -> bool:
-    """Whether a collected test measures rather than checks."""
+def _is_benchmark(item: pytest.Item, flag: bool) -> bool:
     marked = item.get_closest_marker("pbtbench") is not None
-    return marked or "benchmark" in getattr(item, "fixturenames", ())
+    return marked or (flag and "benchmark" in getattr(item, "fixturenames", ()))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,13 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--benchmark",
         action="store_true",
         dest="pbtbench_benchmark",
-        help="run the benchmarks, and nothing else (an ordinary run leaves them out)",
+        help="run the benchmarks, and nothing else (an ordinary run leaves marked ones out)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "pbtbench: a benchmark, also without the `benchmark` fixture: see --benchmark"
+        "markers", "pbtbench: a benchmark: an ordinary run leaves it out, --benchmark runs it"
     )
 
 
@@ -41,10 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = bool(config.getoption("pbtbench_benchmark"))
     if not wanted and config.getoption("benchmark_only", default=False):
         return
-    others = [item for item in items if is_benchmark(item) != wanted]
+    others = [item for item in items if _is_benchmark(item, wanted) != wanted]
     if not others:
         return
-    items[:] = [item for item in items if is_benchmark(item) == wanted]
+    items[:] = [item for item in items if item not in others]
     config.stash[LEFT_OUT] = 0 if wanted else len(others)
     config.hook.pytest_deselected(items=others)
 

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project with one check, one benchmark by fixture and one by marker."""
+    """A project with one check, one benchmark marked as ours and one that isn't."""
     pytester.makepyfile(
         """
         import pytest
@@ -19,12 +19,12 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
         def test_check():
             assert 1 + 1 == 2
 
-        def test_timed(benchmark):
+        @pytest.mark.pbtbench
+        def test_marked(benchmark):
             assert benchmark(sum, [1, 2]) == 3
 
-        @pytest.mark.pbtbench
-        def test_marked():
-            assert sum([1, 2]) == 3
+        def test_unmarked(benchmark):
+            assert benchmark(sum, [1, 2]) == 3
         """
     )
     return pytester
@@ -34,35 +34,39 @@ def run(suite: pytest.Pytester, *flags: str) -> pytest.RunResult:
     return suite.runpytest("--strict-markers", "--benchmark-max-time=0.01", *flags)
 
 
-def test_an_ordinary_run_leaves_benchmarks_out_and_says_so(suite):
+def test_an_ordinary_run_leaves_marked_benchmarks_out_and_says_so(suite):
     result = run(suite, "-v")
-    result.assert_outcomes(passed=1, deselected=2)
-    result.stdout.fnmatch_lines(["*::test_check PASSED*", "2 benchmarks left out: *--benchmark*"])
+    result.assert_outcomes(passed=2, deselected=1)
+    result.stdout.fnmatch_lines(["*::test_check PASSED*", "1 benchmark left out: *--benchmark*"])
 
 
-def test_benchmark_runs_only_benchmarks(suite):
+def test_a_users_unmarked_benchmarks_run_as_they_always_did(suite):
+    run(suite, "-v").stdout.fnmatch_lines(["*::test_unmarked PASSED*"])
+
+
+def test_benchmark_runs_all_benchmarks_and_nothing_else(suite):
     result = run(suite, "--benchmark", "-v")
     result.assert_outcomes(passed=2, deselected=1)
-    result.stdout.fnmatch_lines(["*::test_timed PASSED*", "*::test_marked PASSED*"])
+    result.stdout.fnmatch_lines(["*::test_marked PASSED*", "*::test_unmarked PASSED*"])
     result.stdout.no_fnmatch_line("*left out*")
 
 
 def test_benchmark_stores_through_pytest_benchmark(suite):
     run(suite, "--benchmark", "--benchmark-json=times.json").assert_outcomes(passed=2, deselected=1)
     stored = json.loads((suite.path / "times.json").read_text())
-    assert [b["name"] for b in stored["benchmarks"]] == ["test_timed"]
+    assert [b["name"] for b in stored["benchmarks"]] == ["test_marked", "test_unmarked"]
 
 
 def test_benchmark_only_still_means_what_pytest_benchmark_says(suite):
-    run(suite, "--benchmark-only").assert_outcomes(passed=1, skipped=2)
+    run(suite, "--benchmark-only").assert_outcomes(passed=2, skipped=1)
 
 
 def test_benchmark_may_be_given_with_benchmark_only(suite):
-    run(suite, "--benchmark", "--benchmark-only").assert_outcomes(passed=1, skipped=1, deselected=1)
+    run(suite, "--benchmark", "--benchmark-only").assert_outcomes(passed=2, deselected=1)
 
 
 def test_a_benchmark_named_by_its_id_waits_for_the_flag_too(suite):
-    named = "test_a_benchmark_named_by_its_id_waits_for_the_flag_too.py::test_timed"
+    named = "test_a_benchmark_named_by_its_id_waits_for_the_flag_too.py::test_marked"
     run(suite, named).assert_outcomes(deselected=1)
     run(suite, "--benchmark", named).assert_outcomes(passed=1)
 
