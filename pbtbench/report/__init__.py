@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
-from pbtbench import metrics
-from pbtbench.report import tables
 from pbtbench.store import Store
 
 
@@ -16,21 +14,19 @@ def write(out: Store) -> Path:
 
     It is built beside its place and renamed: a reader sees the old one or the new one.
     """
-    pairs = out.runs()
-    cells = metrics.cells(pairs)
+    from pbtbench.report.build import build
+
     part = out.path / f".part-report-{uuid4().hex}"
-    (part / "tables").mkdir(parents=True)
-    for name, text in (
-        ("comparison.md", tables.markdown(cells)),
-        ("comparison.tex", tables.latex(cells)),
-        ("comparison.csv", tables.as_csv(cells)),
-    ):
-        (part / "tables" / name).write_text(text, "utf-8")
-    (part / "index.html").write_text("<!doctype html>", "utf-8")
-    place = out.path / "report"
-    if place.exists():
-        place.rename(out.path / f".part-report-{uuid4().hex}")
-    part.rename(place)
-    for leftover in out.path.glob(".part-report-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        for name, text in build(out).items():
+            file = part / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+        place = out.path / "report"
+        if place.exists():
+            place.rename(out.path / f".part-report-{uuid4().hex}")
+        part.rename(place)
+    finally:
+        for leftover in out.path.glob(".part-report-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
     return place / "index.html"

@@ -1,0 +1,66 @@
+"""What a report consists of: a study's runs -> the texts of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pbtbench import metrics
+from pbtbench.metrics import Cell, Finding
+from pbtbench.report import figures, html, lineages, palette, tables
+from pbtbench.report.palette import Series
+from pbtbench.store import Store
+
+
+def build(out: Store) -> dict[str, str]:
+    """Path within `report/` -> text."""
+    cells = metrics.cells(out.runs())
+    found = metrics.findings(cells)
+    colours = palette.series(cells)
+    sections = list(_sections(cells, found, colours))
+    study = (out.path / "study.toml").read_text("utf-8")
+    overall = [f for f in found if not f.problem]
+    page = html.page(out.title(), sections, overall, cells, colours, study, out.machine())
+    light = palette.variables(colours, dark=False)
+    drawn = [f for section in sections for f in section.figures]
+    return {
+        "index.html": page,
+        "tables/comparison.md": tables.markdown(cells),
+        "tables/comparison.tex": tables.latex(cells),
+        "tables/comparison.csv": tables.as_csv(cells),
+        **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},
+    }
+
+
+def _sections(
+    cells: Sequence[Cell], found: Sequence[Finding], colours: Sequence[Series]
+) -> Iterator[html.Section]:
+    for finding in found:
+        mine = [c for c in cells if c.problem == finding.problem]
+        if mine:
+            cost = figures.worker_seconds(mine)
+            yield html.Section(
+                name=finding.problem,
+                finding=finding,
+                rows=[row for row in tables.rows(cells) if row.problem == finding.problem],
+                scores=list(figures.progress(mine, colours)),
+                intervals=list(figures.by_interval(mine, colours)),
+                costs=[cost] if cost else [],
+                lineages=[
+                    f
+                    for cell in _telling(mine)
+                    for f in lineages.lineages(
+                        cell.completed[0], f"{cell.problem}-{cell.method}-k{cell.interval}"
+                    )
+                ],
+            )
+
+
+def _telling(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose runs are drawn: the shortest interval, and the best if it is another."""
+    swept = sorted(
+        (c for c in cells if c.interval is not None and c.final.n), key=lambda c: c.interval or 0
+    )
+    if not swept:
+        return []
+    best = max(swept, key=lambda c: c.run.card.objective.sign * c.final.median)
+    return [best] if best is swept[0] else [swept[0], best]

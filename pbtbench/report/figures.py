@@ -1,0 +1,339 @@
+"""Figures: one Vega-Lite specification each, for the page and for SVG files.
+
+Single views without facets, so that a page can give them the width it has. Colours are CSS
+variables (`palette`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from pbtbench.metrics import Cell
+from pbtbench.metrics.quality import QUARTILES_FROM, curves
+from pbtbench.metrics.wording import number, plural, seconds
+from pbtbench.report.palette import KINDS, Series
+
+POINTS = 80
+"""Of a curve: what the eye can tell apart at the width of a figure."""
+
+WIDTH, HEIGHT = 460, 250
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its words."""
+
+    name: str
+    """Of its file."""
+    title: str
+    caption: str
+    spec: dict[str, Any]
+    svg: str
+
+
+def figure(name: str, title: str, caption: str, chart: Any, height: int = HEIGHT) -> Figure:
+    """The figure of an Altair chart, in the report's style; its name made fit for a file's."""
+    styled = chart.properties(width=WIDTH, height=height).configure(**_style())
+    spec = json.loads(styled.to_json(indent=None, validate=False))
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=_version())
+    return Figure(re.sub(r"[^\w.-]+", "-", name), title, caption, spec, svg)
+
+
+def bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    return str(vl_convert.javascript_bundle(None, vl_version=_version()))  # type: ignore[arg-type]
+
+
+def progress(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
+    """Best score so far of one problem against time and against work, a pair for each engine."""
+    objective = cells[0].run.card.objective
+    for engine in dict.fromkeys(c.engine for c in cells):
+        pairs = [(m.run, m.outcome) for c in cells if c.engine == engine for m in c.measures]
+        for axis, title, scale in (
+            ("seconds", "wall time, seconds", "log"),
+            ("member_iterations", "work, member-iterations", "linear"),
+        ):
+            frame = curves(pairs, axis, POINTS)  # type: ignore[arg-type]
+            if frame.empty:
+                continue
+            n = int(frame["n"].max())
+            band = "quartiles" if n >= QUARTILES_FROM else "range"
+            told = f"Median of {plural(n, 'seed')}" + (f", band: {band}." if n > 1 else ".")
+            yield figure(
+                f"{cells[0].problem}-{engine}-{axis.replace('_', '-')}",
+                f"Best {objective.metric} so far against {title.split(',')[0]}, {engine}",
+                told,
+                _progress(frame, objective.metric, title, scale, colours),
+            )
+
+
+def _progress(
+    frame: pd.DataFrame, metric: str, title: str, scale: str, colours: Sequence[Series]
+) -> Any:
+    slim = frame[["method", "x", "median", "low", "high"]].copy()
+    for column in ("x", "median", "low", "high"):
+        slim[column] = [float(f"{v:.5g}") for v in slim[column]]
+    values = slim[["low", "high"]].to_numpy()
+    wide = values.min() > 0 and values.max() / values.min() > 20
+    pick = alt.selection_point(fields=["method"], bind="legend")
+    base = alt.Chart(slim).encode(
+        x=alt.X("x:Q", title=title, scale=alt.Scale(type=scale, nice=False)),
+        color=_colour("method", slim["method"].unique(), colours),
+    )
+    y_scale = alt.Scale(zero=False, type="log" if wide else "linear")
+    band = base.mark_area(tooltip=False).encode(
+        y=alt.Y("low:Q", scale=y_scale, title=metric),
+        y2="high:Q",
+        opacity=alt.condition(pick, alt.value(0.16), alt.value(0.02)),
+    )
+    line = base.mark_line(strokeWidth=2, interpolate="step-after").encode(
+        y=alt.Y("median:Q", scale=y_scale, title=metric),
+        opacity=alt.condition(pick, alt.value(1), alt.value(0.12)),
+        tooltip=[alt.Tooltip("method:N"), alt.Tooltip("x:Q", title=title), alt.Tooltip("median:Q")],
+    )
+    return alt.layer(band, line).add_params(pick)
+
+
+def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
+    """Final score, time to target and checkpoint overhead of one problem against the interval."""
+    swept = [c for c in cells if c.interval is not None]
+    if len({c.interval for c in swept}) < 2:
+        return
+    objective = cells[0].run.card.objective
+    problem = cells[0].problem
+    relation = "≥" if objective.sign > 0 else "≤"
+    reached = [t.target for c in swept for t in c.targets if t.reached]
+    target = max(reached, key=lambda t: objective.sign * t, default=math.nan)
+    shown = (
+        "A point for each seed, a line through their medians; dashed: methods without an interval."
+    )
+    measures: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("final", f"Final {objective.metric}", shown, {"zero": False}),
+        (
+            "seconds",
+            f"Seconds to {objective.metric} {relation} {number(target)}",
+            shown + " Misses have no point.",
+            {"type": "log"},
+        ),
+        (
+            "overhead",
+            "Checkpoint overhead",
+            "Checkpoint time over training and evaluation.",
+            {"zero": True},
+        ),
+    ]
+    for key, title, caption, scale in measures:
+        points = pd.DataFrame(_points(swept, key, target))
+        if points.empty:
+            continue
+        rivals = [c for c in cells if c.interval is None and key != "overhead"]
+        lines = pd.DataFrame(_points(rivals, key, target))
+        chart = _by_interval(points, lines, title, scale, colours, key == "overhead")
+        yield figure(
+            f"{problem}-interval-{key}",
+            f"{title} against perturbation interval",
+            caption,
+            chart,
+            220,
+        )
+
+
+def _points(cells: Sequence[Cell], key: str, target: float) -> list[dict[str, Any]]:
+    found = []
+    for cell in cells:
+        for m in cell.completed:
+            value = {
+                "final": m.quality.final_score,
+                "seconds": next((a.seconds for a in m.attempts if a.target == target), None),
+                "overhead": m.overhead.checkpoint_overhead,
+            }[key]
+            if value is not None and math.isfinite(value):
+                row = {"interval": cell.interval, "engine": cell.engine, "seed": m.run.seed}
+                found.append({**row, "method": cell.method, "value": float(f"{value:.5g}")})
+    return found
+
+
+def _by_interval(
+    points: pd.DataFrame,
+    rivals: pd.DataFrame,
+    title: str,
+    scale: dict[str, Any],
+    colours: Sequence[Series],
+    percent: bool,
+) -> Any:
+    intervals = sorted(points["interval"].unique().tolist())
+    axis = alt.Axis(values=intervals, format="d", grid=False)
+    x = alt.X(
+        "interval:Q",
+        title="perturbation interval, iterations",
+        axis=axis,
+        scale=alt.Scale(type="log", nice=False, padding=14),
+    )
+    form = alt.Axis(format="%") if percent else alt.Axis()
+    y = alt.Y(
+        "value:Q", title=title.lower() if percent else title, scale=alt.Scale(**scale), axis=form
+    )
+    names = [*points["method"].unique(), *(rivals["method"].unique() if len(rivals) else [])]
+    colour = _colour("method", names, colours)
+    base = alt.Chart(points).encode(x=x, y=y, color=colour)
+    many = len(set(points["engine"])) > 1
+    marks = base.mark_point(filled=True, size=34, opacity=0.55).encode(
+        shape=alt.Shape("engine:N", title="engine") if many else alt.value("circle"),
+        tooltip=["method:N", "engine:N", "interval:Q", "seed:Q", "value:Q"],
+    )
+    lines = base.mark_line(strokeWidth=2).encode(
+        y=alt.Y(
+            "median(value):Q",
+            scale=alt.Scale(**scale),
+            title=title.lower() if percent else title,
+            axis=form,
+        ),
+        detail="engine:N",
+    )
+    layers = [lines, marks]
+    if len(rivals):
+        rule = alt.Chart(rivals).mark_rule(strokeWidth=1.5, strokeDash=[5, 4])
+        layers.append(
+            rule.encode(
+                y="median(value):Q",
+                color=colour,
+                detail="engine:N",
+                tooltip=["method:N", "engine:N", "median(value):Q"],
+            )
+        )
+    return alt.layer(*layers)
+
+
+def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
+    """Where the worker-seconds of one problem went, as shares, a bar for each method and engine."""
+    several = len({c.engine for c in cells}) > 1
+    rows, labels = [], []
+    for cell in cells:
+        done = cell.completed
+        wall = sum(m.outcome.workers * m.outcome.wall_s for m in done)
+        if not done or wall <= 0:
+            continue
+        label = f"{cell.label} · {cell.engine}" if several else cell.label
+        labels.append(label)
+        for order, kind in enumerate(KINDS):
+            spent = sum(m.overhead.seconds[kind] for m in done)
+            if spent > 0:
+                rows.append(
+                    {
+                        "run": label,
+                        "kind": kind,
+                        "order": order,
+                        "share": float(f"{spent / wall:.4g}"),
+                        "spent": seconds(spent / len(done)),
+                    }
+                )
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    kinds = [k for k in KINDS if k in set(frame["kind"])]
+    pick = alt.selection_point(fields=["kind"], bind="legend")
+    chart = (
+        alt.Chart(frame)
+        .mark_bar(height={"band": 0.72})
+        .encode(
+            x=alt.X(
+                "share:Q",
+                stack="zero",
+                title="share of worker-seconds",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1], clamp=True),
+            ),
+            y=alt.Y(
+                "run:N",
+                sort=labels,
+                title=None,
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=190),
+            ),
+            color=alt.Color(
+                "kind:N",
+                sort=kinds,
+                title=None,
+                scale=alt.Scale(domain=kinds, range=[f"var(--kind-{k})" for k in kinds]),
+            ),
+            order="order:Q",
+            opacity=alt.condition(pick, alt.value(1), alt.value(0.15)),
+            tooltip=[
+                "run:N",
+                "kind:N",
+                alt.Tooltip("share:Q", format=".1%"),
+                alt.Tooltip("spent:N", title="per run"),
+            ],
+        )
+        .add_params(pick)
+    )
+    return figure(
+        f"{cells[0].problem}-worker-seconds",
+        "Where the worker-seconds went",
+        "Mean over completed runs: blue is work, green start-up, orange checkpoints, violet waits "
+        "and decisions.",
+        chart,
+        max(60, 26 * len(labels)),
+    )
+
+
+def _colour(field: str, names: Any, colours: Sequence[Series]) -> Any:
+    """Legend and colours in the report's order; a bare method's name takes its last interval's colour."""
+    wanted = list(dict.fromkeys(names))
+    by_label = {s.label: s.variable for s in colours}
+    by_method = {s.label.rpartition(" k=")[0]: s.variable for s in colours}
+    order = {s.label: i for i, s in enumerate(colours)}
+    wanted.sort(key=lambda name: order.get(name, len(order)))
+    scale = [f"var(--{by_label.get(name) or by_method.get(name, 'muted')})" for name in wanted]
+    return alt.Color(
+        f"{field}:N", title=None, sort=wanted, scale=alt.Scale(domain=wanted, range=scale)
+    )
+
+
+@cache
+def _version() -> str:
+    return ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+
+
+def _style() -> dict[str, Any]:
+    font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+    axis = {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--rule)",
+        "tickColor": "var(--rule)",
+        "labelFontSize": 11,
+        "titleFontSize": 11.5,
+        "tickCount": 6,
+    }
+    legend = {
+        "orient": "top",
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--muted)",
+        "labelFontSize": 11.5,
+        "symbolStrokeWidth": 3,
+        "columns": 5,
+        "labelLimit": 150,
+        "offset": 8,
+    }
+    return {
+        "font": font,
+        "background": "transparent",
+        "axis": axis,
+        "axisY": {"titleAlign": "right", "titleAnchor": "end"},
+        "legend": legend,
+        "view": {"stroke": None},
+        "aria": False,
+    }
