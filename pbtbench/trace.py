@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +64,8 @@ class Recorder:
     start: float = field(default_factory=time.perf_counter)
     """The run's zero on `time.perf_counter`, which all processes of a machine share on Linux."""
     events: list[Event] = field(default_factory=list)
+    lapped: float = 0.0
+    """When the last lap ended, in seconds since the start of the run."""
 
     def now(self) -> float:
         """Seconds since the start of the run."""
@@ -88,12 +89,14 @@ class Recorder:
             Event(t_start_s, duration_s, worker, member, iteration, kind, bytes, value, detail)
         )
 
-    @contextmanager
-    def timed(self, kind: str, **row: Any) -> Iterator[None]:
-        """Time the block as one row of `kind`; `row` as for `add`."""
-        start = self.now()
-        yield
-        self.add(kind, start, self.now() - start, **row)
+    def lap(self, kind: str, **row: Any) -> None:
+        """Append what happened since the last lap, or since the start, as one row; `row` as for `add`.
+
+        Laps leave no gap: the bookkeeping between two calls counts to the later one.
+        """
+        end = self.now()
+        self.add(kind, self.lapped, end - self.lapped, **row)
+        self.lapped = end
 
     def trace(self, run: str) -> Trace:
         """All rows so far as columns, in order of their start."""

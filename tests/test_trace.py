@@ -81,15 +81,17 @@ def test_the_file_has_the_promised_columns_with_nulls_for_none(stored):
     assert table["run"].to_pylist() == ["toy/pbt/s0"] * 2
 
 
-def test_the_recorder_times_a_block_on_the_runs_clock():
+def test_laps_follow_one_another_without_a_gap_from_the_start_of_the_run():
     recorder = Recorder()
-    before = recorder.now()
-    with recorder.timed("train", member=3):
-        inside = recorder.now()
-    (row,) = recorder.events
-    assert before <= row.t_start_s <= inside <= row.t_start_s + row.duration_s <= recorder.now()
-    assert (row.kind, row.member) == ("train", 3)
-    assert math.isnan(row.value)
+    recorder.lap("setup")
+    between = recorder.now()
+    recorder.lap("train", member=3)
+    setup, train = recorder.events
+    assert setup.t_start_s == 0
+    assert train.t_start_s == setup.t_start_s + setup.duration_s
+    assert train.t_start_s <= between <= recorder.lapped <= recorder.now()
+    assert (train.kind, train.member) == ("train", 3)
+    assert math.isnan(train.value)
 
 
 def test_no_kind_is_too_long_for_its_column():

@@ -7,8 +7,10 @@ after another in random order, each seeing the forks before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pbtbench.engines import Engine
 from pbtbench.methods import Fork
@@ -27,62 +29,59 @@ Decided = tuple[int, Fork]
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
     """Train `run.population` members for `run.iterations` iterations."""
-    now, add = recorder.now, recorder.add
+    lap, add = recorder.lap, recorder.add
     rng = method_rng(run.seed)
-    with recorder.timed("setup"):
-        proposed = method.propose(problem.space, run.population, rng)
-        seeds = [member_seed(run.seed, member) for member in range(len(proposed))]
-        population = problem.population(proposed, seeds, run.problem_options)
+    proposed = method.propose(problem.space, run.population, rng)
+    seeds = [member_seed(run.seed, member) for member in range(len(proposed))]
+    population = problem.population(proposed, seeds, run.problem_options)
     for member, hyperparameters in enumerate(proposed):
-        add("setup", now(), member=member, iteration=0, detail=dict(hyperparameters))
+        add("setup", recorder.now(), member=member, iteration=0, detail=dict(hyperparameters))
     board = Leaderboard(proposed, problem.objective.sign)
-    metric = problem.objective.metric
     members = range(population.size)
+    lap("setup")
 
     for iteration in range(1, run.iterations + 1):
-        start, traces = now(), population.traces
+        traces = population.traces
         population.train(problem.steps_per_iteration)
-        end = now()
-        kind = "train" if population.traces == traces else "compile"
-        add(kind, start, end - start, iteration=iteration)
+        lap("train" if population.traces == traces else "compile", iteration=iteration)
         traces = population.traces
         metrics = population.evaluate()
-        start = now()
-        kind = "evaluate" if population.traces == traces else "compile"
-        add(kind, end, start - end, iteration=iteration)
-
-        scores = metrics[metric].tolist()
-        others = {name: v.tolist() for name, v in metrics.items() if name != metric}
-        for member in members:
-            detail = {name: v[member] for name, v in others.items()} if others else None
-            add(
-                "score",
-                start,
-                member=member,
-                iteration=iteration,
-                value=scores[member],
-                detail=detail,
-            )
-            board.report(member, scores[member], iteration)
-        decides = method.interval and iteration % method.interval == 0
-        if decides and iteration < run.iterations:
-            if method.synchronous:
-                forks = [
-                    (member, fork)
-                    for member in members
-                    if (fork := method.decide(member, board, problem.space, rng))
-                ]
-                add("decide", start, now() - start, iteration=iteration)
-                _fork(forks, population, board, recorder, iteration)
-            else:
-                for member in rng.permutation(population.size).tolist():
-                    start = now()
-                    fork = method.decide(member, board, problem.space, rng)
-                    add("decide", start, now() - start, member=member, iteration=iteration)
-                    if fork:
-                        _fork([(member, fork)], population, board, recorder, iteration)
+        lap("evaluate" if population.traces == traces else "compile", iteration=iteration)
+        _score(metrics, problem.objective.metric, board, recorder, iteration)
+        if not method.interval or iteration % method.interval or iteration == run.iterations:
+            lap("decide", iteration=iteration)
+        elif method.synchronous:
+            forks = [
+                (member, fork)
+                for member in members
+                if (fork := method.decide(member, board, problem.space, rng))
+            ]
+            lap("decide", iteration=iteration)
+            _fork(forks, population, board, recorder, iteration)
         else:
-            add("decide", start, now() - start, iteration=iteration)
+            for member in rng.permutation(population.size).tolist():
+                fork = method.decide(member, board, problem.space, rng)
+                lap("decide", member=member, iteration=iteration)
+                if fork:
+                    _fork([(member, fork)], population, board, recorder, iteration)
+
+
+def _score(
+    metrics: Mapping[str, np.ndarray],
+    objective: str,
+    board: Leaderboard,
+    recorder: Recorder,
+    iteration: int,
+) -> None:
+    """Record every member's score, other metrics as detail, and report it to the board."""
+    moment = recorder.lapped
+    others = {name: values.tolist() for name, values in metrics.items() if name != objective}
+    for member, score in enumerate(metrics[objective].tolist()):
+        detail = {name: values[member] for name, values in others.items()} or None
+        recorder.add(
+            "score", moment, member=member, iteration=iteration, value=score, detail=detail
+        )
+        board.report(member, score, iteration)
 
 
 def _fork(
@@ -93,28 +92,28 @@ def _fork(
     iteration: int,
 ) -> None:
     """Carry out forks that were decided together: all snapshots first, one for each donor."""
-    now, add = recorder.now, recorder.add
+    lap = recorder.lap
     snapshots: dict[int, tuple[State, int]] = {}
     for _, fork in forks:
         if fork.donor not in snapshots:
-            start = now()
             state = population.state(fork.donor)
             size = state_bytes(state)
-            add("save", start, now() - start, member=fork.donor, iteration=iteration, bytes=size)
+            lap("save", member=fork.donor, iteration=iteration, bytes=size)
             snapshots[fork.donor] = state, size
     for member, fork in forks:
-        start = now()
         state, size = snapshots[fork.donor]
         population.adopt(member, state, fork.hyperparameters)
-        end = now()
-        add("restore", start, end - start, member=member, iteration=iteration, bytes=size)
+        lap("restore", member=member, iteration=iteration, bytes=size)
+    for member, fork in forks:
         detail = {
             "donor": fork.donor,
             "old": board.hyperparameters[member],
             "new": fork.hyperparameters,
         }
-        add("fork", end, member=member, iteration=iteration, detail=detail)
+        recorder.add("fork", recorder.lapped, member=member, iteration=iteration, detail=detail)
     board.forked((member, fork.donor, fork.hyperparameters) for member, fork in forks)
+    if forks:
+        lap("decide", iteration=iteration)
 
 
 ENGINE = Engine(
