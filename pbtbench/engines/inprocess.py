@@ -46,9 +46,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
         lap("train" if population.traces == traces else "compile", iteration=iteration)
         traces = population.traces
         metrics = population.evaluate()
+        scores = _score(metrics, problem.objective.metric, recorder, iteration)
         lap("evaluate" if population.traces == traces else "compile", iteration=iteration)
-        _score(metrics, problem.objective.metric, board, recorder, iteration)
-        if not method.interval or iteration % method.interval or iteration == run.iterations:
+        if not method.interval:
+            continue
+        for member in members:
+            board.report(member, scores[member], iteration)
+        if iteration % method.interval or iteration == run.iterations:
             lap("decide", iteration=iteration)
         elif method.synchronous:
             forks = [
@@ -67,21 +71,18 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
 
 
 def _score(
-    metrics: Mapping[str, np.ndarray],
-    objective: str,
-    board: Leaderboard,
-    recorder: Recorder,
-    iteration: int,
-) -> None:
-    """Record every member's score, other metrics as detail, and report it to the board."""
-    moment = recorder.lapped
+    metrics: Mapping[str, np.ndarray], objective: str, recorder: Recorder, iteration: int
+) -> list[float]:
+    """Record every member's score, with the other metrics as detail; the scores."""
+    moment = recorder.now()
+    scores: list[float] = metrics[objective].tolist()
     others = {name: values.tolist() for name, values in metrics.items() if name != objective}
-    for member, score in enumerate(metrics[objective].tolist()):
+    for member, score in enumerate(scores):
         detail = {name: values[member] for name, values in others.items()} or None
         recorder.add(
             "score", moment, member=member, iteration=iteration, value=score, detail=detail
         )
-        board.report(member, score, iteration)
+    return scores
 
 
 def _fork(
