@@ -1,0 +1,257 @@
+"""Ray Tune itself: `tune.Tuner` with its own `PopulationBasedTraining`. What people use today: the reference.
+
+A trial is a member; its actor holds a population of one (`trainable`) and times what it does on the
+run's clock. Rows travel to this process through a small actor (`collector`); at the end each actor
+gets a lane, which is a worker (`lanes`). All decisions are Tune's (`scheduler`): it doesn't clip to
+bounds, and draws from Python's global `random`, which is seeded for the run and put back after it.
+Even so, a run with forks doesn't repeat to the bit where members arrive in another order.
+
+Time in the trainable is that of one machine's clock; what a member waits for Tune is `wait`, and
+Tune's own copy of a checkpoint to storage is `persist`. The driver's decisions are `decide` rows of
+worker −1: they take no worker's time but through `wait`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbtbench.engines import Engine, RunFailed
+from pbtbench.engines.tune import session
+from pbtbench.errors import BadInput
+from pbtbench.methods.pbt import PBT
+from pbtbench.problem import method_rng
+
+if TYPE_CHECKING:
+    from pbtbench.methods import Method
+    from pbtbench.problem import Problem
+    from pbtbench.space import Hyperparameters, Space
+    from pbtbench.study import Run
+    from pbtbench.trace import Recorder
+
+OPTIONS = {
+    "cpus_per_trial": 1.0,
+    "gpus_per_trial": 0.0,
+    "reuse_actors": True,
+    "checkpoint_frequency": 0,
+    "num_to_keep": None,
+    "storage_path": None,
+    "loggers": False,
+}
+"""Under Ray Tune's names where it has one. `num_to_keep` and `storage_path` have no default value:
+all checkpoints are kept, in a temporary folder that goes with the run. `loggers`: Tune's own CSV,
+JSON and TensorBoard loggers (give them a storage_path to see what they wrote)."""
+
+
+def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
+    """Train `run.population` trials for `run.iterations` iterations each, on `run.workers` workers."""
+    options = {**OPTIONS, **run.engine_options}
+    rng = method_rng(run.seed)
+    proposed = [dict(h) for h in method.propose(problem.space, run.population, rng)]
+    _check(run, method, options, problem.space, proposed)
+    for member, hyperparameters in enumerate(proposed):
+        detail = dict(hyperparameters)
+        recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
+    session.start(run.workers, options["cpus_per_trial"], options["gpus_per_trial"])
+
+    from pbtbench.engines.tune.collector import Inbox
+
+    inbox = Inbox(recorder)
+    try:
+        with (
+            _storage(options["storage_path"]) as storage,
+            _quiet(options["loggers"], run.seed),
+            inbox,
+        ):
+            results, budget = _fit(
+                run, problem, method, recorder, options, proposed, storage, inbox
+            )
+    finally:
+        inbox.settle(run.workers)
+    _completed(run, results, budget, recorder)
+
+
+def _check(
+    run: Run,
+    method: Method,
+    options: Mapping[str, Any],
+    space: Space,
+    proposed: Sequence[Hyperparameters],
+) -> None:
+    """Raise `BadInput` for what Ray Tune can't do, or is known to break on."""
+    for key in ("cpus_per_trial", "gpus_per_trial"):
+        value = options[key]
+        if not isinstance(value, int | float) or value < 0:
+            raise BadInput(f"engine 'tune': {key} = {value!r}: give a number of 0 or more")
+    if options["num_to_keep"] == 1 and options["checkpoint_frequency"] == 1:
+        raise BadInput(
+            "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
+            "others are about to restore (ray#9036); keep more, or leave out checkpoint_frequency"
+        )
+    if isinstance(method, PBT):
+        if method.exploit != "truncation":
+            raise BadInput(
+                f"engine 'tune': Ray's PBT knows the exploit 'truncation', not {method.exploit!r}; "
+                "leave it out, or use engine 'inprocess'"
+            )
+        for name in space.dynamic if method.explore == "perturb" else ():
+            if isinstance(proposed[0][name], str) and not hasattr(space[name], "values"):
+                raise BadInput(
+                    f"engine 'tune': Ray's PBT multiplies {name!r}, which draws text; declare it "
+                    "as a list of choices"
+                )
+    elif method.interval is not None:
+        raise BadInput(
+            f"engine 'tune' can't run method {run.kind!r}; it knows pbt, random and grid"
+        )
+
+
+def _fit(
+    run: Run,
+    problem: Problem,
+    method: Method,
+    recorder: Recorder,
+    options: Mapping[str, Any],
+    proposed: Sequence[Hyperparameters],
+    storage: str,
+    inbox: Any,
+) -> tuple[Any, Any]:
+    from ray import tune
+    from ray.tune.search.basic_variant import BasicVariantGenerator
+
+    from pbtbench.engines.tune import scheduler
+    from pbtbench.engines.tune.trainable import Assignment, Member
+
+    budget = scheduler.Budget(run.iterations, recorder, run.limit_s)
+    assignment = Assignment.of(run, problem, recorder, inbox.run, options)
+    trainable = tune.with_resources(
+        tune.with_parameters(Member, assignment=assignment, collector=inbox.collector),
+        {"cpu": options["cpus_per_trial"], "gpu": options["gpus_per_trial"]},
+    )
+    decides = (
+        scheduler.RecordedPBT(method, problem.space, run.seed, recorder, budget)
+        if isinstance(method, PBT)
+        else None
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space=dict.fromkeys(problem.space),
+        tune_config=tune.TuneConfig(
+            metric="score",
+            mode="max",
+            num_samples=len(proposed),
+            search_alg=BasicVariantGenerator(points_to_evaluate=list(proposed)),
+            scheduler=decides,
+            reuse_actors=bool(options["reuse_actors"]),
+        ),
+        run_config=tune.RunConfig(
+            name=re.sub(r"[^\w.-]+", "_", run.id),
+            storage_path=storage,
+            stop=budget,
+            failure_config=tune.FailureConfig(max_failures=0, fail_fast=True),
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_at_end=False,
+                num_to_keep=options["num_to_keep"],
+                checkpoint_frequency=options["checkpoint_frequency"],
+            ),
+            verbose=0,
+        ),
+    )
+    return tuner.fit(), budget
+
+
+def _completed(run: Run, results: Any, budget: Any, recorder: Recorder) -> None:
+    """The invariant: no trial failed, and each made its budget."""
+    made = budget.made
+    for place in range(len(results)):
+        error = results[place].error
+        if error is not None:
+            member = _member(results[place])
+            raise RunFailed(
+                "crash", f"member {member} at iteration {made[member] + 1}: {_reason(error)}"
+            )
+    short = [m for m in range(len(results)) if made[m] < run.iterations]
+    if short:
+        hang = recorder.now() > run.limit_s
+        members = ", ".join(f"{m} at {made[m]}" for m in short[:8])
+        raise RunFailed(
+            "hang" if hang else "crash",
+            f"{len(short)} of {len(results)} members did not reach iteration {run.iterations} "
+            f"(member {members})"
+            + (f" within {run.limit_s:g} s" if hang else ", without an error"),
+        )
+
+
+def _member(result: Any) -> int:
+    """The member whose trial a result of Tune's is of."""
+    from pbtbench.engines.tune.trainable import member_of
+
+    trial = result.metrics.get("trial_id") if result.metrics else None
+    return member_of(trial or re.findall(r"_(\d{5})(?=_|$)", Path(result.path).name)[0])
+
+
+def _reason(error: Exception) -> str:
+    """In one line, what went wrong in a trial: the problem's own exception, where Ray has it."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception):
+        return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:400]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+
+
+@contextmanager
+def _storage(path: str | None) -> Iterator[str]:
+    if path:
+        yield str(Path(path).expanduser().resolve())
+        return
+    folder = tempfile.mkdtemp(prefix="pbtbench-tune-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet(loggers: bool, seed: int) -> Iterator[None]:
+    """Tune without its loggers and prints, and Python's global `random` seeded; both put back."""
+    wanted = {
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "0" if loggers else "1",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+    }
+    before = {key: os.environ.get(key) for key in wanted}
+    log = logging.getLogger("ray")
+    level, state = log.level, random.getstate()
+    log.setLevel(logging.CRITICAL)
+    os.environ.update(wanted)
+    random.seed(seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+        random.setstate(state)
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+ENGINE = Engine(
+    purpose="Ray Tune with its own PopulationBasedTraining: what people use today",
+    transport="disk",
+    execute=execute,
+    distributed=True,
+    options=OPTIONS,
+    close=session.stop,
+)

@@ -1,0 +1,94 @@
+"""The way of the rows from the trials' actors to the run's recorder: an actor that keeps them, and a
+thread that fetches them twice a second, so that they are there even while Tune's driver is blocked."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import defaultdict
+from typing import Any, Self
+
+import ray
+
+from pbtbench.engines.tune.lanes import ActorRow, laid, numbered
+from pbtbench.trace import Event, Recorder
+
+PERIOD_S = 0.4
+LIMIT_S = 10.0
+
+
+class Collector:
+    """Keeps rows until they are drained. Those of a run that is over are dropped."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[ActorRow]] = defaultdict(list)
+
+    def record(self, run: str, rows: list[ActorRow]) -> None:
+        """Keep rows of a run."""
+        self.rows[run] += rows
+
+    def drain(self, run: str) -> list[ActorRow]:
+        """Hand out the rows of a run, and forget those of others."""
+        rows = self.rows.pop(run, [])
+        self.rows.clear()
+        return rows
+
+
+_collector: Any = None
+
+
+def _started() -> Any:
+    """The session's collector."""
+    global _collector  # noqa: PLW0603
+    if _collector is None:
+        _collector = ray.remote(num_cpus=0)(Collector).remote()
+    return _collector
+
+
+def forget() -> None:
+    """Ray goes down, and the collector with it."""
+    global _collector  # noqa: PLW0603
+    _collector = None
+
+
+class Inbox:
+    """A run's rows as they come in. A context: within it, they are fetched."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.run = uuid.uuid4().hex
+        self.collector = _started()
+        self._recorder = recorder
+        self._rows: list[ActorRow] = []
+        self._made: dict[int, int] = defaultdict(int)
+        self._actors: dict[str, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join(LIMIT_S)
+
+    def _loop(self) -> None:
+        over = False
+        while not over:
+            over = self._over.wait(PERIOD_S)
+            try:
+                rows = ray.get(self.collector.drain.remote(self.run), timeout=LIMIT_S)
+            except Exception:
+                return  # Ray is gone; what came in is there
+            self._rows += rows
+            live = numbered(rows, self._made)
+            worker = [self._actors.setdefault(actor, len(self._actors)) for actor, _ in live]
+            self._recorder.events += [
+                row._replace(worker=w) for w, (_, row) in zip(worker, live, strict=True)
+            ]
+
+    def settle(self, workers: int) -> None:
+        """Give all rows their final place: actors on lanes, what lies between them filled in."""
+        ours: list[Event] = [row for row in self._recorder.events if row.worker < 0]
+        lanes = laid(numbered(self._rows), workers, self._recorder.now())
+        self._recorder.events[:] = ours + lanes

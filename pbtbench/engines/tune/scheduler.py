@@ -1,0 +1,118 @@
+"""Ray's `PopulationBasedTraining`, recorded, and the budget of each member. Both live in the driver."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+from ray.tune import Stopper
+from ray.tune.schedulers import PopulationBasedTraining
+
+from pbtbench.engines.tune.trainable import member_of
+from pbtbench.methods.pbt import PBT
+from pbtbench.space import Choice, Hyperparameters, Space
+from pbtbench.trace import Recorder
+
+
+class Budget(Stopper):  # type: ignore[misc]
+    """Ends a trial after `iterations` results of its own: Tune's count jumps at an exploit."""
+
+    def __init__(self, iterations: int, recorder: Recorder, limit_s: float) -> None:
+        self.made: dict[int, int] = defaultdict(int)
+        self._iterations, self._recorder, self._limit_s = iterations, recorder, limit_s
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        member = member_of(trial_id)
+        self.made[member] += 1
+        return self.made[member] >= self._iterations
+
+    def stop_all(self) -> bool:
+        return self._recorder.now() > self._limit_s
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots of the experiment need none of it."""
+        return {}
+
+
+class RecordedPBT(PopulationBasedTraining):  # type: ignore[misc]
+    """Decides as Ray does, and notes its decisions and forks."""
+
+    def __init__(
+        self, method: PBT, space: Space, seed: int, recorder: Recorder, budget: Budget
+    ) -> None:
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(2,))))
+        perturbs = method.explore == "perturb"
+        mutations = {name: _mutation(space, name, rng) for name in space.dynamic if perturbs}
+        super().__init__(
+            time_attr="training_iteration",
+            perturbation_interval=method.interval,
+            burn_in_period=method.burn_in_period,
+            hyperparam_mutations=mutations,
+            quantile_fraction=method.quantile_fraction,
+            resample_probability=method.resample_probability,
+            perturbation_factors=tuple(method.perturbation_factors),
+            custom_explore_fn=None if mutations else partial(_explored, method, space, rng),
+            synch=method.synchronous,
+        )
+        self._space, self._recorder, self._budget = space, recorder, budget
+        self._skipped: list[int] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots of the experiment need none of it."""
+        return {}
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        start = self._recorder.now()
+        decision = super().on_trial_result(controller, trial, result)
+        self._recorder.add(
+            "decide",
+            start,
+            self._recorder.now() - start,
+            worker=-1,
+            **self._place(trial),
+            detail={"exploits_skipped": self._skipped} if self._skipped else None,
+        )
+        self._skipped = []
+        return decision
+
+    def _checkpoint_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
+        before = self._num_perturbations
+        super()._checkpoint_or_exploit(trial, controller, upper, lower)
+        if trial in lower and self._num_perturbations == before:
+            self._skipped.append(member_of(trial.trial_id))
+
+    def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
+        old = dict(trial.config)
+        super()._exploit(controller, trial, donor)
+        new = dict(trial.config)
+        detail = {"donor": member_of(donor.trial_id), "old": old, "new": new}
+        outside = [name for name, h in self._space.items() if not h.contains(new[name])]
+        if outside:
+            detail["out_of_bounds"] = outside
+        self._recorder.add(
+            "fork", self._recorder.now(), worker=-1, **self._place(trial), detail=detail
+        )
+
+    def _place(self, trial: Any) -> dict[str, int]:
+        member = member_of(trial.trial_id)
+        return {"member": member, "iteration": self._budget.made[member]}
+
+
+def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:
+    """What Ray draws anew, and moves: a list by one neighbour, what a callable draws by a factor."""
+    hyperparameter = space[name]
+    if not isinstance(hyperparameter, Choice):
+        return partial(hyperparameter.sample, rng)
+    values = list(hyperparameter.values)
+    return sorted(values) if not any(isinstance(v, str) for v in values) else values
+
+
+def _explored(
+    method: PBT, space: Space, rng: np.random.Generator, config: Hyperparameters
+) -> Hyperparameters:
+    """The user's explore, for Ray; without one, and without anything dynamic, nothing changes."""
+    return (
+        dict(config) if method.explore == "perturb" else dict(method.explored(config, space, rng))
+    )

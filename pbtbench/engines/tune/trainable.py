@@ -1,0 +1,193 @@
+"""One trial: an actor that holds a population of one and times what it does on the run's clock."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import ray
+from ray.tune import Trainable
+
+from pbtbench import catalogue
+from pbtbench.engines.tune.session import LOADED
+from pbtbench.problem import Problem, State, member_seed, state_bytes
+from pbtbench.space import Hyperparameters
+from pbtbench.trace import Event, Recorder
+
+if TYPE_CHECKING:
+    from pbtbench.study import Run
+
+FILE = "state.npz"
+
+
+def member_of(trial_id: str) -> int:
+    """The member that a trial is. Its configuration can't tell: an exploit copies the donor's."""
+    return int(trial_id.rpartition("_")[2])
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What an actor needs to know of the run. All its values are plain data."""
+
+    run: str
+    start: float
+    """The run's zero on `time.perf_counter`."""
+    problem: str
+    problem_options: Mapping[str, Any]
+    seed: int
+    sign: int
+    metric: str
+    threads: int
+    gpu: bool
+    path: tuple[str, ...]
+    """Where the driver finds modules."""
+
+    @classmethod
+    def of(
+        cls, run: Run, problem: Problem, recorder: Recorder, name: str, options: Mapping[str, Any]
+    ) -> Assignment:
+        """The assignment of a run."""
+        return cls(
+            run=name,
+            start=recorder.start,
+            problem=catalogue.absolute(run.problem),
+            problem_options=run.problem_options,
+            seed=run.seed,
+            sign=problem.objective.sign,
+            metric=problem.objective.metric,
+            threads=max(1, int(options["cpus_per_trial"])),
+            gpu=options["gpus_per_trial"] > 0,
+            path=tuple(p or str(Path.cwd()) for p in sys.path),
+        )
+
+
+class Member(Trainable):  # type: ignore[misc]
+    """A member, or several one after another where Tune reuses the actor.
+
+    Every row starts where the one before ended, so that an actor's rows leave nothing open: what
+    lies between two calls is `wait`.
+    """
+
+    def setup(
+        self, config: Hyperparameters, assignment: Assignment, collector: ray.actor.ActorHandle
+    ) -> None:
+        self._assignment, self._collector = assignment, collector
+        self._actor = uuid.uuid4().hex
+        self._rows: list[tuple[str, Event]] = []
+        self._end = _process_start() - assignment.start
+        _prepare(assignment)
+        self._problem = catalogue.problem(assignment.problem)
+        self._start(config)
+        self._lap("setup", detail={"loaded_s": LOADED - assignment.start, "pid": os.getpid()})
+        self._flush()
+
+    def _start(self, config: Hyperparameters) -> None:
+        self._member = member_of(self.trial_id)
+        self._hyperparameters = dict(config)
+        seed = member_seed(self._assignment.seed, self._member)
+        options = self._assignment.problem_options
+        self._population = self._problem.population([self._hyperparameters], [seed], options)
+
+    def step(self) -> dict[str, Any]:
+        self._lap("wait")
+        try:
+            return self._iteration_made()
+        except Exception:
+            self._lap("train", detail={"error": True})
+            raise
+        finally:
+            self._flush()
+
+    def _iteration_made(self) -> dict[str, Any]:
+        population = self._population
+        traces = population.traces
+        population.train(self._problem.steps_per_iteration)
+        self._lap("train" if population.traces == traces else "compile")
+        traces = population.traces
+        metrics = {name: values.tolist()[0] for name, values in population.evaluate().items()}
+        self._lap("evaluate" if population.traces == traces else "compile")
+        score = metrics.pop(self._assignment.metric)
+        self._note("score", self._end, value=score, detail=metrics or None)
+        turned = -math.inf if math.isnan(score) else self._assignment.sign * score
+        return {**metrics, "score": turned}
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        self._lap("wait")
+        result = super().save(checkpoint_dir)
+        self._lap("persist", bytes=self._written)
+        self._flush()
+        return result
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        state = self._population.state(0)
+        path = Path(checkpoint_dir, FILE)
+        with path.open("wb") as file:
+            arrays: dict[str, Any] = {f"/{name}": array for name, array in state.items()}
+            np.savez(file, **arrays)
+        self._written = path.stat().st_size
+        self._lap("save", bytes=state_bytes(state))
+
+    def restore(self, checkpoint_path: Any) -> None:
+        self._lap("wait")
+        super().restore(checkpoint_path)
+        self._flush()
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        with np.load(Path(checkpoint, FILE), allow_pickle=False) as file:
+            state: State = {name.removeprefix("/"): file[name] for name in file.files}
+        self._population.adopt(0, state, self._hyperparameters)
+        self._lap("restore", bytes=state_bytes(state))
+
+    def reset_config(self, new_config: Hyperparameters) -> bool:
+        self._lap("wait")
+        self._start(new_config)
+        self._lap("restart")
+        return True
+
+    def cleanup(self) -> None:
+        self._lap("wait")
+        rows, self._rows = self._rows, []
+        # this process ends now: wait until they have arrived
+        ray.get(self._collector.record.remote(self._assignment.run, rows), timeout=5)
+
+    def _lap(self, kind: str, **row: Any) -> None:
+        """A row from the end of the last one until now."""
+        now = time.perf_counter() - self._assignment.start
+        self._note(kind, self._end, now - self._end, **row)
+        self._end = now
+
+    def _note(self, kind: str, start: float, duration: float = 0.0, **row: Any) -> None:
+        event = Event(start, duration, -1, self._member, -1, kind, **row)
+        self._rows.append((self._actor, event))
+
+    def _flush(self) -> None:
+        self._collector.record.remote(self._assignment.run, self._rows)
+        self._rows = []
+
+
+def _prepare(assignment: Assignment) -> None:
+    """Make this process find the driver's modules, and keep TensorFlow to its share of the machine."""
+    sys.path += [place for place in assignment.path if place not in sys.path]
+    if not assignment.gpu:
+        for key in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(key, str(assignment.threads))
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def _process_start() -> float:
+    """When this process started, on `time.perf_counter`, to a hundredth of a second."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot
+    except (OSError, AttributeError):
+        age = 0.0
+    return time.perf_counter() - age

@@ -1,0 +1,214 @@
+"""Ray Tune's runs: complete, accounted for, and failing with a reason. Ray starts once for the file."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from pbtbench import engines
+from pbtbench.errors import BadInput
+from pbtbench.study import Study
+from pbtbench.trace import MARKS
+
+PROBLEM_FILE = """
+from dataclasses import replace
+import numpy as np
+from pbtbench.problem import member_seed
+from problems.toy.pbt_quadratic import PROBLEM as TOY, PBTQuadratic
+
+class Faulty(PBTQuadratic):
+    def __init__(self, hyperparameters, seeds, fault):
+        super().__init__(hyperparameters)
+        self.chosen = seeds[0].spawn_key == (1, 1)
+        self.fault, self.made = fault, 0
+
+    def train(self, steps):
+        super().train(steps)
+        self.made += 1
+        if self.fault == "raise" and self.chosen and self.made == 3:
+            raise ArithmeticError("member 1 fell over\\nbadly")
+
+    def evaluate(self):
+        metrics = super().evaluate()
+        if self.fault == "nan" and self.chosen:
+            metrics["Q"] = np.full(1, np.nan)
+        return metrics
+
+def start(hyperparameters, seeds, fault):
+    return Faulty(hyperparameters, seeds, fault)
+
+PROBLEM = replace(TOY, start=start, options={"fault": ""})
+
+def explore(hyperparameters, space, rng):
+    return {name: 0.25 for name in hyperparameters}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray_once():
+    yield
+    engines.engine("tune").close()
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    path = tmp_path_factory.mktemp("problems") / "faulty.py"
+    path.write_text(PROBLEM_FILE)
+    return str(path)
+
+
+def planned(kind="pbt", /, on="tune", **keys):
+    base = {
+        "problems": ["toy.pbt_quadratic"],
+        "methods": [kind],
+        "engines": [on],
+        "population": 4,
+        "iterations": 8,
+        "intervals": [2],
+        "seeds": 1,
+    }
+    return Study.plan({**base, **keys}).runs[0]
+
+
+def executed(*args, **keys):
+    return engines.execute(planned(*args, **keys))
+
+
+def scores(trace):
+    """member -> its scores, in order of its iterations."""
+    found = defaultdict(dict)
+    for i in trace.rows("score"):
+        found[int(trace.member[i])][int(trace.iteration[i])] = float(trace.value[i])
+    return {member: [rows[n] for n in sorted(rows)] for member, rows in sorted(found.items())}
+
+
+def starts(trace):
+    """member -> the hyperparameters that it started with."""
+    rows = [i for i in trace.rows("setup") if trace.iteration[i] == 0 and not trace.duration_s[i]]
+    return {int(trace.member[i]): trace.detail[i] for i in rows}
+
+
+def kinds(trace):
+    return Counter(trace.kind.tolist())
+
+
+@pytest.fixture(scope="module")
+def pbt():
+    return executed()
+
+
+@pytest.fixture(scope="module")
+def random_search():
+    return executed("random")
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    return executed(population=6, intervals=[4], method={"pbt": {"synchronous": False}})
+
+
+@pytest.mark.parametrize("run", ["pbt", "random_search", "crowded"])
+def test_every_member_makes_its_budget_and_no_more(run, request):
+    outcome = request.getfixturevalue(run)
+    assert (outcome.cause, outcome.message) == ("", "")
+    made = {member: len(values) for member, values in scores(outcome.trace).items()}
+    assert made == dict.fromkeys(range(6 if run == "crowded" else 4), 8)
+    assert kinds(outcome.trace)["score"] == sum(made.values())
+
+
+@pytest.mark.parametrize("run", ["pbt", "random_search", "crowded"])
+def test_conservation(run, request):
+    outcome = request.getfixturevalue(run)
+    trace = outcome.trace
+    timed = ~np.isin(trace.kind, MARKS)
+    for worker in range(outcome.workers):
+        own = np.flatnonzero(timed & (trace.worker == worker))
+        start, duration = trace.t_start_s[own], trace.duration_s[own]
+        assert (duration >= 0).all()
+        assert (start[1:] - (start + duration)[:-1] > -1e-6).all()
+        assert duration.sum() == pytest.approx(outcome.wall_s, rel=0.02)
+
+
+def test_states_are_saved_and_restored_with_their_size(pbt):
+    trace = pbt.trace
+    assert set(trace.bytes[trace.rows("save")]) == {16}  # two float64
+    assert set(trace.bytes[trace.rows("restore")]) == {16}
+    assert (trace.bytes[trace.rows("persist")] > 16).all()
+
+
+def test_forks_have_a_donor_and_new_hyperparameters(pbt):
+    trace = pbt.trace
+    assert len(trace.rows("fork"))
+    for i in trace.rows("fork"):
+        fork = trace.detail[i]
+        assert fork["donor"] in range(4)
+        assert fork["donor"] != trace.member[i]
+        assert set(fork["old"]) == set(fork["new"]) == {"h0", "h1"}
+        outside = [name for name, value in fork["new"].items() if not 0 <= value <= 1]
+        assert fork.get("out_of_bounds", []) == outside
+        assert trace.iteration[i] in (2, 4, 6)
+
+
+def test_without_perturbations_nothing_is_saved(random_search):
+    found = kinds(random_search.trace)
+    assert not any(found[kind] for kind in ("save", "persist", "restore", "fork", "decide"))
+
+
+def test_random_search_is_that_of_one_process_to_the_bit(random_search):
+    reference = executed("random", on="inprocess")
+    assert scores(random_search.trace) == scores(reference.trace)
+
+
+def test_members_start_as_in_one_process(pbt):
+    reference = executed(on="inprocess")
+    assert starts(pbt.trace) == starts(reference.trace)
+    assert len(starts(pbt.trace)) == 4
+
+
+@pytest.fixture(scope="module")
+def odd(faulty):
+    """A run in which member 1 scores NaN, and the user explores."""
+    return executed(
+        problems=[faulty],
+        options={"fault": "nan"},
+        intervals=[4],
+        method={"pbt": {"explore": f"{faulty}:explore"}},
+    )
+
+
+def test_a_member_that_scores_nan_is_the_worst_not_the_end(odd):
+    assert odd.cause == ""
+    own = scores(odd.trace)
+    assert all(math.isnan(score) for score in own[1])
+    assert all(math.isfinite(score) for m in (0, 2, 3) for score in own[m])
+    assert odd.trace.member[odd.trace.rows("fork")].tolist() == [1]
+
+
+def test_the_user_explores(odd):
+    (fork,) = odd.trace.rows("fork")
+    assert odd.trace.detail[fork]["new"] == {"h0": 0.25, "h1": 0.25}
+
+
+def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
+    outcome = executed("random", problems=[faulty], options={"fault": "raise"})
+    assert outcome.cause == "crash"
+    assert "member 1 at iteration 3" in outcome.message
+    assert "badly" in outcome.message
+    assert "\n" not in outcome.message
+    assert kinds(outcome.trace)["score"] > 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"method": {"pbt": {"exploit": "tournament"}}}, "truncation"),
+        ({"engine": {"tune": {"num_to_keep": 1, "checkpoint_frequency": 1}}}, "ray#9036"),
+        ({"engine": {"tune": {"gpus_per_trial": 1000}}}, "GPUs"),
+        ({"engine": {"tune": {"cpus_per_trial": -1}}}, "cpus_per_trial"),
+    ],
+)
+def test_what_tune_cannot_do_is_bad_input(keys, says):
+    with pytest.raises(BadInput, match=says) as error:
+        executed(**keys)
+    assert "\n" not in str(error.value)
