@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pbtbench import catalogue, engines, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
-from pbtbench.problem import Card, Problem, card
+from pbtbench.problem import Card, Problem, card, method_rng
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Names = Annotated[list[str], Field(min_length=1)]
@@ -167,7 +167,7 @@ class Study:
         of_sweeps = [
             {
                 **_located(_validated(Sweep, s, f"{where}: sweep").model_dump(exclude_unset=True)),
-                **over,
+                **{key: value for key, value in over.items() if key in Sweep.model_fields},
             }
             for s in declared.sweep
         ]
@@ -176,7 +176,11 @@ class Study:
             planned = [{}, *of_sweeps]
         runs: dict[str, Run] = {}
         for own in planned:
-            for run in _runs(Sweep(**{**base, **own}), declared, where):
+            try:
+                found = _runs(Sweep(**{**base, **own}), declared)
+            except BadInput as error:
+                raise BadInput(f"{where}: {error}") from None
+            for run in found:
                 if runs.setdefault(run.id, run) != run:
                     raise BadInput(
                         f"{where}: two sweeps plan {run.id} with different settings; "
@@ -216,42 +220,42 @@ def _located(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {**keys, "problems": [catalogue.absolute(p) for p in problems]}
 
 
-def _runs(sweep: Sweep, declaration: Declaration, where: str) -> list[Run]:
+def _runs(sweep: Sweep, declaration: Declaration) -> list[Run]:
     if not sweep.problems:
-        raise BadInput(
-            f"{where}: no problems; name some (problems = […] or --problems; see `pbtbench list`)"
-        )
+        raise BadInput("no problems; name some (problems = […] or --problems; see `pbtbench list`)")
+    for name in declaration.method:
+        _method(declaration, name)
+    for name, options in declaration.engine.items():
+        engines.with_options(name, options)
     return [
         run
         for reference in sweep.problems
         for name in sweep.methods
         for engine in sweep.engines
-        for run in _cell(sweep, declaration, reference, name, engine, where)
+        for run in _cell(sweep, declaration, reference, name, engine)
     ]
 
 
 def _cell(
-    sweep: Sweep, declaration: Declaration, reference: str, name: str, engine: str, where: str
+    sweep: Sweep, declaration: Declaration, reference: str, name: str, engine: str
 ) -> list[Run]:
     problem = _problem(reference)
+    problem.with_options(sweep.options)
     kind, options = _method(declaration, name)
+    engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
     iterations = sweep.iterations or problem.iterations
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
-    try:
-        engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
-        problem.with_options(sweep.options)
-        for target in targets:
-            problem.objective.check_target(target)
-        for interval in intervals:
-            if interval is not None and interval > iterations:
-                raise BadInput(
-                    f"interval {interval} is beyond the budget of {iterations} iterations of "
-                    f"{problem.name}: nothing would ever be perturbed"
-                )
-            methods.build(kind, interval, options)
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
+    for target in targets:
+        problem.objective.check_target(target)
+    for interval in intervals:
+        if interval is not None and interval > iterations:
+            raise BadInput(
+                f"interval {interval} is beyond the budget of {iterations} iterations of "
+                f"{problem.name}: nothing would ever be perturbed"
+            )
+        method = methods.build(kind, interval, options)
+        method.propose(problem.space, sweep.population, method_rng(0))
     return [
         Run(
             id="/".join(
@@ -287,5 +291,5 @@ def _method(declaration: Declaration, name: str) -> tuple[str, dict[str, Any]]:
     table = dict(declaration.method.get(name, {}))
     kind = str(table.pop("is", name))
     if kind not in methods.kinds():
-        raise unknown("method", kind, {*methods.kinds(), *declaration.method})
+        raise unknown("method", kind, {*methods.kinds(), *declaration.method} - {kind})
     return kind, table
