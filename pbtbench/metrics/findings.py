@@ -120,32 +120,28 @@ def _against(one: Cell, other: Cell) -> str:
 
 
 def _schedules(short: Cell, best: Cell) -> Iterator[str]:
-    """The numeric hyperparameter whose population median differs most, as a ratio, early on."""
+    """The numeric hyperparameter whose value in the winning lineages differs most, as a ratio, early on."""
     at = max(1, round(EARLY * short.run.iterations))
-    medians = {
-        name: (_median(short, name, at), _median(best, name, at), _median(short, name, 1))
+    values = {
+        name: (_winning(short, name, at), _winning(best, name, at))
         for name in short.run.card.dynamic
     }
-    ratios = {name: abs(math.log(a / b)) for name, (a, b, _) in medians.items() if a > 0 and b > 0}
+    ratios = {name: abs(math.log(a / b)) for name, (a, b) in values.items() if a > 0 and b > 0}
     name = max(ratios, key=ratios.__getitem__, default="")
     if name and ratios[name] > math.log(1.25):
-        a, b, start = map(number, medians[name])
+        a, b = map(number, values[name])
         yield (
-            f"What differs early on: at iteration {at:,} of {short.run.iterations:,} the "
-            f"population's median {name} is {a} with {short.label}, {b} with {best.label} "
-            f"(it starts at {start})."
+            f"What differs early on: at iteration {at:,} of {short.run.iterations:,} the lineage of "
+            f"the best member trains with {name} {a} under {short.label}, {b} under {best.label} "
+            f"(median of {plural(len(short.completed), 'seed')})."
         )
 
 
-def _median(cell: Cell, name: str, iteration: int) -> float:
-    """Median over the seeds of the population's median at an iteration; NaN where there is none."""
-    of_seeds = [
-        lineage.population_median(
-            lineage.segments(m.run.card.objective, m.outcome.trace), name, iteration
-        )
-        for m in cell.completed
-    ]
-    known = [value for value in of_seeds if not math.isnan(value)]
+def _winning(cell: Cell, name: str, iteration: int) -> float:
+    """Median over the seeds of the winning lineage's value at an iteration; NaN where there is none."""
+    trees = [lineage.segments(m.run.card.objective, m.outcome.trace) for m in cell.completed]
+    values = [lineage.winning_value(tree, name, iteration) for tree in trees]
+    known = [value for value in values if not math.isnan(value)]
     return float(np.median(known)) if known else math.nan
 
 

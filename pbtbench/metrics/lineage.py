@@ -81,14 +81,14 @@ def schedule(objective: Objective, trace: Trace, name: str) -> list[tuple[int, i
     return [corner for member in sorted(corners) for corner in corners[member]]
 
 
-def population_median(parts: Sequence[Segment], name: str, iteration: int) -> float:
-    """The members' median of a numeric hyperparameter while they train `iteration`; NaN without one."""
-    values = [
-        float(s.hyperparameters[name])
-        for s in parts
-        if s.start < iteration <= s.end and _is_number(s.hyperparameters.get(name))
-    ]
-    return float(np.median(values)) if values else math.nan
+def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
+    """A numeric hyperparameter with which the lineage of the member that is best at the end trained
+    `iteration`; NaN if there is none."""
+    for s in parts:
+        value = s.hyperparameters.get(name)
+        if s.start < iteration <= s.wins_until and _is_number(value):
+            return float(value)  # type: ignore[arg-type]
+    return math.nan
 
 
 def _fork(tree: _Growing, member: int, iteration: int, detail: Mapping[str, Any]) -> None:

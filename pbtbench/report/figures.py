@@ -87,10 +87,15 @@ def _progress(
     wide = values.min() > 0 and values.max() / values.min() > 20
     pick = alt.selection_point(fields=["method"], bind="legend")
     base = alt.Chart(slim).encode(
-        x=alt.X("x:Q", title=title, scale=alt.Scale(type=scale, nice=False)),
+        x=alt.X(
+            "x:Q",
+            title=title,
+            scale=alt.Scale(type=scale, nice=False),
+            axis=alt.Axis(grid=scale != "log"),
+        ),
         color=_colour("method", slim["method"].unique(), colours),
     )
-    y_scale = alt.Scale(zero=False, type="log" if wide else "linear")
+    y_scale = alt.Scale(type="log") if wide else alt.Scale(type="linear", zero=False)
     band = base.mark_area(tooltip=False).encode(
         y=alt.Y("low:Q", scale=y_scale, title=metric),
         y2="high:Q",
@@ -128,7 +133,7 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
         (
             "overhead",
             "Checkpoint overhead",
-            "Checkpoint time over training and evaluation.",
+            shown.partition(";")[0] + ". Checkpoint time over training and evaluation.",
             {"zero": True},
         ),
     ]
@@ -324,6 +329,7 @@ def _style() -> dict[str, Any]:
         "titleColor": "var(--muted)",
         "labelFontSize": 11.5,
         "symbolStrokeWidth": 3,
+        "symbolOpacity": 1,
         "columns": 5,
         "labelLimit": 150,
         "offset": 8,

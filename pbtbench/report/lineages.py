@@ -35,7 +35,10 @@ def lineages(m: Measures, stem: str) -> Iterator[Figure]:
     caption = "Each member trains along its row; a link is a fork, from the donor to who takes over its state."
     members = len({s.member for s in tree})
     y = alt.Y(
-        "y:Q", title="member", axis=alt.Axis(tickMinStep=1, grid=False), scale=alt.Scale(padding=8)
+        "y:Q",
+        title="member",
+        axis=alt.Axis(tickMinStep=1, grid=False),
+        scale=alt.Scale(padding=8, nice=False),
     )
     yield figure(
         f"{stem}-tree",
@@ -53,12 +56,14 @@ def lineages(m: Measures, stem: str) -> Iterator[Figure]:
         y = alt.Y(
             "y:Q",
             title=name,
-            scale=alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=6),
+            scale=alt.Scale(type="log", nice=False, padding=6)
+            if log
+            else alt.Scale(zero=False, nice=False, padding=6),
         )
         yield figure(
             f"{stem}-{name}",
             f"Schedule of {name}: {who}",
-            "The lineage of the best member at the end is what a schedule would have been."
+            "The lineage of the member that is best at the end is the schedule that PBT found."
             + left_out,
             _chart(lines, y),
             220,

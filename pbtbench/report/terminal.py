@@ -41,14 +41,15 @@ def print_summary(pairs: Sequence[tuple[Run, Outcome]], console: Console) -> Non
     for run, outcome in pairs:
         if outcome.cause:
             console.print(
-                Padding(Text(f"{run.id}: {outcome.cause}: {outcome.message}"), (0, 0, 0, 2))
+                Padding(_plain(f"{run.id}: {outcome.cause}: {outcome.message}"), (0, 0, 0, 2))
             )
 
 
 def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     objective = of_problem[0].cell.run.card.objective
     goal = "higher" if objective.sign > 0 else "lower"
-    title = Text.assemble((problem, "bold"), f"  {objective.metric}, {goal} is better")
+    title = _plain(f"{problem}  {objective.metric}, {goal} is better")
+    title.stylize("bold", 0, len(problem))
     table = Table(
         title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False
     )
@@ -59,7 +60,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
         table.add_column("engine", no_wrap=True)
     table.add_column("n", justify="right")
     table.add_column(
-        "final, median" + (" [min–max]" if wide else ""), justify="right", no_wrap=True
+        Text("final, median" + (" [min–max]" if wide else "")), justify="right", no_wrap=True
     )
     targets = [t.target for t in of_problem[0].cell.targets]
     for target in targets if wide else targets[-1:]:
@@ -73,7 +74,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     table.add_column("wall", justify="right", no_wrap=True)
     for row in of_problem:
         of_targets = row.targets if wide else row.targets[-1:]
-        table.add_row(
+        shown = (
             row.method,
             *([row.engine] if several else []),
             row.n,
@@ -83,13 +84,18 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
             row.checkpoint_overhead,
             *([row.pbt_overhead] if wide else []),
             row.wall,
-            style="bold" if row.best else "",
         )
+        table.add_row(*map(_plain, shown), style="bold" if row.best else "")
     return table
 
 
 def _print_sentences(sentences: Sequence[str], console: Console) -> None:
     for sentence in sentences:
         bullet = Table.grid(padding=(0, 1))
-        bullet.add_row("•", Text(sentence))
+        bullet.add_row("•", _plain(sentence))
         console.print(Padding(bullet, (0, 0, 0, 1)))
+
+
+def _plain(text: str) -> Text:
+    """Text without markup or control characters: names and messages come from files."""
+    return Text("".join(c if c.isprintable() else " " for c in text))
