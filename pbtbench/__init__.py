@@ -19,7 +19,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pbtbench.catalogue import problem
     from pbtbench.errors import BadInput
     from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
     from pbtbench.space import (
@@ -55,7 +54,6 @@ _HOME = {
     "Study": "study",
     "Trace": "trace",
     "Uniform": "space",
-    "problem": "catalogue",
 }
 
 __all__ = [
@@ -77,7 +75,6 @@ __all__ = [
     "Trace",
     "Uniform",
     "__version__",
-    "problem",
 ]
 
 
