@@ -1,0 +1,239 @@
+"""Laws that every catalogued problem keeps, and what is known of each one's optimum."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbtbench import BadInput, Objective, catalogue
+from pbtbench.catalogue import problem
+from pbtbench.problem import member_seed, method_rng, state_bytes
+
+SIZE = 3
+
+
+@pytest.fixture(params=catalogue.names())
+def each(request):
+    """Every problem in turn."""
+    return problem(request.param)
+
+
+@cache
+def draws(name, size=SIZE):
+    rng = method_rng(1)
+    return [problem(name).space.sample(rng) for _ in range(size)]
+
+
+def started(problem, members=range(SIZE), run_seed=5):
+    """A population of those members, each with its own hyperparameters and seed."""
+    hyperparameters = draws(problem.name)
+    return problem.population(
+        [hyperparameters[m] for m in members], [member_seed(run_seed, m) for m in members]
+    )
+
+
+def trained(problem, *steps, **about):
+    population = started(problem, **about)
+    for n in steps:
+        population.train(n)
+    return population
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
+
+
+def assert_same_populations(a, b):
+    assert a.size == b.size
+    for member in range(a.size):
+        assert_same(a.state(member), b.state(member))
+    assert_same(a.evaluate(), b.evaluate())
+
+
+def test_the_same_seeds_give_the_same_bits(each):
+    assert_same_populations(trained(each, 6), trained(each, 6))
+
+
+def test_n_steps_then_m_are_n_plus_m(each):
+    assert_same_populations(trained(each, 2, 4), trained(each, 6))
+
+
+def test_evaluating_changes_nothing(each):
+    watched = trained(each, 3)
+    watched.evaluate()
+    watched.train(3)
+    assert_same_populations(watched, trained(each, 6))
+
+
+def test_a_population_is_its_members_side_by_side(each):
+    together = trained(each, 5)
+    scores = together.evaluate()
+    for member in range(SIZE):
+        alone = trained(each, 5, members=[member])
+        for name, value in alone.state(0).items():
+            np.testing.assert_allclose(
+                together.state(member)[name], value, rtol=1e-4, atol=1e-5, err_msg=name
+            )
+        for metric, value in alone.evaluate().items():
+            assert scores[metric][member] == pytest.approx(value[0], rel=1e-3, abs=1e-2), metric
+
+
+def test_a_state_that_is_adopted_and_read_again_is_the_same(each):
+    population = trained(each, 4)
+    donor = population.state(0)
+    population.adopt(1, donor, draws(each.name)[0])
+    assert_same(population.state(1), donor)
+    scores = population.evaluate()[each.objective.metric]
+    assert scores[0] == scores[1]
+
+
+def test_adopting_no_state_changes_hyperparameters_alone(each):
+    population = trained(each, 4)
+    before = population.state(1)
+    population.adopt(1, None, draws(each.name)[0])
+    assert_same(population.state(1), before)
+
+
+def test_a_fork_leaves_the_other_members_alone(each):
+    untouched, forked = trained(each, 4), trained(each, 4)
+    forked.adopt(1, forked.state(0), draws(each.name)[2])
+    untouched.train(2)
+    forked.train(2)
+    for member in (0, 2):
+        assert_same(forked.state(member), untouched.state(member))
+
+
+def test_a_snapshot_is_left_alone_by_later_training(each):
+    population = trained(each, 2)
+    snapshot = population.state(0)
+    kept = {name: array.copy() for name, array in snapshot.items()}
+    population.train(3)
+    assert_same(snapshot, kept)
+    after = population.state(0)
+    assert any(not np.array_equal(after[name], kept[name]) for name in kept)
+
+
+def test_a_state_is_arrays_alone(each):
+    state = started(each).state(0)
+    assert state_bytes(state) > 0
+    assert all(isinstance(array, np.ndarray) and array.dtype != object for array in state.values())
+
+
+def test_scores_have_a_value_for_each_member_and_never_beat_the_bound(each):
+    population = trained(each, each.steps_per_iteration)
+    for metric, values in population.evaluate().items():
+        assert values.shape == (SIZE,), metric
+    scores = population.evaluate()[each.objective.metric]
+    assert np.isfinite(scores).all()
+    if each.objective.bound is not None:
+        assert (scores * each.objective.sign <= each.objective.bound * each.objective.sign).all()
+
+
+def test_what_a_problem_declares_is_what_a_report_needs(each):
+    assert each.title
+    assert each.finding
+    assert any(character.isdigit() for character in each.source), "a citation has a year"
+    assert each.objective.targets
+    assert each.space.dynamic
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+@given(
+    seed=st.integers(0, 2**32), moves=st.lists(st.sampled_from([0.5, 0.8, 1.2, 2.0]), max_size=9)
+)
+def test_perturbed_hyperparameters_stay_in_bounds(name, seed, moves):
+    space = problem(name).space
+    rng = np.random.default_rng(seed)
+    point = space.sample(rng)
+    for factor in moves:
+        moved = {n: space[n].perturb(point[n], factor, rng) for n in space.dynamic}
+        point = {**point, **moved}
+        assert space.contains(point)
+
+
+# What is known of single problems.
+
+
+def scores_after(name, iterations, **hyperparameters):
+    found = problem(name)
+    population = found.population([hyperparameters], [member_seed(0, 0)])
+    best = []
+    for _ in range(iterations):
+        population.train(found.steps_per_iteration)
+        best.append(float(population.evaluate()[found.objective.metric][0]))
+    return best
+
+
+@pytest.mark.parametrize(("h0", "h1"), [(1.0, 0.0), (0.0, 1.0)])
+def test_neither_schedule_of_figure_2_gets_past_039_alone(h0, h1):
+    assert max(scores_after("toy.pbt_quadratic", 200, h0=h0, h1=h1)) <= 0.39
+
+
+def test_climbing_both_directions_at_once_first_passes_119_at_iteration_126():
+    scores = scores_after("toy.pbt_quadratic", 200, h0=1.0, h1=1.0)
+    assert int(np.argmax(np.array(scores) > 1.19)) + 1 == 126
+
+
+def test_the_quadratics_optimum_is_where_theta_is_zero():
+    population = started(problem("toy.pbt_quadratic"))
+    population.adopt(0, {"theta": np.zeros(2)}, {"h0": 1.0, "h1": 1.0})
+    assert population.evaluate()["Q"][0] == 1.2
+
+
+def test_the_noisy_quadratics_loss_is_the_papers_closed_form():
+    """One weight after t steps: m = (1 − αh)^t, v = α²c (1 − r^t) / (1 − r), r = (1 − αh)²."""
+    rate, steps, batch_size, noise = 0.3, 17, 2.0, 0.5
+    found = problem("toy.noisy_quadratic")
+    population = found.population(
+        [{"learning_rate": rate}], [member_seed(0, 0)], {"batch_size": batch_size, "noise": noise}
+    )
+    population.train(steps)
+    h = 1 / np.arange(1, 1001)
+    r = (1 - rate * h) ** 2
+    m = (1 - rate * h) ** steps
+    v = rate**2 * noise * h / batch_size * (1 - r**steps) / (1 - r)
+    expected = 0.5 * np.sum(h * (m**2 + v))
+    assert population.evaluate()["loss"][0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_constant_rate_reaches_the_noisy_quadratics_first_target_in_the_budget():
+    found = problem("toy.noisy_quadratic")
+    rates = [{"learning_rate": float(rate)} for rate in np.geomspace(0.01, 1.5, 30)]
+    population = found.population(rates, [member_seed(0, m) for m in range(30)])
+    population.train(found.iterations)
+    assert found.objective.reached(population.evaluate()["loss"], found.objective.targets[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Objective("loss", "least"), "goal 'least': give 'max' or 'min'"),
+        (lambda: Objective("Q", "max", (2.0,), 1.2), "target 2: no Q can reach it"),
+        (lambda: problem("toy.noisy_quadratic").with_options({"batch": 1}), "'batch_size'?"),
+    ],
+)
+def test_a_bad_declaration_is_refused(make, says):
+    with pytest.raises(BadInput) as refused:
+        make()
+    assert says in str(refused.value)
+
+
+@given(st.lists(st.floats(), min_size=1), st.floats(-1e9, 1e9))
+def test_a_target_is_reached_on_the_side_of_the_goal_and_by_nan_never(scores, target):
+    highest, lowest = Objective("a", "max"), Objective("a", "min")
+    up = highest.reached(np.array(scores), target)
+    down = lowest.reached(np.array(scores), target)
+    assert up.tolist() == [score >= target for score in scores]
+    assert down.tolist() == [score <= target for score in scores]
+
+
+@given(st.integers(0, 2**32), st.integers(0, 1000), st.integers(0, 1000))
+def test_members_draw_from_streams_of_their_own(run_seed, a, b):
+    one, other = (np.random.default_rng(member_seed(run_seed, m)).random() for m in (a, b))
+    assert (one == other) == (a == b)
