@@ -107,8 +107,7 @@ class TestFindings:
             in said
         )
         assert (
-            "a fork (with all saves made for it) costs 3 s on tune, 20 ms on inprocess: 150"
-            in said
+            "a fork (with all saves made for it) costs 3 s on tune, 20 ms on inprocess: 150" in said
         )
         assert "1 of 11 runs failed: 1 by crash." in said
         assert "2 of random" in said

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pbtbench import metrics
 from pbtbench.metrics import Cell, Finding
-from pbtbench.report import figures, html, lineages, palette, tables
+from pbtbench.report import figures, html, intervals, lineages, palette, tables
 from pbtbench.report.palette import Series
 from pbtbench.store import Store
 
@@ -43,7 +43,7 @@ def _sections(
                 finding=finding,
                 rows=[row for row in tables.rows(cells) if row.problem == finding.problem],
                 scores=list(figures.progress(mine, colours)),
-                intervals=list(figures.by_interval(mine, colours)),
+                intervals=list(intervals.by_interval(mine, colours)),
                 costs=[cost] if cost else [],
                 lineages=[
                     f

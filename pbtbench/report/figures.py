@@ -7,7 +7,6 @@ variables (`palette`).
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import vl_convert
 
 from pbtbench.metrics import Cell
 from pbtbench.metrics.quality import QUARTILES_FROM, curves
-from pbtbench.metrics.wording import number, plural, seconds
+from pbtbench.metrics.wording import plural, seconds
 from pbtbench.report.palette import KINDS, Series
 
 POINTS = 80
@@ -93,7 +92,7 @@ def _progress(
             scale=alt.Scale(type=scale, nice=False),
             axis=alt.Axis(grid=scale != "log"),
         ),
-        color=_colour("method", slim["method"].unique(), colours),
+        color=colour("method", slim["method"].unique(), colours),
     )
     y_scale = alt.Scale(type="log") if wide else alt.Scale(type="linear", zero=False)
     band = base.mark_area(tooltip=False).encode(
@@ -107,116 +106,6 @@ def _progress(
         tooltip=[alt.Tooltip("method:N"), alt.Tooltip("x:Q", title=title), alt.Tooltip("median:Q")],
     )
     return alt.layer(band, line).add_params(pick)
-
-
-def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
-    """Final score, time to target and checkpoint overhead of one problem against the interval."""
-    swept = [c for c in cells if c.interval is not None]
-    if len({c.interval for c in swept}) < 2:
-        return
-    objective = cells[0].run.card.objective
-    problem = cells[0].problem
-    relation = "≥" if objective.sign > 0 else "≤"
-    reached = [t.target for c in swept for t in c.targets if t.reached]
-    target = max(reached, key=lambda t: objective.sign * t, default=math.nan)
-    shown = (
-        "A point for each seed, a line through their medians; dashed: methods without an interval."
-    )
-    measures: list[tuple[str, str, str, dict[str, Any]]] = [
-        ("final", f"Final {objective.metric}", shown, {"zero": False}),
-        (
-            "seconds",
-            f"Seconds to {objective.metric} {relation} {number(target)}",
-            shown + " Misses have no point.",
-            {"type": "log"},
-        ),
-        (
-            "overhead",
-            "Checkpoint overhead",
-            shown.partition(";")[0] + ". Checkpoint time over training and evaluation.",
-            {"zero": True},
-        ),
-    ]
-    for key, title, caption, scale in measures:
-        points = pd.DataFrame(_points(swept, key, target))
-        if points.empty:
-            continue
-        rivals = [c for c in cells if c.interval is None and key != "overhead"]
-        lines = pd.DataFrame(_points(rivals, key, target))
-        chart = _by_interval(points, lines, title, scale, colours, key == "overhead")
-        yield figure(
-            f"{problem}-interval-{key}",
-            f"{title} against perturbation interval",
-            caption,
-            chart,
-            220,
-        )
-
-
-def _points(cells: Sequence[Cell], key: str, target: float) -> list[dict[str, Any]]:
-    found = []
-    for cell in cells:
-        for m in cell.completed:
-            value = {
-                "final": m.quality.final_score,
-                "seconds": next((a.seconds for a in m.attempts if a.target == target), None),
-                "overhead": m.overhead.checkpoint_overhead,
-            }[key]
-            if value is not None and math.isfinite(value):
-                row = {"interval": cell.interval, "engine": cell.engine, "seed": m.run.seed}
-                found.append({**row, "method": cell.method, "value": float(f"{value:.5g}")})
-    return found
-
-
-def _by_interval(
-    points: pd.DataFrame,
-    rivals: pd.DataFrame,
-    title: str,
-    scale: dict[str, Any],
-    colours: Sequence[Series],
-    percent: bool,
-) -> Any:
-    intervals = sorted(points["interval"].unique().tolist())
-    axis = alt.Axis(values=intervals, format="d", grid=False)
-    x = alt.X(
-        "interval:Q",
-        title="perturbation interval, iterations",
-        axis=axis,
-        scale=alt.Scale(type="log", nice=False, padding=14),
-    )
-    form = alt.Axis(format="%") if percent else alt.Axis()
-    y = alt.Y(
-        "value:Q", title=title.lower() if percent else title, scale=alt.Scale(**scale), axis=form
-    )
-    names = [*points["method"].unique(), *(rivals["method"].unique() if len(rivals) else [])]
-    colour = _colour("method", names, colours)
-    base = alt.Chart(points).encode(x=x, y=y, color=colour)
-    many = len(set(points["engine"])) > 1
-    marks = base.mark_point(filled=True, size=34, opacity=0.55).encode(
-        shape=alt.Shape("engine:N", title="engine") if many else alt.value("circle"),
-        tooltip=["method:N", "engine:N", "interval:Q", "seed:Q", "value:Q"],
-    )
-    lines = base.mark_line(strokeWidth=2).encode(
-        y=alt.Y(
-            "median(value):Q",
-            scale=alt.Scale(**scale),
-            title=title.lower() if percent else title,
-            axis=form,
-        ),
-        detail="engine:N",
-    )
-    layers = [lines, marks]
-    if len(rivals):
-        rule = alt.Chart(rivals).mark_rule(strokeWidth=1.5, strokeDash=[5, 4])
-        layers.append(
-            rule.encode(
-                y="median(value):Q",
-                color=colour,
-                detail="engine:N",
-                tooltip=["method:N", "engine:N", "median(value):Q"],
-            )
-        )
-    return alt.layer(*layers)
 
 
 def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
@@ -291,7 +180,7 @@ def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
     )
 
 
-def _colour(field: str, names: Any, colours: Sequence[Series]) -> Any:
+def colour(field: str, names: Any, colours: Sequence[Series]) -> Any:
     """Legend and colours in the report's order; a bare method's name takes its last interval's colour."""
     wanted = list(dict.fromkeys(names))
     by_label = {s.label: s.variable for s in colours}

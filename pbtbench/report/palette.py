@@ -26,6 +26,9 @@ BASE: dict[str, Shades] = {
     "extinct": ("#c3cad4", "#47505d"),
 }
 
+HUES = ("survivor", "kind-persist", "kind-compile", "kind-wait")
+"""Variables of colours for engines."""
+
 KINDS: dict[str, Shades] = {
     "train": ("#2f6db3", "#4a8fdb"),
     "evaluate": ("#8fbbe8", "#9cc7f2"),
