@@ -38,8 +38,8 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
 
     An actor's first row is `setup`, which may reach back to a time when its process sat idle in
     Ray's pool: it starts when its lane is free. A lane's actors after the first are `restart`s.
-    An actor takes the lane that was freed last; where Tune has more actors alive than workers,
-    there are more lanes.
+    An actor takes the lane that was freed last before its process started, or else before Ray gave
+    the process its slot; where Tune has more actors alive than workers, there are more lanes.
     """
     actors: dict[str, list[Event]] = defaultdict(list)
     for actor, row in rows:
@@ -49,7 +49,9 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     used = [False] * workers
     result: list[Event] = []
     for life in lives:
-        candidates = [lane for lane, since in enumerate(free) if since <= _alive(life)]
+        candidates = [
+            lane for lane, since in enumerate(free) if since <= max(life[0].t_start_s, 0.0)
+        ] or [lane for lane, since in enumerate(free) if since <= _alive(life)]
         # the lanes not used yet come last, so that a lone actor's successor follows it
         lane = max(candidates, key=lambda n: (used[n], free[n], -n), default=len(free))
         if lane == len(free):
