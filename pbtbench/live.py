@@ -87,7 +87,9 @@ class View(AbstractContextManager["View"]):
     def ended(self, run: Run, done: dict[str, Any]) -> None:
         self._done += 1
         self._failed += bool(done["cause"])
-        self._bar.update(self._task, advance=1, left=self._left() if self._done < self._to_do else "")
+        self._bar.update(
+            self._task, advance=1, left=self._left() if self._done < self._to_do else ""
+        )
         verdict = Text(f"{clock(done['wall_s']):>8}  {run.id}")
         if done["cause"]:
             verdict.append(f"  {done['cause']}: {done['message']}", style="red")

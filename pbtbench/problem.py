@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pbtbench.errors import BadInput, unknown
+from pbtbench.errors import BadInput
+from pbtbench.options import over_defaults
 from pbtbench.space import Hyperparameters, Space
 
 State = dict[str, np.ndarray]
@@ -179,11 +180,8 @@ class Problem:
         return self.start(hyperparameters, seeds, **self.with_options(options or {}))
 
     def with_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults with `options` over them; `BadInput` for an option that doesn't exist."""
-        for key in options:
-            if key not in self.options:
-                raise unknown(f"option of problem {self.name or self.title}", key, self.options)
-        return {**self.options, **options}
+        """The defaults with `options` over them; `BadInput` for one that doesn't fit."""
+        return over_defaults(f"problem {self.name or self.title!r}", self.options, options)
 
 
 def card(problem: Problem) -> Card:

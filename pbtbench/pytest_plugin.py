@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if _is_benchmark(item, wanted) != wanted]
     if not others:
         return
-    items[:] = [item for item in items if item not in others]
+    items[:] = [item for item in items if _is_benchmark(item, wanted) == wanted]
     config.stash[LEFT_OUT] = 0 if wanted else len(others)
     config.hook.pytest_deselected(items=others)
 

@@ -229,7 +229,13 @@ class Sampler:
     most_levels = None
 
     def sample(self, rng: np.random.Generator) -> Value:
-        return self.draw(rng)
+        try:
+            return self.draw(rng)
+        except Exception as error:
+            raise BadInput(
+                f"a callable hyperparameter raised {type(error).__name__}: {error}; it is called "
+                "with a numpy.random.Generator"
+            ) from None
 
     def levels(self, count: int) -> list[Value]:
         raise BadInput("a callable hyperparameter has no levels: give the grid explicit values")

@@ -116,6 +116,7 @@ def test_a_bad_problem_file_gives_one_line(what, tmp_path):
         ("problems = ['toy.pbt_quadratic']\n[method.pbt]\nexploit = 'welsh'", "welch"),
         ("problems = ['toy.pbt_quadratic']\n[engine.inprocess]\ngpus = 1", "gpus"),
         ("problems = ['toy.pbt_quadratic']\noptions = {rate = 3}", "rate"),
+        ("problems = ['toy.noisy_quadratic']\noptions = {noise = 'much'}", "noise = 'much'"),
     ],
 )
 def test_a_bad_study_file_gives_one_line_that_names_the_file(text, said, study_file, tmp_path):

@@ -235,7 +235,11 @@ def test_every_shipped_study_can_be_planned_and_says_what_it_shows(name):
         ("targets", [float("nan")], "target nan: give a finite number"),
         ("targets", ["high"], 'targets.0 = "high": it should be a valid number'),
         ("name", "../elsewhere", 'name = "../elsewhere": '),
-        ("options", {"batch": 3}, "unknown option of problem toy.pbt_quadratic 'batch'"),
+        (
+            "options",
+            {"batch": 3},
+            "problem 'toy.pbt_quadratic' has no options, so 'batch' can't be set",
+        ),
         ("method", {"pbt": {"quantil": 1}}, "unknown option of method 'pbt' 'quantil': did you"),
         ("method", {"pbt": {"quantile_fraction": 2}}, "quantile_fraction 2.0: give a share"),
         ("method", {"pbt": {"points": [{"h2": 1.0}]}}, "unknown hyperparameter 'h2': did you"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbtbench import catalogue, methods
 from pbtbench.errors import BadInput, unknown
+from pbtbench.options import over_defaults
 from pbtbench.trace import Outcome, Recorder, Watch
 
 if TYPE_CHECKING:
@@ -63,14 +64,8 @@ def engine(name: str) -> Engine:
 
 
 def with_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """An engine's defaults with `options` over them; `BadInput` for one that it doesn't have."""
-    known = engine(name).options
-    for key in options:
-        if not known:
-            raise BadInput(f"engine {name!r} has no options, so {key!r} can't be set")
-        if key not in known:
-            raise unknown(f"option of engine {name!r}", key, known)
-    return {**known, **options}
+    """An engine's defaults with `options` over them; `BadInput` for one that doesn't fit."""
+    return over_defaults(f"engine {name!r}", engine(name).options, options)
 
 
 def execute(run: Run, watch: Watch | None = None) -> Outcome:
