@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from pbtbench import engines
+from pbtbench.engines.tune.lanes import laid, numbered
 from pbtbench.errors import BadInput
 from pbtbench.study import Study
-from pbtbench.trace import MARKS
+from pbtbench.trace import MARKS, Event
 
 PROBLEM_FILE = """
 from dataclasses import replace
@@ -152,7 +153,7 @@ def test_forks_have_a_donor_and_new_hyperparameters(pbt):
 
 def test_without_perturbations_nothing_is_saved(random_search):
     found = kinds(random_search.trace)
-    assert not any(found[kind] for kind in ("save", "persist", "restore", "fork", "decide"))
+    assert not any(found[kind] for kind in ("save", "persist", "restore", "restart", "fork"))
 
 
 def test_random_search_is_that_of_one_process_to_the_bit(random_search):
@@ -212,3 +213,48 @@ def test_what_tune_cannot_do_is_bad_input(keys, says):
     with pytest.raises(BadInput, match=says) as error:
         executed(**keys)
     assert "\n" not in str(error.value)
+
+
+def row(start, duration, kind, member=0):
+    return Event(start, duration, -1, member, -1, kind)
+
+
+def test_an_actor_follows_on_the_lane_that_was_freed():
+    first = [row(-9, 11, "setup"), row(2, 1, "train"), row(3, 0, "score"), row(3, 1, "wait")]
+    second = [row(-9, 12, "setup", 1), row(3, 2, "train", 1), row(5, 0, "score", 1)]
+    third = [row(4.5, 0.5, "setup"), row(5, 0.5, "restore"), row(5.5, 0.5, "train")]
+    lives = {"a": first, "b": second, "c": third}
+    rows = [(actor, r) for actor, life in lives.items() for r in life]
+    laid_out = [r for r in laid(numbered(rows), 2, 8.0) if r.kind != "score"]
+    assert [(r.kind, r.t_start_s, r.duration_s) for r in laid_out if r.worker == 0] == [
+        ("setup", 0, 2),
+        ("train", 2, 1),
+        ("wait", 3, 1),
+        ("restart", 4, 0.5),
+        ("restart", 4.5, 0.5),
+        ("restore", 5, 0.5),
+        ("train", 5.5, 0.5),
+        ("idle", 6, 2),
+    ]
+    assert [r.kind for r in laid_out if r.worker == 1] == ["setup", "train", "idle"]
+    assert {r.worker for r in laid_out} == {0, 1}
+
+
+def test_a_member_counts_its_own_iterations_across_actors():
+    rows = [
+        ("b", row(5, 1, "restore")),
+        ("b", row(6, 1, "train")),
+        ("b", row(7, 0, "score")),
+        ("a", row(0, 1, "train")),
+        ("a", row(1, 0, "score")),
+        ("a", row(1, 1, "save")),
+    ]
+    counted = [(r.kind, r.iteration) for _, r in numbered(rows)]
+    assert counted == [
+        ("train", 1),
+        ("score", 1),
+        ("save", 1),
+        ("restore", 1),
+        ("train", 2),
+        ("score", 2),
+    ]

@@ -36,37 +36,36 @@ def numbered(
 def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     """Rows on lanes 0, 1, …, at least `workers` of them, that span [0, end].
 
-    An actor's first row is `setup`, which may reach back to a time when its process sat idle in
-    Ray's pool: it starts when its lane is free. A lane's actors after the first are `restart`s.
+    An actor's first row lasts from the start of its process, which may have sat idle in Ray's pool,
+    until the actor has its slot: it is cut to what its lane has free, and what the lane waited for
+    the process comes before it. Starting a member that goes on from a checkpoint, in a new actor or
+    in one that is reset, is `restart`; a start from scratch, or for nothing, is `setup`.
+
     An actor takes the lane that was freed last before its process started, or else before Ray gave
     the process its slot; where Tune has more actors alive than workers, there are more lanes.
     """
     actors: dict[str, list[Event]] = defaultdict(list)
     for actor, row in rows:
         actors[actor].append(row)
-    lives = sorted(actors.values(), key=_ready)
+    lives = sorted(actors.values(), key=_slot)
     free = [0.0] * workers
     used = [False] * workers
     result: list[Event] = []
     for life in lives:
+        first = life[0]
         candidates = [
-            lane for lane, since in enumerate(free) if since <= max(life[0].t_start_s, 0.0)
-        ] or [lane for lane, since in enumerate(free) if since <= _alive(life)]
+            lane for lane, since in enumerate(free) if since <= max(first.t_start_s, 0.0)
+        ] or [lane for lane, since in enumerate(free) if since <= _slot(life)]
         # the lanes not used yet come last, so that a lone actor's successor follows it
         lane = max(candidates, key=lambda n: (used[n], free[n], -n), default=len(free))
         if lane == len(free):
             free.append(0.0)
             used.append(False)
-        kind = "restart" if used[lane] else "setup"
-        first = life[0]
-        start = min(max(first.t_start_s, free[lane]), _ready(life))
-        if start > free[lane]:
-            gap = Event(free[lane], start - free[lane], lane, first.member, first.iteration, kind)
-            result.append(gap._replace(detail={"until": "a process starts"}))
-        result.append(
-            first._replace(t_start_s=start, duration_s=_ready(life) - start, worker=lane, kind=kind)
-        )
-        result += [row._replace(worker=lane) for row in life[1:]]
+        start, slot = max(first.t_start_s, free[lane]), _slot(life)
+        until_process = first._replace(t_start_s=free[lane], duration_s=start - free[lane])
+        until_slot = first._replace(t_start_s=start, duration_s=slot - start)
+        begin = [row for row in (until_process, until_slot) if row.duration_s]
+        result += [row._replace(worker=lane) for row in _started([*begin, *life[1:]])]
         free[lane] = max(row.t_start_s + row.duration_s for row in life)
         used[lane] = True
     result += [
@@ -77,12 +76,19 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     return result
 
 
-def _alive(life: list[Event]) -> float:
-    """When the actor surely had its slot."""
-    detail = life[0].detail or {}
-    return float(detail.get("loaded_s", life[0].t_start_s))
+def _started(life: list[Event]) -> list[Event]:
+    """An actor's rows, where the starts that a `restore` follows are `restart`, the others `setup`."""
+    result = []
+    restores = False
+    for row in reversed(life):
+        if row.kind in ("setup", "restart"):
+            result.append(row._replace(kind="restart" if restores else "setup"))
+        else:
+            restores = row.kind == "restore" or (restores and row.kind == "wait")
+            result.append(row)
+    return result[::-1]
 
 
-def _ready(life: list[Event]) -> float:
-    """When the actor's constructor was done."""
+def _slot(life: list[Event]) -> float:
+    """When the actor surely had its slot: the end of its first row."""
     return life[0].t_start_s + life[0].duration_s

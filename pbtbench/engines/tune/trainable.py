@@ -82,11 +82,13 @@ class Member(Trainable):  # type: ignore[misc]
         self._assignment, self._collector = assignment, collector
         self._actor = uuid.uuid4().hex
         self._rows: list[tuple[str, Event]] = []
+        self._member = member_of(self.trial_id)
         self._end = _process_start() - assignment.start
+        self._lap("setup", until=LOADED)
         _prepare(assignment)
         self._problem = catalogue.problem(assignment.problem)
         self._start(config)
-        self._lap("setup", detail={"loaded_s": LOADED - assignment.start, "pid": os.getpid()})
+        self._lap("setup", detail={"process": os.getpid()})
         self._flush()
 
     def _start(self, config: Hyperparameters) -> None:
@@ -158,9 +160,9 @@ class Member(Trainable):  # type: ignore[misc]
         # this process ends now: wait until they have arrived
         ray.get(self._collector.record.remote(self._assignment.run, rows), timeout=5)
 
-    def _lap(self, kind: str, **row: Any) -> None:
+    def _lap(self, kind: str, until: float | None = None, **row: Any) -> None:
         """A row from the end of the last one until now."""
-        now = time.perf_counter() - self._assignment.start
+        now = (until or time.perf_counter()) - self._assignment.start
         self._note(kind, self._end, now - self._end, **row)
         self._end = now
 
