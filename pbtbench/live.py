@@ -24,7 +24,9 @@ MEMBERS_SHOWN = 12
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a person reads them: 0.4 s, 12 s, 3:05, 1:02:03."""
+    """Seconds as a person reads them: 3 ms, 0.4 s, 12 s, 3:05, 1:02:03."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

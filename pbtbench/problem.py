@@ -136,6 +136,8 @@ class Card:
     """Name -> how it is declared, such as `LogUniform(low=0.0001, high=1.9, dynamic=True)`."""
     dynamic: tuple[str, ...]
     """Those that may change while training."""
+    plane: tuple[str, str] | None = None
+    """As in `Problem`."""
 
 
 Start = Callable[..., Population]
@@ -162,6 +164,8 @@ class Problem:
     framework: str = "numpy"
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of `start` that a study may set, with their defaults."""
+    plane: tuple[str, str] | None = None
+    """Two metrics that tell where a member is: reports draw members' paths in that plane."""
     name: str = ""
     """Set by the catalogue: the place that the problem was found at."""
 
@@ -193,6 +197,7 @@ def card(problem: Problem) -> Card:
         objective=problem.objective,
         hyperparameters={name: str(h) for name, h in problem.space.items()},
         dynamic=problem.space.dynamic,
+        plane=problem.plane,
     )
 
 

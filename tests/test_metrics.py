@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbtbench import metrics
+from pbtbench.metrics.paths import path
 from pbtbench.metrics.quality import curve, curves
 from pbtbench.problem import Objective
 from pbtbench.trace import TIMED
@@ -157,6 +159,26 @@ class TestQuality:
         assert frame["median"].tolist() == pytest.approx([0.15, 0.25])
         assert frame[["low", "high"]].iloc[-1].tolist() == pytest.approx([0.2, 0.3])
         assert set(frame["n"]) == {2}
+
+    @pytest.mark.parametrize(("goal", "final"), [("max", 0.3), ("min", 0.1)])
+    def test_a_seed_that_starts_late_doesnt_cut_the_curve_of_the_others(self, goal, final):
+        scores = two_members(0.2, 0.2, final, final)
+        late = [event._replace(t_start_s=event.t_start_s + 100) for event in scores]
+        runs = [(a_run(seed=seed, goal=goal), an_outcome(*scores)) for seed in range(2)]
+        frame = curves([*runs, (a_run(seed=2, goal=goal), an_outcome(*late))], "seconds", points=50)
+        assert frame["x"].iloc[0] == pytest.approx(1)
+        assert frame["median"].tolist()[:: len(frame) - 1] == pytest.approx([0.2, final])
+        assert (frame["low"] <= frame["median"]).all()
+        assert (frame["median"] <= frame["high"]).all()
+        assert frame[["low", "high"]].notna().all(axis=None)
+
+    def test_a_path_is_where_a_member_was_in_its_problems_plane(self):
+        there = a_run(card=dataclasses.replace(a_run().card, plane=("x", "y")))
+        at = score(1.0, 0, 1, 0.5)._replace(detail={"x": 3.0, "y": 4.0, "z": 5.0})
+        elsewhere = score(1.0, 1, 1, 0.5)._replace(detail={"z": 5.0})
+        found = path(metrics.measure(there, an_outcome(at, elsewhere)))
+        assert found[["member", "x", "y"]].to_numpy().tolist() == [[0, 3, 4]]
+        assert path(metrics.measure(a_run(), an_outcome(at))).empty
 
     def test_curves_of_nothing_are_empty(self):
         assert curves([], "seconds").empty

@@ -83,8 +83,9 @@ def curves(pairs: Sequence[tuple[Run, Outcome]], axis: Axis, points: int = 120) 
     """Best score so far over the seeds of each (problem, method, engine), on a common grid.
 
     Columns: problem, method (with its interval), name, interval, engine, x, median, low, high, n. A
-    run that has ended keeps its last score; the grid is logarithmic along `seconds`. `low` and `high`
-    are quartiles, or with under 4 seeds the extremes. Failed runs are left out.
+    run that has ended keeps its last score, one that has none yet counts as worst; the grid is
+    logarithmic along `seconds`. `low` and `high` are quartiles, or with under 4 seeds the extremes.
+    Failed runs are left out.
     """
     frames = []
     for group in grouped(pairs):
@@ -97,9 +98,8 @@ def curves(pairs: Sequence[tuple[Run, Outcome]], axis: Axis, points: int = 120) 
         logarithmic = axis == "seconds" and 0 < start < end
         grid = (np.geomspace if logarithmic else np.linspace)(start, end, points)
         grid[-1] = end
-        sampled = np.array([_at(grid, x, y) for x, y in steps])
-        known = ~np.isnan(sampled).any(axis=0)
-        low, middle, high = np.quantile(sampled[:, known], _band(len(steps)), axis=0)
+        low, middle, high = _spread(np.array([_at(grid, x, y) for x, y in steps]), run)
+        known = np.isfinite(middle)
         frames.append(
             pd.DataFrame(
                 {
@@ -109,9 +109,9 @@ def curves(pairs: Sequence[tuple[Run, Outcome]], axis: Axis, points: int = 120) 
                     "interval": run.interval,
                     "engine": run.engine,
                     "x": grid[known],
-                    "median": middle,
-                    "low": low,
-                    "high": high,
+                    "median": middle[known],
+                    "low": low[known],
+                    "high": high[known],
                     "n": len(steps),
                 }
             )
@@ -146,6 +146,19 @@ def _best(objective: Objective, turned: Sequence[float]) -> float:
 def _at(grid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     place = np.searchsorted(x, grid, side="right") - 1
     return np.where(place < 0, np.nan, y[np.maximum(place, 0)])
+
+
+def _spread(sampled: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Low, median and high over the runs, shape (points,), of scores (runs, points) with NaN where a
+    run has none yet. The median is not finite while most have none; the band ends at what is known."""
+    turned = _turned(run.card.objective, sampled)
+    whole = np.isfinite(turned).all(axis=0)
+    bands = np.quantile(turned, _band(len(turned)), axis=0, method="nearest")
+    bands[:, whole] = np.quantile(turned[:, whole], _band(len(turned)), axis=0)
+    worst_known = np.where(np.isfinite(turned), turned, np.inf).min(axis=0)
+    low, middle, high = np.maximum(bands[0], worst_known), bands[1], bands[2]
+    sign = run.card.objective.sign
+    return (sign * low, sign * middle, sign * high) if sign > 0 else (-high, -middle, -low)
 
 
 def _band(n: int) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pbtbench import metrics
 from pbtbench.metrics import Cell, Finding
-from pbtbench.report import figures, html, intervals, lineages, palette, tables
+from pbtbench.report import figures, html, intervals, lineages, palette, paths, tables
 from pbtbench.report.palette import Series
 from pbtbench.store import Store
 
@@ -42,7 +42,7 @@ def _sections(
                 name=finding.problem,
                 finding=finding,
                 rows=[row for row in tables.rows(cells) if row.problem == finding.problem],
-                scores=list(figures.progress(mine, colours)),
+                scores=[*figures.progress(mine, colours), *paths.paths(mine, colours)],
                 intervals=list(intervals.by_interval(mine, colours)),
                 costs=[cost] if cost else [],
                 lineages=[

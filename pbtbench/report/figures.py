@@ -151,7 +151,7 @@ def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
                 "run:N",
                 sort=labels,
                 title=None,
-                axis=alt.Axis(ticks=False, domain=False, labelLimit=190),
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=190, labelPadding=6),
             ),
             color=alt.Color(
                 "kind:N",
@@ -220,12 +220,14 @@ def _style() -> dict[str, Any]:
         "symbolStrokeWidth": 3,
         "symbolOpacity": 1,
         "columns": 5,
-        "labelLimit": 150,
+        "labelLimit": 190,
+        "columnPadding": 16,
         "offset": 8,
     }
     return {
         "font": font,
         "background": "transparent",
+        "padding": {"left": 10, "right": 8, "top": 4, "bottom": 4},
         "axis": axis,
         "axisY": {"titleAlign": "right", "titleAnchor": "end"},
         "legend": legend,

@@ -37,7 +37,7 @@ def lineages(m: Measures, stem: str) -> Iterator[Figure]:
     y = alt.Y(
         "y:Q",
         title="member",
-        axis=alt.Axis(tickMinStep=1, grid=False),
+        axis=alt.Axis(grid=False, format="d", values=_ticks(members)),
         scale=alt.Scale(padding=8, nice=False),
     )
     yield figure(
@@ -115,6 +115,11 @@ def _lines(tree: list[Segment], heights: list[Any]) -> tuple[pd.DataFrame, int]:
     length = (dead["x2"] - dead["x"]).sort_values(ascending=False, kind="stable")
     drop = length.index[SHORT:]
     return frame.drop(index=drop), len(drop)
+
+
+def _ticks(members: int) -> list[int]:
+    step = 1 + members // 9
+    return list(range(0, members, step))
 
 
 def _is_number(value: object) -> bool:

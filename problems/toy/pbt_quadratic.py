@@ -76,4 +76,5 @@ PROBLEM = Problem(
     iterations=200,
     steps_per_iteration=1,
     start=start,
+    plane=("theta0", "theta1"),
 )

@@ -1,0 +1,47 @@
+"""The figure of members' paths in a problem's plane, as in figure 2 of the PBT paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import altair as alt
+import pandas as pd
+
+from pbtbench.metrics import Cell
+from pbtbench.metrics.paths import path
+from pbtbench.report.figures import Figure, colour, figure
+from pbtbench.report.palette import Series
+
+POINTS = 1500
+"""Places that are drawn at most."""
+
+
+def paths(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
+    """Where the members of one run of each method were, a figure for each engine."""
+    plane = cells[0].run.card.plane
+    for engine in dict.fromkeys(c.engine for c in cells):
+        shown = [c.completed[0] for c in cells if c.engine == engine and c.completed]
+        frames = [frame for m in shown if not (frame := path(m)).empty]
+        if plane is None or not frames:
+            continue
+        places = pd.concat(frames)
+        places = places.iloc[:: max(1, len(places) // POINTS)]
+        pick = alt.selection_point(fields=["method"], bind="legend")
+        chart = (
+            alt.Chart(places)
+            .mark_circle(size=16)
+            .encode(
+                x=alt.X("x:Q", title=plane[0], scale=alt.Scale(nice=False, padding=10)),
+                y=alt.Y("y:Q", title=plane[1], scale=alt.Scale(nice=False, padding=10)),
+                color=colour("method", places["method"].unique(), colours),
+                opacity=alt.condition(pick, alt.value(0.75), alt.value(0.05)),
+                tooltip=["method:N", "member:O", "iteration:Q", "score:Q"],
+            )
+            .add_params(pick)
+        )
+        yield figure(
+            f"{cells[0].problem}-{engine}-paths",
+            f"Where the members were, {engine}",
+            f"One run of each method (seed {shown[0].run.seed}); a point is a member after an iteration.",
+            chart,
+        )
