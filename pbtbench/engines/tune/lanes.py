@@ -38,8 +38,9 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
 
     An actor's first row lasts from the start of its process, which may have sat idle in Ray's pool,
     until the actor has its slot: it is cut to what its lane has free, and what the lane waited for
-    the process comes before it. Starting a member that goes on from a checkpoint, in a new actor or
-    in one that is reset, is `restart`; a start from scratch, or for nothing, is `setup`.
+    the process comes before it. Starting an actor for a member that has trained already, or
+    resetting one, is `restart`, even if Tune then finds no use for it; but a run that restores
+    nothing only has `setup`.
 
     An actor takes the lane that was freed last before its process started, or else before Ray gave
     the process its slot; where Tune has more actors alive than workers, there are more lanes.
@@ -47,6 +48,7 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     actors: dict[str, list[Event]] = defaultdict(list)
     for actor, row in rows:
         actors[actor].append(row)
+    restores = any(row.kind == "restore" for life in actors.values() for row in life)
     lives = sorted(actors.values(), key=_slot)
     free = [0.0] * workers
     used = [False] * workers
@@ -65,7 +67,9 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
         until_process = first._replace(t_start_s=free[lane], duration_s=start - free[lane])
         until_slot = first._replace(t_start_s=start, duration_s=slot - start)
         begin = [row for row in (until_process, until_slot) if row.duration_s]
-        result += [row._replace(worker=lane) for row in _started([*begin, *life[1:]])]
+        result += [
+            row._replace(worker=lane, kind=_kind(row, restores)) for row in (*begin, *life[1:])
+        ]
         free[lane] = max(row.t_start_s + row.duration_s for row in life)
         used[lane] = True
     result += [
@@ -76,17 +80,11 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     return result
 
 
-def _started(life: list[Event]) -> list[Event]:
-    """An actor's rows, where the starts that a `restore` follows are `restart`, the others `setup`."""
-    result = []
-    restores = False
-    for row in reversed(life):
-        if row.kind in ("setup", "restart"):
-            result.append(row._replace(kind="restart" if restores else "setup"))
-        else:
-            restores = row.kind == "restore" or (restores and row.kind == "wait")
-            result.append(row)
-    return result[::-1]
+def _kind(row: Event, restores: bool) -> str:
+    """A row's kind, where a start may be `setup` or `restart`."""
+    if row.kind not in ("setup", "restart"):
+        return row.kind
+    return "restart" if restores and row.iteration > 0 else "setup"
 
 
 def _slot(life: list[Event]) -> float:
