@@ -6,9 +6,6 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from pbtbench.engines import RunFailed
 from pbtbench.errors import BadInput
@@ -35,14 +32,13 @@ def start(workers: int, cpus_per_trial: float, gpus_per_trial: float) -> None:
         stop()
     if not ray.is_initialized():
         try:
-            with _bytecode_kept():
-                ray.init(
-                    address="local",
-                    num_cpus=slots,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
+            ray.init(
+                address="local",
+                num_cpus=slots,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise RunFailed(
@@ -56,26 +52,6 @@ def start(workers: int, cpus_per_trial: float, gpus_per_trial: float) -> None:
             f"{workers * gpus_per_trial:g} GPUs, and Ray sees {gpus:g}; take fewer workers or a "
             "smaller fraction"
         )
-
-
-@contextmanager
-def _bytecode_kept() -> Iterator[None]:
-    """Where Python may not write bytecode, Ray's processes keep theirs in a cache of their own.
-
-    Tune starts a process for every new actor. If each has to compile Ray and TensorFlow from
-    source, that takes thrice the time, and what is measured is Python's compiler.
-    """
-    if not os.environ.get("PYTHONDONTWRITEBYTECODE") or "PYTHONPYCACHEPREFIX" in os.environ:
-        yield
-        return
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    forbidden = os.environ.pop("PYTHONDONTWRITEBYTECODE")
-    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(caches, "pbtbench", "bytecode"))
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONPYCACHEPREFIX"]
-        os.environ["PYTHONDONTWRITEBYTECODE"] = forbidden
 
 
 def stop() -> None:
