@@ -55,7 +55,7 @@ class Watchdog:
         progress = Progress(recorder)
         while not self._over.wait(PERIOD_S):
             if os.getppid() != self._parent:
-                os._exit(1)
+                _end_with_offspring()
             self._channel.send({"progress": progress.to_dict()})
             if recorder.now() > self._run.limit_s:
                 self._hung(recorder)
@@ -84,7 +84,7 @@ class Channel:
             try:
                 self._file.write(json.dumps(message) + "\n")
             except OSError:
-                os._exit(1)
+                _end_with_offspring()
 
     def done(self, outcome: Outcome) -> None:
         """Tell what came of a run."""
@@ -112,6 +112,15 @@ def main() -> None:
     finally:
         for name in used:
             engines.engine(name).close()
+
+
+def _end_with_offspring() -> NoReturn:
+    """End at once, with all that was started from here: the parent has gone, nobody else will do it.
+
+    The parent starts this process as the leader of a process group of its own.
+    """
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+    raise SystemExit(1)
 
 
 def _terminated(signum: int, frame: object) -> NoReturn:

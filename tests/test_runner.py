@@ -145,6 +145,13 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def _until(condition, limit_s: float = 60.0) -> None:
     tick = __import__("threading").Event()
     end = time.monotonic() + limit_s
@@ -195,6 +202,18 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
         kept_ = resumed.read(run_.id)[1].trace
         rows = again.rows("score")
         assert (kept_.value[kept_.rows("score")] == again.value[rows]).all()
+
+
+def test_nothing_of_ray_outlives_a_study_that_is_killed(tmp_path):
+    flags = ["--problems", "toy.noisy_quadratic", "--methods", "random", "--engines", "tune"]
+    command = [sys.executable, "-m", "pbtbench", "run", *flags, "--out", str(tmp_path / "out")]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _until(lambda: any("ray::Member" in name for name in map(_name, _descendants(killed.pid))))
+    offspring = _descendants(killed.pid)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    _until(lambda: not any(map(_alive, offspring)), limit_s=20)
+    assert not list((tmp_path / "out").glob("runs/**/run.json"))
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
