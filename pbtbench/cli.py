@@ -9,11 +9,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pbtbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pbtbench.store import Store
 
 
 class _Many(click.ParamType[list[Any]]):
@@ -72,9 +77,8 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
 
     from rich.console import Console
 
-    from pbtbench import machine, metrics, report
+    from pbtbench import machine, metrics
     from pbtbench.live import View
-    from pbtbench.report.terminal import print_summary
     from pbtbench.runner import run_study
     from pbtbench.store import Store
 
@@ -85,13 +89,10 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
         try:
             with View(console) as view:
                 run_study(planned, store, view)
-        finally:
-            pairs = store.runs()
-            store.write_summary(metrics.summary_csv(pairs))
-    page = report.write(store)
-    print_summary(pairs, console)
-    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
-    failed = [outcome for _, outcome in pairs if outcome.cause]
+        except (BadInput, KeyboardInterrupt):
+            store.write_summary(metrics.summary_csv(store.runs()))
+            raise
+        failed = _present(store, console)
     if failed:
         raise SystemExit(1)
 
@@ -102,18 +103,24 @@ def report_(folder: Path) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored."""
     from rich.console import Console
 
-    from pbtbench import metrics, report
-    from pbtbench.report.terminal import print_summary
     from pbtbench.store import Store
 
     store = Store.open(folder)
-    pairs = store.runs()
     with store.locked():
-        store.write_summary(metrics.summary_csv(pairs))
-        page = report.write(store)
-    console = Console()
+        _present(store, Console())
+
+
+def _present(store: Store, console: Console) -> int:
+    """Write the summary and the report of what is stored, and print it; how many runs failed."""
+    from pbtbench import metrics, report
+    from pbtbench.report.terminal import print_summary
+
+    pairs = store.runs()
+    store.write_summary(metrics.summary_csv(pairs))
+    page = report.write(store, pairs)
     print_summary(pairs, console)
     console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+    return sum(bool(outcome.cause) for _, outcome in pairs)
 
 
 @cli.command("list")

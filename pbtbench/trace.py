@@ -173,7 +173,9 @@ class Trace:
         try:
             table = pq.read_table(path).select(_schema().names).cast(_schema())
             columns = {name: table.column(name) for name in table.column_names}
-            details = [None if d is None else json.loads(d) for d in columns["detail"].to_pylist()]
+            details: list[Mapping[str, Any] | None] = [None] * len(table)
+            for row in np.flatnonzero(columns["detail"].is_valid()).tolist():
+                details[row] = json.loads(columns["detail"][row].as_py())
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             reason = str(error).splitlines()[0][:100]
             raise BadInput(
@@ -184,15 +186,19 @@ class Trace:
             column = columns[name]
             return np.asarray(column.fill_null(-1) if column.null_count else column)
 
-        run = columns["run"].to_pylist()
+        def names(name: str) -> np.ndarray:
+            column = columns[name].combine_chunks()
+            categories = np.array([*column.dictionary.to_pylist(), ""], "U")
+            return np.take(categories, column.indices)
+
         return cls(
-            run=run[0] if run else "",
+            run=str(names("run")[0]) if len(table) else "",
             t_start_s=numbers("t_start_s"),
             duration_s=numbers("duration_s"),
             worker=numbers("worker"),
             member=numbers("member"),
             iteration=numbers("iteration"),
-            kind=np.array(columns["kind"].to_pylist(), "U10"),
+            kind=names("kind").astype("U10"),
             bytes=numbers("bytes"),
             value=np.asarray(columns["value"]),
             detail=tuple(details),

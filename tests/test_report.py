@@ -30,6 +30,10 @@ def stored(folder, *pairs, title="a study"):
     return store
 
 
+def written(store):
+    return report.write(store, store.runs())
+
+
 def pbt_outcome(final=0.9, engine_cost=0.5):
     """Two members, three iterations; member 1 forks from member 0 after the first."""
     return an_outcome(
@@ -188,7 +192,7 @@ AWKWARD = {
 @pytest.mark.parametrize("case", AWKWARD)
 def test_a_report_is_made_of_whatever_there_is(tmp_path, case):
     store = stored(tmp_path / "out", *AWKWARD[case])
-    page = report.write(store)
+    page = written(store)
     text = page.read_text("utf-8")
     assert ("No run is kept" in text) == (case == "nothing")
     assert (page.parent / "tables/comparison.md").is_file()
@@ -201,7 +205,7 @@ def test_a_report_is_made_of_whatever_there_is(tmp_path, case):
 def pages(tmp_path_factory):
     """A report of an honest study, and one in which every name is hostile."""
     root = tmp_path_factory.mktemp("reports")
-    honest = report.write(stored(root / "honest", *a_study()))
+    honest = written(stored(root / "honest", *a_study()))
     run = a_run(method="pbt", interval=1, targets=(0.7,))
     fields = {**run.__dict__, "method": HOSTILE, "id": f"toy.{HOSTILE.replace('/', '')}/x/s0"}
     crash = a_run(seed=1, id="x/../y/s1")
@@ -216,7 +220,7 @@ def pages(tmp_path_factory):
     facts["run"]["card"]["objective"]["metric"] = HOSTILE
     facts["cluster"] = HOSTILE
     place.write_text(json.dumps(facts), "utf-8")
-    return {"honest": honest, "hostile": report.write(store)}
+    return {"honest": honest, "hostile": written(store)}
 
 
 def test_figures_stand_alone_and_stay_in_their_folder(pages):

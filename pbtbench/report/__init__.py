@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from pbtbench.store import Store
+from pbtbench.study import Run
+from pbtbench.trace import Outcome
 
 
-def write(out: Store) -> Path:
-    """Write `report/` of a study's folder anew, and return its `index.html`.
+def write(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> Path:
+    """Write `report/` of a study's folder anew, from its runs, and return its `index.html`.
 
     It is built beside its place and renamed: a reader sees the old one or the new one.
     """
@@ -18,7 +21,7 @@ def write(out: Store) -> Path:
 
     part = out.path / f".part-report-{uuid4().hex}"
     try:
-        for name, text in build(out).items():
+        for name, text in build(out, pairs).items():
             file = part / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")

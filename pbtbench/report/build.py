@@ -9,11 +9,13 @@ from pbtbench.metrics import Cell, Finding
 from pbtbench.report import figures, html, intervals, lineages, palette, paths, tables
 from pbtbench.report.palette import Series
 from pbtbench.store import Store
+from pbtbench.study import Run
+from pbtbench.trace import Outcome
 
 
-def build(out: Store) -> dict[str, str]:
+def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     """Path within `report/` -> text."""
-    cells = metrics.cells(out.runs())
+    cells = metrics.cells(pairs)
     found = metrics.findings(cells)
     colours = palette.series(cells)
     sections = list(_sections(cells, found, colours))
