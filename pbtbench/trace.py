@@ -189,7 +189,8 @@ class Trace:
         def names(name: str) -> np.ndarray:
             column = columns[name].combine_chunks()
             categories = np.array([*column.dictionary.to_pylist(), ""], "U")
-            return np.take(categories, column.indices)
+            named: np.ndarray = categories[np.asarray(column.indices)]
+            return named
 
         return cls(
             run=str(names("run")[0]) if len(table) else "",

@@ -163,7 +163,7 @@ def _until(condition, limit_s: float = 60.0) -> None:
 @pytest.mark.parametrize("kept", [0, 1, 7])
 def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept):
     flags = ["--problems", "toy.noisy_quadratic", "--methods", "pbt", "--intervals", "1,10"]
-    flags += ["--seeds", "8", "--population", "32"]
+    flags += ["--seeds", "8", "--population", "16"]
     command = [sys.executable, "-m", "pbtbench", "run", *flags, "--out", str(tmp_path / "out")]
     stored = lambda: list((tmp_path / "out").glob("runs/**/run.json"))  # noqa: E731
 
@@ -188,7 +188,7 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
             "methods": ["pbt"],
             "intervals": [1, 10],
             "seeds": 8,
-            "population": 32,
+            "population": 16,
         },
     )
     resumed = Store.open(tmp_path / "out")
