@@ -4,7 +4,7 @@ Reading order, which is the way of the data:
 
 1. `space`, `problem`, `catalogue`: what is tuned, and the named problems;
 2. `methods`: pure decisions (random search, grid search, PBT);
-3. `study`: a declared experiment and its flat list of runs;
+3. `run`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, Ray Tune);
 5. `trace`, `store`: what an engine emits, and the folder that keeps it;
 6. `runner`: runs a study, each run guarded in a child process;
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pbtbench.errors import BadInput
     from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
+    from pbtbench.run import Run
     from pbtbench.space import (
         Choice,
         Constant,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         Space,
         Uniform,
     )
-    from pbtbench.study import Run, Study
+    from pbtbench.study import Study
     from pbtbench.trace import Trace
 
 __version__ = "0.1.0"
@@ -47,7 +48,7 @@ _HOME = {
     "Objective": "problem",
     "Population": "problem",
     "Problem": "problem",
-    "Run": "study",
+    "Run": "run",
     "Sampler": "space",
     "Space": "space",
     "State": "problem",

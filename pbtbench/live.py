@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench.study import Run
+from pbtbench.run import Run
 
 PLAIN_PERIOD_S = 30.0
 """Without a terminal: how often a long run says that it goes on."""

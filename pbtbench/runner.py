@@ -20,8 +20,9 @@ from typing import IO, Any, Protocol
 
 from pbtbench import engines
 from pbtbench.errors import BadInput
+from pbtbench.run import Run
 from pbtbench.store import Store
-from pbtbench.study import Run, Study
+from pbtbench.study import Study
 from pbtbench.trace import Recorder
 
 GRACE_S = 20.0

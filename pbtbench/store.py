@@ -22,7 +22,8 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from pbtbench.errors import BadInput
-from pbtbench.study import Run, Study
+from pbtbench.run import Run
+from pbtbench.study import Study
 from pbtbench.trace import Outcome, Trace
 
 _SCALARS = {

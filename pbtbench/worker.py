@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 from pbtbench import catalogue, engines
 from pbtbench.errors import BadInput
 from pbtbench.progress import Progress
+from pbtbench.run import Run
 from pbtbench.store import Store
-from pbtbench.study import Run
 from pbtbench.trace import Outcome, Recorder
 
 PERIOD_S = 0.2

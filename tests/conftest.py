@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from pbtbench.study import Run, Study
+from pbtbench.run import Run
+from pbtbench.study import Study
 
 pytest_plugins = ["pytester"]
 

@@ -3,7 +3,7 @@
 import math
 
 from pbtbench.problem import Card, Objective
-from pbtbench.study import Run
+from pbtbench.run import Run
 from pbtbench.trace import Event, Outcome, Recorder
 
 

@@ -2,7 +2,7 @@ import dataclasses
 import math
 
 import pytest
-from fabricated import NAN, a_run, an_outcome, score, timed
+from fabricated import NAN, a_run, an_outcome, fork, score, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,6 +171,14 @@ class TestQuality:
         assert (frame["low"] <= frame["median"]).all()
         assert (frame["median"] <= frame["high"]).all()
         assert frame[["low", "high"]].notna().all(axis=None)
+
+    def test_forks_out_of_bounds_and_skipped_exploits_are_counted(self):
+        outside = fork(2.0, 0, 1, 1, 0.1, 9.0)
+        outside = outside._replace(detail={**outside.detail, "out_of_bounds": ["rate"]})
+        skipped = timed("decide", 1, 1, worker=-1)._replace(detail={"exploits_skipped": [0, 1]})
+        outcome = an_outcome(outside, fork(3.0, 1, 0, 2, 0.1, 0.2), skipped)
+        found = metrics.quality(UP, outcome)
+        assert (found.out_of_bounds, found.exploits_skipped) == (1, 2)
 
     def test_a_path_is_where_a_member_was_in_its_problems_plane(self):
         there = a_run(card=dataclasses.replace(a_run().card, plane=("x", "y")))

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from pbtbench.errors import BadInput
+from pbtbench.run import Run
 from pbtbench.runner import run_study
 from pbtbench.store import Store
-from pbtbench.study import Run, Study
+from pbtbench.study import Study
 
 PROBLEM = """
 import os, signal, threading

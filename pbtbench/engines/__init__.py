@@ -21,7 +21,7 @@ from pbtbench.trace import Outcome, Recorder, Watch
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.study import Run
+    from pbtbench.run import Run
 
 
 @dataclass(frozen=True)

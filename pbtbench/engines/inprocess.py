@@ -20,7 +20,7 @@ from pbtbench.problem import Population, State, member_seed, method_rng, state_b
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.study import Run
+    from pbtbench.run import Run
     from pbtbench.trace import Recorder
 
 Decided = tuple[int, Fork]

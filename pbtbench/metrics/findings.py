@@ -60,6 +60,16 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
     if any(nan.values()):
         told = [f"{n} of {label}" for label, n in nan.items() if n]
         yield f"Members that diverged (scored NaN): {listed(told)}."
+    for engine in engines:
+        runs = [m for c in done if c.engine == engine for m in c.completed]
+        forks, outside = (
+            sum(m.overhead.forks for m in runs),
+            sum(m.quality.out_of_bounds for m in runs),
+        )
+        if outside:
+            yield f"On {engine}, {outside} of {plural(forks, 'fork')} left the hyperparameters' bounds."
+        if skipped := sum(m.quality.exploits_skipped for m in runs):
+            yield f"On {engine}, {plural(skipped, 'exploit')} were skipped: the donor had no checkpoint."
     beyond = sum(m.quality.beyond_bound for c in cells for m in c.measures)
     if beyond:
         yield f"{plural(beyond, 'score')} beat the bound of the problem: its bound or code is wrong."

@@ -12,7 +12,7 @@ import numpy as np
 from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, grouped, problem_name, quality
 from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
-from pbtbench.study import Run
+from pbtbench.run import Run
 from pbtbench.trace import Outcome
 
 

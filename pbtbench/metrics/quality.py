@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pbtbench.problem import Objective
-from pbtbench.study import Run
-from pbtbench.trace import Outcome
+from pbtbench.run import Run
+from pbtbench.trace import Outcome, Trace
 
 Axis = Literal["seconds", "member_iterations", "iteration"]
 """What a curve runs along: wall time, the population's work, or members' iterations."""
@@ -35,6 +35,10 @@ class Quality:
     """Members that scored NaN at least once."""
     beyond_bound: int
     """Scores better than any score can be: above 0 the problem, or its bound, is wrong."""
+    out_of_bounds: int
+    """Forks whose hyperparameters left the space's bounds: Ray Tune's PBT doesn't keep them."""
+    exploits_skipped: int
+    """Exploits that Ray Tune's PBT left out because the donor had no checkpoint yet."""
 
 
 def quality(objective: Objective, outcome: Outcome) -> Quality:
@@ -54,6 +58,8 @@ def quality(objective: Objective, outcome: Outcome) -> Quality:
         regret=None if objective.optimum is None else abs(objective.optimum - final),
         nan_members=len(set(trace.member[rows][np.isnan(trace.value[rows])].tolist())),
         beyond_bound=beyond,
+        out_of_bounds=len(_with_detail(trace, "fork", "out_of_bounds")),
+        exploits_skipped=sum(map(len, _with_detail(trace, "decide", "exploits_skipped"))),
     )
 
 
@@ -131,6 +137,11 @@ def grouped(pairs: Sequence[tuple[Run, Outcome]]) -> list[list[tuple[Run, Outcom
 def problem_name(run: Run) -> str:
     """The problem's readable name: the first part of the run's id."""
     return run.id.partition("/")[0]
+
+
+def _with_detail(trace: Trace, kind: str, key: str) -> list[Any]:
+    details = (trace.detail[row] for row in trace.rows(kind).tolist())
+    return [detail[key] for detail in details if detail and key in detail]
 
 
 def _turned(objective: Objective, scores: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pbtbench.metrics.measures import Measures, measure
 from pbtbench.metrics.quality import problem_name
-from pbtbench.study import Run
+from pbtbench.run import Run
 from pbtbench.trace import TIMED, Outcome
 
 COLUMNS = (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from pbtbench.run import Run
 from pbtbench.store import Store
-from pbtbench.study import Run
 from pbtbench.trace import Outcome
 
 

@@ -8,8 +8,8 @@ from pbtbench import metrics
 from pbtbench.metrics import Cell, Finding
 from pbtbench.report import figures, html, intervals, lineages, palette, paths, tables
 from pbtbench.report.palette import Series
+from pbtbench.run import Run
 from pbtbench.store import Store
-from pbtbench.study import Run
 from pbtbench.trace import Outcome
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from pbtbench import metrics
 from pbtbench.metrics.wording import number
 from pbtbench.report.tables import Row, rows
-from pbtbench.study import Run
+from pbtbench.run import Run
 from pbtbench.trace import Outcome
 
 WIDE = 110

@@ -34,8 +34,8 @@ from pbtbench.problem import method_rng
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
+    from pbtbench.run import Run
     from pbtbench.space import Hyperparameters, Space
-    from pbtbench.study import Run
     from pbtbench.trace import Recorder
 
 OPTIONS = {

@@ -23,7 +23,7 @@ from pbtbench.space import Hyperparameters
 from pbtbench.trace import Event, Recorder
 
 if TYPE_CHECKING:
-    from pbtbench.study import Run
+    from pbtbench.run import Run
 
 FILE = "state.npz"
 
