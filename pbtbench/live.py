@@ -36,6 +36,14 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def _resources(run: Run) -> str:
+    cpus, gpus = (run.engine_options.get(f"{kind}_per_trial", 0) for kind in ("cpus", "gpus"))
+    if not cpus:
+        return "1 process"
+    each = f"{cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
+    return f"{run.workers} workers of {each}"
+
+
 class View(AbstractContextManager["View"]):
     """Shows a study's progress; an `Observer` of `runner.run_study`."""
 
@@ -118,8 +126,7 @@ class View(AbstractContextManager["View"]):
         if self._run is None:
             return self._bar
         run = self._run
-        slots = "1 process" if run.engine == "inprocess" else f"{run.workers} workers"
-        head = Text.assemble((run.id, "bold"), f"  {self._status()}, on {slots}")
+        head = Text.assemble((run.id, "bold"), f"  {self._status()}, on {_resources(run)}")
         return Group(self._bar, head, self._members(run))
 
     def _members(self, run: Run) -> Table:

@@ -211,6 +211,7 @@ def _cell(
             )
         method = methods.build(kind, interval, options)
         method.propose(problem.space, sweep.population, method_rng(0))
+        engines.engine(engine).check(problem, method, engine_options)
     return [
         Run(
             id="/".join(

@@ -191,6 +191,25 @@ def test_the_user_explores(odd):
     assert odd.trace.detail[fork]["new"] == {"h0": 0.25, "h1": 0.25}
 
 
+def test_a_stop_condition_ends_a_member_that_meets_it_and_no_other():
+    outcome = executed("random", engine={"tune": {"stop": {"Q": -0.35}}})
+    assert not outcome.cause
+    whole = scores(executed("random", on="inprocess").trace)
+    until = {
+        member: next((i for i, q in enumerate(rows, 1) if q >= -0.35), len(rows))
+        for member, rows in whole.items()
+    }
+    assert {member: len(rows) for member, rows in scores(outcome.trace).items()} == until
+    assert len(set(until.values())) > 1
+
+
+def test_a_stop_condition_on_a_metric_that_isnt_there_fails_the_run_in_one_line():
+    outcome = executed("random", engine={"tune": {"stop": {"QQ": 1.0}}})
+    assert outcome.cause == "crash"
+    assert "QQ" in outcome.message
+    assert "\n" not in outcome.message
+
+
 def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
     outcome = executed("random", problems=[faulty], options={"fault": "raise"})
     assert outcome.cause == "crash"
@@ -207,6 +226,7 @@ def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
         ({"engine": {"tune": {"num_to_keep": 1, "checkpoint_frequency": 1}}}, "ray#9036"),
         ({"engine": {"tune": {"gpus_per_trial": 1000}}}, "GPUs"),
         ({"engine": {"tune": {"cpus_per_trial": -1}}}, "cpus_per_trial"),
+        ({"engine": {"tune": {"stop": {"Q": "high"}}}}, "stop Q"),
     ],
 )
 def test_what_tune_cannot_do_is_bad_input(keys, says):

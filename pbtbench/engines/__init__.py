@@ -34,6 +34,10 @@ class Engine:
     """How a state travels from donor to member."""
     execute: Callable[[Run, Problem, Method, Recorder], None]
     """Executes a run and records its rows; raises `RunFailed` when the run can't be completed."""
+    check: Callable[[Problem, Method, Mapping[str, Any]], None] = lambda problem, method, options: (
+        None
+    )
+    """Raises `BadInput` for a method or options that it can't do, while a study is planned."""
     distributed: bool = False
     """Whether it has more than one worker."""
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -35,20 +35,22 @@ if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
     from pbtbench.run import Run
-    from pbtbench.space import Hyperparameters, Space
+    from pbtbench.space import Hyperparameters
     from pbtbench.trace import Recorder
 
 OPTIONS = {
     "cpus_per_trial": 1.0,
     "gpus_per_trial": 0.0,
     "reuse_actors": True,
+    "stop": {},
     "checkpoint_frequency": 0,
     "num_to_keep": None,
     "storage_path": None,
     "loggers": False,
 }
 """Under Ray Tune's names where it has one. `num_to_keep` and `storage_path` have no default value:
-all checkpoints are kept, in a temporary folder that goes with the run. `loggers`: Tune's own CSV,
+all checkpoints are kept, in a temporary folder that goes with the run. `stop`: a trial ends early once
+a metric is at or above its value, as {accuracy = 0.97}. `loggers`: Tune's own CSV,
 JSON and TensorBoard loggers (give them a storage_path to see what they wrote)."""
 
 
@@ -57,7 +59,6 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     options = {**OPTIONS, **run.engine_options}
     rng = method_rng(run.seed)
     proposed = [dict(h) for h in method.propose(problem.space, run.population, rng)]
-    _check(run, method, options, problem.space, proposed)
     for member, hyperparameters in enumerate(proposed):
         detail = dict(hyperparameters)
         recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
@@ -80,18 +81,15 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     _completed(run, results, budget, recorder)
 
 
-def _check(
-    run: Run,
-    method: Method,
-    options: Mapping[str, Any],
-    space: Space,
-    proposed: Sequence[Hyperparameters],
-) -> None:
+def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     """Raise `BadInput` for what Ray Tune can't do, or is known to break on."""
     for key in ("cpus_per_trial", "gpus_per_trial"):
         value = options[key]
         if not isinstance(value, int | float) or value < 0:
             raise BadInput(f"engine 'tune': {key} = {value!r}: give a number of 0 or more")
+    for metric, value in options["stop"].items():
+        if not isinstance(value, int | float):
+            raise BadInput(f"engine 'tune': stop {metric} = {value!r}: give a number")
     if options["num_to_keep"] == 1 and options["checkpoint_frequency"] == 1:
         raise BadInput(
             "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
@@ -103,16 +101,17 @@ def _check(
                 f"engine 'tune': Ray's PBT knows the exploit 'truncation', not {method.exploit!r}; "
                 "leave it out, or use engine 'inprocess'"
             )
+        space = problem.space
+        drawn = space.sample(method_rng(0))
         for name in space.dynamic if method.explore == "perturb" else ():
-            if isinstance(proposed[0][name], str) and not hasattr(space[name], "values"):
+            if isinstance(drawn[name], str) and not hasattr(space[name], "values"):
                 raise BadInput(
                     f"engine 'tune': Ray's PBT multiplies {name!r}, which draws text; declare it "
                     "as a list of choices"
                 )
     elif method.interval is not None:
-        raise BadInput(
-            f"engine 'tune' can't run method {run.kind!r}; it knows pbt, random and grid"
-        )
+        name = type(method).__name__
+        raise BadInput(f"engine 'tune' can't run method {name}; it knows pbt, random and grid")
 
 
 def _fit(
@@ -129,9 +128,9 @@ def _fit(
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
     from pbtbench.engines.tune import scheduler
-    from pbtbench.engines.tune.trainable import Assignment, Member
+    from pbtbench.engines.tune.trainable import TURNED, Assignment, Member
 
-    budget = scheduler.Budget(run.iterations, recorder, run.limit_s)
+    budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
     assignment = Assignment.of(run, problem, recorder, inbox.run, options)
     trainable = tune.with_resources(
         tune.with_parameters(Member, assignment=assignment, collector=inbox.collector),
@@ -146,7 +145,7 @@ def _fit(
         trainable,
         param_space=dict.fromkeys(problem.space),
         tune_config=tune.TuneConfig(
-            metric="score",
+            metric=TURNED,
             mode="max",
             num_samples=len(proposed),
             search_alg=BasicVariantGenerator(points_to_evaluate=list(proposed)),
@@ -170,7 +169,7 @@ def _fit(
 
 
 def _completed(run: Run, results: Any, budget: Any, recorder: Recorder) -> None:
-    """The invariant: no trial failed, and each made its budget."""
+    """The invariant: no trial failed, and each made its budget or met a stop condition."""
     made = budget.made
     for place in range(len(results)):
         error = results[place].error
@@ -179,7 +178,10 @@ def _completed(run: Run, results: Any, budget: Any, recorder: Recorder) -> None:
             raise RunFailed(
                 "crash", f"member {member} at iteration {made[member] + 1}: {_reason(error)}"
             )
-    short = [m for m in range(len(results)) if made[m] < run.iterations]
+    if budget.missing:
+        names = ", ".join(sorted(budget.missing))
+        raise RunFailed("crash", f"stop: the problem has no metric {names}")
+    short = [m for m in range(len(results)) if m not in budget.done]
     if short:
         hang = recorder.now() > run.limit_s
         members = ", ".join(f"{m} at {made[m]}" for m in short[:8])
@@ -251,6 +253,7 @@ ENGINE = Engine(
     purpose="Ray Tune with its own PopulationBasedTraining: what people use today",
     transport="disk",
     execute=execute,
+    check=check,
     distributed=True,
     options=OPTIONS,
     close=session.stop,

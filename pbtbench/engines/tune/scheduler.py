@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -17,19 +19,31 @@ from pbtbench.trace import Recorder
 
 
 class Budget(Stopper):  # type: ignore[misc]
-    """Ends a trial after `iterations` results of its own: Tune's count jumps at an exploit."""
+    """Ends a trial after `iterations` results of its own (Tune's count jumps at an exploit), or when
+    a metric is at or above its value in `stop`."""
 
-    def __init__(self, iterations: int, recorder: Recorder, limit_s: float) -> None:
+    def __init__(
+        self, iterations: int, stop: Mapping[str, float], recorder: Recorder, limit_s: float
+    ) -> None:
         self.made: dict[int, int] = defaultdict(int)
-        self._iterations, self._recorder, self._limit_s = iterations, recorder, limit_s
+        self.done: set[int] = set()
+        """Members that made their budget, or met a stop condition."""
+        self.missing: set[str] = set()
+        """Metrics of stop conditions that the problem doesn't have."""
+        self._iterations, self._stop = iterations, stop
+        self._recorder, self._limit_s = recorder, limit_s
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         member = member_of(trial_id)
         self.made[member] += 1
-        return self.made[member] >= self._iterations
+        self.missing |= set(self._stop) - set(result)
+        met = any(result.get(metric, -inf) >= value for metric, value in self._stop.items())
+        if met or self.made[member] >= self._iterations:
+            self.done.add(member)
+        return member in self.done
 
     def stop_all(self) -> bool:
-        return self._recorder.now() > self._limit_s
+        return bool(self.missing) or self._recorder.now() > self._limit_s
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune's snapshots of the experiment need none of it."""

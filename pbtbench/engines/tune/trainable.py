@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FILE = "state.npz"
 
+TURNED = "pbtbench_score"
+"""The result that Tune maximises: the objective, turned where smaller is better, NaN as worst."""
+
 
 def member_of(trial_id: str) -> int:
     """The member that a trial is. Its configuration can't tell: an exploit copies the donor's."""
@@ -116,10 +119,11 @@ class Member(Trainable):  # type: ignore[misc]
         traces = population.traces
         metrics = {name: values.tolist()[0] for name, values in population.evaluate().items()}
         self._lap("evaluate" if population.traces == traces else "compile")
-        score = metrics.pop(self._assignment.metric)
-        self._note("score", self._end, value=score, detail=metrics or None)
+        score = metrics[self._assignment.metric]
+        others = {name: v for name, v in metrics.items() if name != self._assignment.metric}
+        self._note("score", self._end, value=score, detail=others or None)
         turned = -math.inf if math.isnan(score) else self._assignment.sign * score
-        return {**metrics, "score": turned}
+        return {**metrics, TURNED: turned}
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         self._lap("wait")
