@@ -115,7 +115,11 @@ class Study:
         where: str = "study",
         overrides: Mapping[str, Any] | None = None,
     ) -> Study:
-        """Validate a study's keys and lay out its runs, in the order given, seeds outermost."""
+        """Validate a study's keys and lay out its runs.
+
+        One engine after another, so that nobody's servers run beside another's measurements; within
+        an engine seed by seed, so that methods that are compared run side by side.
+        """
         over = _located(overrides or {})
         declared = _validated(Declaration, {**_located(keys), **over}, where)
         base = {k: getattr(declared, k) for k in Sweep.model_fields}
@@ -143,7 +147,8 @@ class Study:
                     )
         problems = declared.problems if planned is not of_sweeps else None
         resolved = declared.model_copy(update={"sweep": of_sweeps, "problems": problems})
-        ordered = sorted(runs.values(), key=lambda run: run.seed)
+        order = list(dict.fromkeys(run.engine for run in runs.values()))
+        ordered = sorted(runs.values(), key=lambda run: (order.index(run.engine), run.seed))
         return cls(resolved, tuple(ordered))
 
 
