@@ -81,6 +81,7 @@ class _Child:
     log: IO[bytes]
     process: subprocess.Popen[bytes] | None = None
     messages: _Lines | None = None
+    busy: bool = False
 
     def execute(self, run: Run, observer: Observer) -> dict[str, Any]:
         """Have the child execute a run; what its `done` message said."""
@@ -90,6 +91,7 @@ class _Child:
         assert self.process.stdin is not None
         assert self.messages is not None
         started = time.perf_counter()
+        self.busy = True
         try:
             self.process.stdin.write(json.dumps(run.to_dict()).encode() + b"\n")
             self.process.stdin.flush()
@@ -109,6 +111,7 @@ class _Child:
             elif "bad" in message:
                 raise BadInput(message["bad"])
             elif "done" in message:
+                self.busy = False
                 if message["done"]["cause"] == "hang":
                     self.close(patience_s=0)  # it ends itself; no run may meet it dying
                 return dict(message["done"])
@@ -120,14 +123,17 @@ class _Child:
         if self.process is None:
             return
         process, self.process = self.process, None
-        process.terminate()
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.close()  # an idle child ends by this
+        if self.busy:
+            process.terminate()
+        self.busy = False
         with suppress(subprocess.TimeoutExpired):
             process.wait(patience_s)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
         if self.messages is not None:
             self.messages.close()
 

@@ -94,7 +94,7 @@ def _endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
     elif best is not short and not rivals:
         verdicts.append(f"{best.label} {_against(best, short)}")
     yield f"{where}{text}" + (f": {'; '.join(verdicts)}." if verdicts else ".")
-    if best is not short:
+    if best is not short and _apart(short, best):
         yield from _schedules(short, best)
 
 
@@ -123,10 +123,14 @@ def _against(one: Cell, other: Cell) -> str:
     verb = "beats" if a > b else "loses to"
     if one.final.n == 1 or other.final.n == 1:
         return f"{verb} {other.label}, with too few seeds to know the spread"
-    apart = one.final.low > other.final.high or one.final.high < other.final.low
     return f"{verb} {other.label} " + (
-        "in all seeds" if apart else "on the median, seeds overlapping"
+        "in all seeds" if _apart(one, other) else "on the median, seeds overlapping"
     )
+
+
+def _apart(one: Cell, other: Cell) -> bool:
+    """Whether the final scores of their seeds don't overlap."""
+    return one.final.low > other.final.high or one.final.high < other.final.low
 
 
 def _schedules(short: Cell, best: Cell) -> Iterator[str]:

@@ -27,13 +27,13 @@ def score(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """`0.7%`, `41%`, `350%`, from ten-fold on `27×`; `–` for NaN."""
+    """`0.7%`, `41%`, from twofold on `3.5×`, `27×`; `–` for NaN."""
     if math.isnan(share):
         return NONE
     if math.isinf(share):
         return "∞"
-    if share >= 10:
-        return f"{share:,.0f}×"
+    if share >= 2:
+        return f"{share:.1f}×" if share < 10 else f"{share:,.0f}×"
     value = 100 * share
     if value and abs(value) < 0.1:
         return "<0.1%"
