@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def _child(store: Store) -> Iterator[_Child]:
             yield child
         finally:
             child.close()
+            shutil.rmtree(store.scratch, ignore_errors=True)
 
 
 @dataclass

@@ -78,6 +78,11 @@ class Store:
             ) from None
         return cls(path)
 
+    @property
+    def scratch(self) -> Path:
+        """For what a running study needs for a while; gone with the next one at the latest."""
+        return self.path / ".part-scratch"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder as its only writer; `BadInput` if another process does."""

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
@@ -96,6 +97,8 @@ def main() -> None:
     """Execute runs until standard input ends."""
     store = Store(Path(sys.argv[1]))
     channel = Channel(int(sys.argv[2]))
+    store.scratch.mkdir(exist_ok=True)
+    tempfile.tempdir = str(store.scratch)  # whoever kills this process leaves nothing elsewhere
     catalogue.include_working_directory()
     signal.signal(signal.SIGTERM, _terminated)
     used = set()
