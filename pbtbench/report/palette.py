@@ -101,8 +101,10 @@ def variables(shown: Iterable[Series], dark: bool) -> dict[str, str]:
 
 
 def resolved(svg: str, colours: dict[str, str]) -> str:
-    """An SVG with its CSS variables replaced, so that it stands alone."""
-    return re.sub(r"var\(--([\w-]+)\)", lambda m: colours.get(m.group(1), m.group(0)), svg)
+    """An SVG with its CSS variables replaced and a ground of its own, so that it stands alone."""
+    ground = f'<svg style="background:{colours["paper"]}" '
+    grounded = svg.replace("<svg ", ground, 1)
+    return re.sub(r"var\(--([\w-]+)\)", lambda m: colours.get(m.group(1), m.group(0)), grounded)
 
 
 def _mixed(one: str, other: str, share: float) -> str:
