@@ -151,7 +151,13 @@ def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
                 "run:N",
                 sort=labels,
                 title=None,
-                axis=alt.Axis(ticks=False, domain=False, labelLimit=190, labelPadding=6),
+                axis=alt.Axis(
+                    ticks=False,
+                    domain=False,
+                    labelLimit=190,
+                    # a viewer's font may be wider than the one that the layout was measured with
+                    minExtent=7 * max(map(len, labels)),
+                ),
             ),
             color=alt.Color(
                 "kind:N",
