@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from pbtbench.adapters.live import Given, Live, within
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Start, State
-from pbtbench.space import Hyperparameter, Hyperparameters, Space, Value
+from pbtbench.space import Hyperparameters, Space, Value
 
 Build = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
 """`build(hyper)`: a model, an optimizer and a loss. `hyper` holds a `Live` for each dynamic
@@ -70,68 +71,6 @@ def keras_population(
     return partial(KerasPopulation, Recipe(space, build, data, batch_size, tuple(metrics)))
 
 
-class Live(float):
-    """A dynamic hyperparameter: to Python a number within its range, in a graph its present value.
-
-    As the number is the same for all members, what Keras decides by it (`if momentum != 0`) holds
-    for all. Arithmetic gives a tensor in a graph and another `Live` outside of one. An optimizer
-    takes it as a learning rate because it is callable.
-    """
-
-    read: Callable[[], Any]
-
-    def __new__(cls, number: float, read: Callable[[], Any]) -> Self:
-        live = super().__new__(cls, number)
-        live.read = read
-        return live
-
-    def __call__(self) -> Any:
-        return self.read()
-
-    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
-        import tensorflow as tf
-
-        return self.read() if dtype is None else tf.cast(self.read(), dtype)
-
-
-def _operator(name: str) -> Callable[..., Any]:
-    def operate(live: Live, *others: Any) -> Any:
-        import tensorflow as tf
-
-        def present() -> Any:
-            return getattr(live.read(), name)(*others)
-
-        number = getattr(float, name)(live, *others)
-        if number is NotImplemented or not tf.executing_eagerly():
-            return present()
-        return Live(number, present)
-
-    return operate
-
-
-for _name in ("add", "sub", "mul", "truediv", "pow"):
-    setattr(Live, f"__{_name}__", _operator(f"__{_name}__"))
-    setattr(Live, f"__r{_name}__", _operator(f"__r{_name}__"))
-Live.__neg__ = _operator("__neg__")  # type: ignore[method-assign]
-
-
-def _within(hyperparameter: Hyperparameter) -> float | None:
-    """A number inside the hyperparameter's range, not 0; None if its values aren't numbers."""
-    rng = np.random.default_rng(0)
-    draws = [hyperparameter.sample(rng) for _ in range(99)]
-    if any(isinstance(v, bool | str) for v in draws):
-        return None
-    numbers = sorted(float(v) for v in draws if v) or [0.0]
-    return numbers[len(numbers) // 2]
-
-
-class Given(dict[str, Any]):
-    """What `build` gets; asking for a hyperparameter that the space lacks is `BadInput`."""
-
-    def __missing__(self, name: str) -> Any:
-        raise unknown("hyperparameter", name, self)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """What a population is made from, with its compiled programs, kept for this process's next one."""
@@ -149,7 +88,7 @@ class Recipe:
     def live(self) -> dict[str, float]:
         """The dynamic hyperparameters that are numbers, each with one of its values. Others, such
         as a choice of names, count as static here: each value has its own program."""
-        numbers = {name: _within(self.space[name]) for name in self.space.dynamic}
+        numbers = {name: within(self.space[name]) for name in self.space.dynamic}
         return {name: number for name, number in numbers.items() if number is not None}
 
     @cached_property

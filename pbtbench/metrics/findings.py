@@ -51,9 +51,10 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
     engines = list(dict.fromkeys(c.engine for c in done))
     for engine in engines:
         mine = [c for c in done if c.engine == engine]
+        where = f"On {engine}, " if len(engines) > 1 else ""
         if len(mine) > 1:
-            where = f"On {engine}, " if len(engines) > 1 else ""
             yield from _endings(mine, where)
+        yield from _regrets(mine, where)
     yield from _targets(cells)
     yield from _costs(done, engines)
     nan = {c.label: sum(m.quality.nan_members for m in c.measures) for c in cells}
@@ -96,6 +97,19 @@ def _endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
     yield f"{where}{text}" + (f": {'; '.join(verdicts)}." if verdicts else ".")
     if best is not short and _apart(short, best):
         yield from _schedules(short, best)
+
+
+def _regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
+    """How far each method ends from the optimum, where that is known."""
+    objective = cells[0].run.card.objective
+    if objective.optimum is None:
+        return
+    told = []
+    for cell in cells:
+        known = [m.quality.regret for m in cell.completed if m.quality.regret is not None]
+        told.append(f"{number(float(np.median(known)))} with {cell.label}")
+    optimum = f"Median regret (distance from the optimum {number(objective.optimum)}): "
+    yield f"{where}{optimum}{listed(told)}."
 
 
 def _ends(cells: Sequence[Cell], metric: str, sign: int) -> str:
