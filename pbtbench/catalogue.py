@@ -83,7 +83,7 @@ def _imported(module: str, reference: str) -> ModuleType:
         return importlib.import_module(module)
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _no_import(reference, error) from None
 
 
@@ -101,12 +101,12 @@ def _from_file(reference: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _no_import(reference, error) from None
     return module
 
 
-def _no_import(reference: str, error: Exception) -> BadInput:
+def _no_import(reference: str, error: BaseException) -> BadInput:
     what = " ".join(str(error).split()) or type(error).__name__
     return BadInput(
         f"problem {reference!r} does not import: {type(error).__name__}: {what}; mend its file"

@@ -201,6 +201,22 @@ def card(problem: Problem) -> Card:
     )
 
 
+def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict[str, list[float]]:
+    """What a population of `size` members evaluated, as lists, the objective among them.
+
+    Raises `ValueError` for a population that does not keep to the protocol.
+    """
+    if objective not in metrics:
+        raise ValueError(f"evaluate() gives {sorted(metrics)}, but not the objective {objective!r}")
+    for name, values in metrics.items():
+        if np.shape(values) != (size,):
+            raise ValueError(
+                f"evaluate() gives {name!r} with shape {np.shape(values)}; "
+                f"it must be ({size},), a number for each member"
+            )
+    return {name: np.asarray(values, float).tolist() for name, values in metrics.items()}
+
+
 def member_seed(run_seed: int, member: int) -> np.random.SeedSequence:
     """The seed of one member of a run, the same wherever and in whatever order members run."""
     return np.random.SeedSequence(run_seed, spawn_key=(1, member))

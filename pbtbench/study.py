@@ -48,7 +48,7 @@ class Sweep(BaseModel):
     engines: Names = ["inprocess"]
     intervals: Annotated[list[Count], Field(min_length=1)] = [1]
     """Perturbation intervals, in iterations, for methods that have one."""
-    population: Count = 8
+    population: Annotated[Count, Field(le=1_000_000)] = 8
     """Members of each run."""
     workers: Count = 2
     """Workers of an engine that has several."""

@@ -49,6 +49,10 @@ BAD_FLAGS = {
     "unknown study": (["quickstrat"], ["'quickstrat'", "'quickstart'"]),
     "unknown metric of a list": ([*SMALL, "--intervals", "one"], ["one", "integers"]),
     "no population": ([*SMALL, "--population", "0"], ["population", "0", "1"]),
+    "a population beyond reason": (
+        [*SMALL, "--population", "100000000000"],
+        ["population", "1000000"],
+    ),
     "negative population": ([*SMALL, "--population", "-4"], ["population", "-4"]),
     "no interval": ([*SMALL, "--intervals", "0"], ["intervals", "0"]),
     "no iterations": ([*SMALL, "--iterations", "0"], ["iterations", "0"]),
@@ -81,6 +85,7 @@ def test_bad_flags_give_one_line_with_the_value_and_the_remedy(what, tmp_path):
 
 BAD_PROBLEMS = {
     "does not import": ("import nonesuch", "nonesuch"),
+    "leaves at once": ("import sys; sys.exit(3)", "SystemExit"),
     "is broken Python": ("def (", "SyntaxError"),
     "has no PROBLEM": ("x = 1", "PROBLEM"),
     "has another PROBLEM": ("PROBLEM = 3", "int"),

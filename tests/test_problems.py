@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pbtbench import BadInput, Objective, catalogue
 from pbtbench.catalogue import problem
-from pbtbench.problem import member_seed, method_rng, state_bytes
+from pbtbench.problem import member_seed, method_rng, scores, state_bytes
 
 SIZE = 3
 
@@ -237,3 +237,16 @@ def test_a_target_is_reached_on_the_side_of_the_goal_and_by_nan_never(scores, ta
 def test_members_draw_from_streams_of_their_own(run_seed, a, b):
     one, other = (np.random.default_rng(member_seed(run_seed, m)).random() for m in (a, b))
     assert (one == other) == (a == b)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "says"),
+    [
+        ({"loss": np.zeros(3)}, "not the objective 'accuracy'"),
+        ({"accuracy": np.zeros((3, 1))}, r"'accuracy' with shape \(3, 1\)"),
+        ({"accuracy": np.zeros(3), "loss": np.zeros(2)}, r"'loss' with shape \(2,\)"),
+    ],
+)
+def test_a_population_that_breaks_the_protocol_is_told_how(metrics, says):
+    with pytest.raises(ValueError, match=says):
+        scores(metrics, "accuracy", 3)

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pbtbench.engines import Engine
 from pbtbench.methods import Fork
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.problem import Population, State, member_seed, method_rng, state_bytes
+from pbtbench.problem import Population, State, member_seed, method_rng, scores, state_bytes
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -37,7 +35,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     for member, hyperparameters in enumerate(proposed):
         add("setup", recorder.now(), member=member, iteration=0, detail=dict(hyperparameters))
     board = Leaderboard(proposed, problem.objective.sign)
-    members = range(population.size)
+    objective, members = problem.objective.metric, range(population.size)
     lap("setup")
 
     for iteration in range(1, run.iterations + 1):
@@ -45,13 +43,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
         population.train(problem.steps_per_iteration)
         lap("train" if population.traces == traces else "compile", iteration=iteration)
         traces = population.traces
-        metrics = population.evaluate()
-        scores = _score(metrics, problem.objective.metric, recorder, iteration)
+        found = scores(population.evaluate(), objective, population.size)
+        _record(found, objective, recorder, iteration)
         lap("evaluate" if population.traces == traces else "compile", iteration=iteration)
         if not method.interval:
             continue
         for member in members:
-            board.report(member, scores[member], iteration)
+            board.report(member, found[objective][member], iteration)
         if iteration % method.interval or iteration == run.iterations:
             lap("decide", iteration=iteration)
         elif method.synchronous:
@@ -70,19 +68,17 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                     _fork([(member, fork)], population, board, recorder, iteration)
 
 
-def _score(
-    metrics: Mapping[str, np.ndarray], objective: str, recorder: Recorder, iteration: int
-) -> list[float]:
-    """Record every member's score, with the other metrics as detail; the scores."""
+def _record(
+    found: Mapping[str, Sequence[float]], objective: str, recorder: Recorder, iteration: int
+) -> None:
+    """Record every member's score, with the other metrics as detail."""
     moment = recorder.now()
-    scores: list[float] = metrics[objective].tolist()
-    others = {name: values.tolist() for name, values in metrics.items() if name != objective}
-    for member, score in enumerate(scores):
+    others = {name: values for name, values in found.items() if name != objective}
+    for member, score in enumerate(found[objective]):
         detail = {name: values[member] for name, values in others.items()} or None
         recorder.add(
             "score", moment, member=member, iteration=iteration, value=score, detail=detail
         )
-    return scores
 
 
 def _fork(

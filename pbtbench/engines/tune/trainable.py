@@ -18,7 +18,7 @@ from ray.tune import Trainable
 
 from pbtbench import catalogue
 from pbtbench.engines.tune.session import LOADED
-from pbtbench.problem import Problem, State, member_seed, state_bytes
+from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Event, Recorder
 
@@ -117,7 +117,8 @@ class Member(Trainable):  # type: ignore[misc]
         population.train(self._problem.steps_per_iteration)
         self._lap("train" if population.traces == traces else "compile")
         traces = population.traces
-        metrics = {name: values.tolist()[0] for name, values in population.evaluate().items()}
+        found = scores(population.evaluate(), self._assignment.metric, 1)
+        metrics = {name: values[0] for name, values in found.items()}
         self._lap("evaluate" if population.traces == traces else "compile")
         score = metrics[self._assignment.metric]
         others = {name: v for name, v in metrics.items() if name != self._assignment.metric}
