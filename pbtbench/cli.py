@@ -52,15 +52,23 @@ def cli() -> None:
 @cli.command()
 @click.argument("study", required=False)
 @click.option("--problems", type=_Many(str), help="Names, package.module:NAME, or paths of files.")
-@click.option("--methods", type=_Many(str), help="pbt, random, grid, or the study's own variants.")
-@click.option("--engines", type=_Many(str), help="inprocess, tune.")
-@click.option("--intervals", type=_Many(int), help="Perturbation intervals, in iterations.")
-@click.option("--population", type=int, help="Members of each run.")
-@click.option("--workers", type=int, help="Workers of an engine that has several.")
-@click.option("--iterations", type=int, help="Budget of each member.")
-@click.option("--seeds", type=int, help="Number of seeds.")
-@click.option("--targets", type=_Many(float), help="Scores to time.")
-@click.option("--limit-s", type=float, help="Seconds after which a run counts as hung.")
+@click.option(
+    "--methods",
+    type=_Many(str),
+    help="pbt, random, grid, or the study's own variants.  [default: pbt,random,grid]",
+)
+@click.option("--engines", type=_Many(str), help="inprocess, tune.  [default: inprocess]")
+@click.option(
+    "--intervals", type=_Many(int), help="Perturbation intervals, in iterations.  [default: 1]"
+)
+@click.option("--population", type=int, help="Members of each run.  [default: 8]")
+@click.option("--workers", type=int, help="Workers of an engine that has several.  [default: 2]")
+@click.option("--iterations", type=int, help="Budget of each member.  [default: the problem's]")
+@click.option("--seeds", type=int, help="Number of seeds.  [default: 3]")
+@click.option("--targets", type=_Many(float), help="Scores to time.  [default: the problem's]")
+@click.option(
+    "--limit-s", type=float, help="Seconds after which a run counts as hung.  [default: 600]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: results/<name>]")
 def run(study: str | None, out: Path | None, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.

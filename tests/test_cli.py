@@ -208,6 +208,18 @@ def test_quick_commands_import_neither_tensorflow_nor_ray(arguments, tmp_path):
     assert done.stdout.strip().endswith("HEAVY []")
 
 
+def test_help_states_the_defaults_of_a_study():
+    from pbtbench.cli import run
+    from pbtbench.study import Sweep
+
+    stated = {option.name: getattr(option, "help", "") or "" for option in run.params}
+    for name, field in Sweep.model_fields.items():
+        if name in stated and field.default is not None:
+            many = isinstance(field.default, list)
+            default = ",".join(map(str, field.default)) if many else f"{field.default:g}"
+            assert f"[default: {default}]" in stated[name]
+
+
 def test_help_does_not_import_numpy(tmp_path):
     script = "import sys; sys.argv[1:] = ['--help']\nfrom pbtbench.cli import main\n"
     script += "try: main()\nfinally: print('numpy' in sys.modules)"

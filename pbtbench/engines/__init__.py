@@ -6,16 +6,22 @@ One file here is one engine, its `ENGINE` constant. A file imports its framework
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pbtbench import catalogue, methods
 from pbtbench.errors import BadInput, unknown
 from pbtbench.options import over_defaults
+from pbtbench.problem import member_seed
 from pbtbench.trace import Outcome, Recorder, Watch
 
 if TYPE_CHECKING:
@@ -79,9 +85,8 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
     problem = catalogue.problem(run.problem)
     method = methods.build(run.kind, run.interval, run.method_options)
     if not chosen.distributed:
-        # What a process pays once is no run's own cost; what a run compiles, it compiles itself.
-        importlib.import_module(problem.framework)
-        problem = replace(problem, start=deepcopy(problem.start))
+        _warm_up(run.problem, json.dumps(run.problem_options))
+        problem = _afresh(problem)
     recorder = Recorder()
     if watch is not None:
         watch(recorder)
@@ -96,6 +101,24 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
         cause = "crash"
         message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     return outcome(run, recorder, cause, message)
+
+
+@cache
+def _warm_up(reference: str, options: str) -> None:
+    """Have this process pay, once and before any clock starts, for what is no run's own cost:
+    imports, and whatever a framework does at its first steps. What fails here fails in the run."""
+    problem = _afresh(catalogue.problem(reference))
+    with suppress(Exception):
+        importlib.import_module(problem.framework)
+        some = problem.space.sample(np.random.default_rng(0))
+        population = problem.population([some], [member_seed(0, 0)], json.loads(options))
+        population.train(1)
+        population.evaluate()
+
+
+def _afresh(problem: Problem) -> Problem:
+    """The problem without what it may have compiled before: every run compiles for itself."""
+    return replace(problem, start=deepcopy(problem.start))
 
 
 def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") -> Outcome:
