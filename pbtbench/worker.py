@@ -95,7 +95,7 @@ class Channel:
 
 def main() -> None:
     """Execute runs until standard input ends."""
-    store = Store(Path(sys.argv[1]))
+    store = Store(Path(sys.argv[1]).resolve())
     channel = Channel(int(sys.argv[2]))
     store.scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(store.scratch)  # whoever kills this process leaves nothing elsewhere

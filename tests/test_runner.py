@@ -205,16 +205,24 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
         assert (kept_.value[kept_.rows("score")] == again.value[rows]).all()
 
 
-def test_nothing_of_ray_outlives_a_study_that_is_killed(tmp_path):
-    flags = ["--problems", "toy.noisy_quadratic", "--methods", "random", "--engines", "tune"]
-    command = [sys.executable, "-m", "pbtbench", "run", *flags, "--out", str(tmp_path / "out")]
-    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(tmp_path):
+    flags = ["--problems", "toy.pbt_quadratic", "--methods", "pbt", "--engines", "tune"]
+    flags += ["--population", "2", "--iterations", "6", "--intervals", "3", "--seeds", "1"]
+    command = [sys.executable, "-m", "pbtbench", "run", *flags]  # --out is a relative default
+    killed = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _until(lambda: any("ray::Member" in name for name in map(_name, _descendants(killed.pid))))
     offspring = _descendants(killed.pid)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     _until(lambda: not any(map(_alive, offspring)), limit_s=20)
-    assert not list((tmp_path / "out").glob("runs/**/run.json"))
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = tmp_path / "results" / "study"
+    assert [run.engine for run, outcome in Store.open(out).runs() if not outcome.cause] == ["tune"]
+    assert not list(out.glob(".part-*"))
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):

@@ -58,7 +58,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     table.add_column("method", no_wrap=True)
     if several:
         table.add_column("engine", no_wrap=True)
-    table.add_column("n", justify="right")
+    table.add_column("n", justify="right", no_wrap=True)
     table.add_column(
         Text("final, median" + (" [min–max]" if wide else "")), justify="right", no_wrap=True
     )
