@@ -77,7 +77,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
         shown = (
             row.method,
             *([row.engine] if several else []),
-            row.n,
+            row.n.replace(" of ", "/"),
             f"{row.final} {row.spread}" if wide else row.final,
             *(f"{t.reached}, {t.ert:>6}" for t in of_targets),
             *([row.targets[-1].work] if wide and row.targets else []),
