@@ -230,7 +230,7 @@ class TestSummary:
         ]
         random, pbt = metrics.cells(pairs)
         assert (random.n, random.final.n, random.final.median) == (2, 1, 0.2)
-        assert random.failures == {"crash": 1}
+        assert [m.outcome.cause for m in random.measures] == ["", "crash"]
         assert (random.targets[0].reached, random.targets[0].n) == (1, 2)
         assert random.targets[0].ert_s == 5
         assert random.targets[0].seconds == math.inf

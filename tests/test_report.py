@@ -9,7 +9,7 @@ from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
 from rich.console import Console
 
 from pbtbench import metrics, report
-from pbtbench.metrics.lineage import schedule, segments, winning_value
+from pbtbench.metrics.lineage import segments, winning_value
 from pbtbench.metrics.wording import number, percent, seconds
 from pbtbench.problem import Objective
 from pbtbench.report import tables
@@ -87,15 +87,12 @@ class TestLineage:
         tree = segments(Objective("accuracy", "max"), outcome.trace)
         assert [s.parent for s in tree] == [None, None, 1, 0]
 
-    def test_a_schedule_has_the_corners_of_every_segment(self):
-        corners = schedule(Objective("accuracy", "max"), pbt_outcome().trace, "rate")
-        assert corners == [
-            (0, 0, 0.1),
-            (0, 3, 0.1),
-            (1, 0, 0.4),
-            (1, 1, 0.4),
-            (1, 1, 0.08),
-            (1, 3, 0.08),
+    def test_a_segment_ends_where_a_fork_begins_the_next(self):
+        tree = segments(Objective("accuracy", "max"), pbt_outcome().trace)
+        assert [(s.member, s.start, s.end, s.hyperparameters["rate"]) for s in tree] == [
+            (0, 0, 3, 0.1),
+            (1, 0, 1, 0.4),
+            (1, 1, 3, 0.08),
         ]
 
 

@@ -69,18 +69,6 @@ def segments(objective: Objective, trace: Trace) -> list[Segment]:
     return tree.segments
 
 
-def schedule(objective: Objective, trace: Trace, name: str) -> list[tuple[int, int, Any]]:
-    """(member, iteration, value) at both ends of every segment, by member: a step chart's corners."""
-    corners: dict[int, list[tuple[int, int, Any]]] = {}
-    for s in segments(objective, trace):
-        if name in s.hyperparameters:
-            value = s.hyperparameters[name]
-            corners.setdefault(s.member, []).extend(
-                ((s.member, s.start, value), (s.member, s.end, value))
-            )
-    return [corner for member in sorted(corners) for corner in corners[member]]
-
-
 def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
     """A numeric hyperparameter with which the lineage of the member that is best at the end trained
     `iteration`; NaN if there is none."""

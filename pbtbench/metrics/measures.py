@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +68,6 @@ class Cell:
     engine: str
     cluster: str
     measures: tuple[Measures, ...]
-    failures: Mapping[str, int]
-    """Cause -> runs."""
     final: Spread
     """Final scores of the runs that completed."""
     targets: tuple[TargetCell, ...]
@@ -133,7 +130,6 @@ def _cell(measures: Sequence[Measures]) -> Cell:
         engine=run.engine,
         cluster=measures[0].outcome.cluster,
         measures=tuple(measures),
-        failures=Counter(m.outcome.cause for m in measures if m.outcome.cause),
         final=spread([m.quality.final_score for m in completed]),
         targets=tuple(_target_cell(of_target) for of_target in attempts),
         checkpoint_overhead=spread([m.overhead.checkpoint_overhead for m in completed]).median,
