@@ -1,0 +1,1 @@
+"""Instruments: problems made to measure with, rather than to win."""
