@@ -17,6 +17,7 @@ problem's or this module's defaults. Nothing here imports Ray or TensorFlow, or 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from pbtbench import catalogue, engines, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.problem import Problem, card, method_rng
 from pbtbench.run import Run
+
+NAME = r"^[A-Za-z0-9][\w.-]*$"
+"""What a study or a method may be called: it becomes a folder's name."""
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Names = Annotated[list[str], Field(min_length=1)]
@@ -67,7 +71,7 @@ class Sweep(BaseModel):
 class Declaration(Sweep):
     """A whole study file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] = "study"
+    name: Annotated[str, Field(pattern=NAME)] = "study"
     title: str = ""
     """One line: what the study shows."""
     method: dict[str, dict[str, Any]] = {}
@@ -249,6 +253,8 @@ def _problem(reference: str) -> Problem:
 
 
 def _method(declaration: Declaration, name: str) -> tuple[str, dict[str, Any]]:
+    if not re.fullmatch(NAME, name):
+        raise BadInput(f"method {name!r}: a name becomes a folder's; it must match {NAME}")
     table = dict(declaration.method.get(name, {}))
     kind = str(table.pop("is", name))
     if kind not in methods.kinds():

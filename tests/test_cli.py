@@ -121,6 +121,10 @@ def test_a_bad_problem_file_gives_one_line(what, tmp_path):
         ("problems = ['toy.pbt_quadratic']\n[method.pbt]\nexploit = 'welsh'", "welch"),
         ("problems = ['toy.pbt_quadratic']\n[engine.inprocess]\ngpus = 1", "gpus"),
         ("problems = ['toy.pbt_quadratic']\noptions = {rate = 3}", "rate"),
+        (
+            "problems = ['toy.pbt_quadratic']\nmethods = ['../x']\n[method.'../x']\nis = 'pbt'",
+            "../x",
+        ),
         ("problems = ['toy.noisy_quadratic']\noptions = {noise = 'much'}", "noise = 'much'"),
     ],
 )
