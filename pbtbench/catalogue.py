@@ -7,8 +7,6 @@ group `pbtbench.problems`, one entry for each package of problems.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
+from pbtbench import loading
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Problem
 
@@ -31,7 +30,7 @@ def names() -> list[str]:
 def problem(reference: str) -> Problem:
     """The problem that `reference` names; `BadInput` if there is none or it doesn't import."""
     if reference.endswith(".py"):
-        return _named(_from_file(reference), "PROBLEM", reference)
+        return _named(_imported(reference, reference), "PROBLEM", reference)
     if ":" in reference:
         module, _, attribute = reference.partition(":")
         return _named(_imported(module, reference), attribute, reference)
@@ -78,39 +77,10 @@ def _modules(package_name: str) -> Iterator[tuple[str, str]]:
             yield info.name.removeprefix(prefix), info.name
 
 
-def _imported(module: str, reference: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except BadInput:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _no_import(reference, error) from None
-
-
-def _from_file(reference: str) -> ModuleType:
-    path = Path(reference).resolve()
-    if not path.is_file():
-        raise BadInput(f"problem {reference!r}: no such file ({path})")
-    name = f"pbtbench_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"problem {reference!r}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BadInput:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _no_import(reference, error) from None
-    return module
-
-
-def _no_import(reference: str, error: BaseException) -> BadInput:
-    what = " ".join(str(error).split()) or type(error).__name__
-    return BadInput(
-        f"problem {reference!r} does not import: {type(error).__name__}: {what}; mend its file"
-    )
+def _imported(place: str, reference: str) -> ModuleType:
+    if place.endswith(".py") and not Path(place).is_file():
+        raise BadInput(f"problem {reference!r}: no such file ({Path(place).resolve()})")
+    return loading.module(place, f"problem {reference!r} does not import")
 
 
 def _named(module: ModuleType, attribute: str, reference: str) -> Problem:

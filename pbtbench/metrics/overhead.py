@@ -57,9 +57,7 @@ def overhead(outcome: Outcome) -> Overhead:
         kind: float(trace.duration_s[on_worker & (trace.kind == kind)].sum()) for kind in TIMED
     }
     seconds["unaccounted"] = outcome.workers * outcome.wall_s - sum(seconds.values())
-    size = {
-        kind: trace.bytes[trace.rows(kind)] for kind in ("save", "persist", "transfer", "restore")
-    }
+    size = {kind: trace.bytes[trace.rows(kind)] for kind in ("save", "transfer", "restore")}
     states = [*size["save"].tolist(), *size["restore"].tolist()]
     return Overhead(
         seconds=seconds,

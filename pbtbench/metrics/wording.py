@@ -50,15 +50,6 @@ def seconds(value: float) -> str:
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
-def size(count: float) -> str:
-    """Bytes as `16 kB`, `1.2 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{_two(count)} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
-
-
 def plural(count: int, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -79,9 +79,8 @@ def _row(cell: Cell, best: float | None) -> Row:
     )
 
 
-def grid(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
+def grid(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """(header, rows) of plain text over all problems, a target's columns numbered."""
-    table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
     header = ["problem", "method", "engine", "runs", "final score", "min, max"]
     for i in range(most):
@@ -106,11 +105,11 @@ def grid(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
 
 def markdown(cells: Sequence[Cell]) -> str:
     """A GitHub-flavoured table; the best final score of each problem is bold."""
-    header, body = grid(cells)
-    best = [row.best for row in rows(cells)]
-    for line, is_best in zip(body, best, strict=True):
+    table = rows(cells)
+    header, body = grid(table)
+    for line, row in zip(body, table, strict=True):
         line[:] = [re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text) for text in line]
-        if is_best:
+        if row.best:
             line[4] = f"**{line[4]}**"
     ruler = ["---"] * 3 + ["--:"] * (len(header) - 3)
     return "".join(f"| {' | '.join(line)} |\n" for line in [header, ruler, *body])
@@ -132,15 +131,15 @@ _LATEX = {
 
 def latex(cells: Sequence[Cell]) -> str:
     """A `tabular` with the rules of the package booktabs."""
-    header, body = grid(cells)
-    best = [row.best for row in rows(cells)]
+    table = rows(cells)
+    header, body = grid(table)
 
     def escaped(text: str) -> str:
         return "".join(_LATEX.get(c, c) for c in text)
 
     lines = [[escaped(text) for text in line] for line in [header, *body]]
-    for line, is_best in zip(lines[1:], best, strict=True):
-        if is_best:
+    for line, row in zip(lines[1:], table, strict=True):
+        if row.best:
             line[4] = rf"\textbf{{{line[4]}}}"
     first, *rest = [" & ".join(line) + r" \\" for line in lines]
     return "\n".join(
@@ -154,7 +153,7 @@ def latex(cells: Sequence[Cell]) -> str:
 
 def as_csv(cells: Sequence[Cell]) -> str:
     """The same as CSV, empty where nothing applies. For exact numbers take `summary.csv`."""
-    header, body = grid(cells)
+    header, body = grid(rows(cells))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -56,7 +56,7 @@ JSON and TensorBoard loggers (give them a storage_path to see what they wrote)."
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
     """Train `run.population` trials for `run.iterations` iterations each, on `run.workers` workers."""
-    options = {**OPTIONS, **run.engine_options}
+    options = run.engine_options
     rng = method_rng(run.seed)
     proposed = [dict(h) for h in method.propose(problem.space, run.population, rng)]
     for member, hyperparameters in enumerate(proposed):

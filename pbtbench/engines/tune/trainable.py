@@ -20,7 +20,7 @@ from pbtbench import catalogue
 from pbtbench.engines.tune.session import LOADED
 from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import Event, Recorder
+from pbtbench.trace import Recorder
 
 if TYPE_CHECKING:
     from pbtbench.run import Run
@@ -84,10 +84,10 @@ class Member(Trainable):  # type: ignore[misc]
     ) -> None:
         self._assignment, self._collector = assignment, collector
         self._actor = uuid.uuid4().hex
-        self._rows: list[tuple[str, Event]] = []
         self._member = member_of(self.trial_id)
-        self._end = _process_start() - assignment.start
-        self._lap("setup", until=LOADED)
+        began, loaded = _process_start() - assignment.start, LOADED - assignment.start
+        self._recorder = Recorder(start=assignment.start, lapped=loaded)
+        self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
         _prepare(assignment)
         self._problem = catalogue.problem(assignment.problem)
         self._start(config)
@@ -122,7 +122,14 @@ class Member(Trainable):  # type: ignore[misc]
         self._lap("evaluate" if population.traces == traces else "compile")
         score = metrics[self._assignment.metric]
         others = {name: v for name, v in metrics.items() if name != self._assignment.metric}
-        self._note("score", self._end, value=score, detail=others or None)
+        self._recorder.add(
+            "score",
+            self._recorder.lapped,
+            worker=-1,
+            member=self._member,
+            value=score,
+            detail=others or None,
+        )
         turned = -math.inf if math.isnan(score) else self._assignment.sign * score
         return {**metrics, TURNED: turned}
 
@@ -161,23 +168,17 @@ class Member(Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         self._lap("wait")
-        rows, self._rows = self._rows, []
         # this process ends now: wait until they have arrived
-        ray.get(self._collector.record.remote(self._assignment.run, rows), timeout=5)
+        ray.get(self._flush(), timeout=5)
 
-    def _lap(self, kind: str, until: float | None = None, **row: Any) -> None:
-        """A row from the end of the last one until now."""
-        now = (until or time.perf_counter()) - self._assignment.start
-        self._note(kind, self._end, now - self._end, **row)
-        self._end = now
+    def _lap(self, kind: str, **row: Any) -> None:
+        self._recorder.lap(kind, worker=-1, member=self._member, **row)
 
-    def _note(self, kind: str, start: float, duration: float = 0.0, **row: Any) -> None:
-        event = Event(start, duration, -1, self._member, -1, kind, **row)
-        self._rows.append((self._actor, event))
-
-    def _flush(self) -> None:
-        self._collector.record.remote(self._assignment.run, self._rows)
-        self._rows = []
+    def _flush(self) -> ray.ObjectRef:
+        """Send off the rows so far."""
+        rows = [(self._actor, event) for event in self._recorder.events]
+        self._recorder.events = []
+        return self._collector.record.remote(self._assignment.run, rows)
 
 
 def _prepare(assignment: Assignment) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from pbtbench import loading
 from pbtbench.errors import BadInput
 from pbtbench.space import Hyperparameters, Space
 
@@ -44,20 +42,11 @@ def user_explore(reference: str) -> Explore:
         raise BadInput(
             f"explore {reference!r}: give 'perturb', 'package.module:name' or './file.py:name'"
         )
-    try:
-        if place.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(place).stem, place)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(place)
-        function = getattr(module, name)
-    except Exception as error:
-        raise BadInput(
-            f"explore {reference!r} can't be loaded: {type(error).__name__}: {error}"
-        ) from None
+    failure = f"explore {reference!r} can't be loaded"
+    module = loading.module(place, failure)
+    if not hasattr(module, name):
+        raise BadInput(f"{failure}: {place} has no {name!r}")
+    function = getattr(module, name)
     if not callable(function):
         raise BadInput(f"explore {reference!r} is no function")
     return _checked(function, reference)

@@ -1,0 +1,41 @@
+"""Modules that a user names: by a dotted name, or by the path of a file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pbtbench.errors import BadInput
+
+
+def module(place: str, failure: str) -> ModuleType:
+    """The module of a dotted name, or of a path that ends in `.py`.
+
+    Whatever it raises, or leaves by, becomes `BadInput` in one line that begins with `failure`; a
+    `BadInput` of its own passes through.
+    """
+    try:
+        return (
+            _from_file(Path(place).resolve())
+            if place.endswith(".py")
+            else importlib.import_module(place)
+        )
+    except BadInput:
+        raise
+    except (Exception, SystemExit) as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise BadInput(f"{failure}: {type(error).__name__}: {what}; mend its file") from None
+
+
+def _from_file(path: Path) -> ModuleType:
+    name = f"pbtbench_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[name] = found
+    spec.loader.exec_module(found)
+    return found
