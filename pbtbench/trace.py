@@ -35,9 +35,10 @@ TIMED = (
 )
 """Kinds of rows that take a worker's time."""
 
-MARKS = ("fork", "score", "error")
+MARKS = ("fork", "score", "error", "memory")
 """Kinds of rows that say what happened, at a moment: `fork` (detail: donor, old, new), `score`
-(value: the objective), `error` (detail: cause, message)."""
+(value: the objective), `error` (detail: cause, message), `memory` (bytes: the most that the worker's
+process has held so far; value: the same of its device)."""
 
 KINDS = TIMED + MARKS
 
