@@ -59,16 +59,29 @@ def cli() -> None:
 )
 @click.option("--engines", type=_Many(str), help="inprocess, tune.  [default: inprocess]")
 @click.option(
+    "--transports",
+    type=_Many(str),
+    help="How states travel: memory, object-store, disk, …  [default: the engine's usual one]",
+)
+@click.option(
     "--intervals", type=_Many(int), help="Perturbation intervals, in iterations.  [default: 1]"
 )
 @click.option("--population", type=int, help="Members of each run.  [default: 8]")
 @click.option("--workers", type=int, help="Workers of an engine that has several.  [default: 2]")
+@click.option("--cpus-per-worker", type=float, help="CPUs of each worker.  [default: 1]")
+@click.option(
+    "--gpus-per-worker", type=float, help="GPUs of each; may be a fraction.  [default: 0]"
+)
+@click.option("--address", help="A Ray cluster to run on: auto, host:port or ray://…")
+@click.option("--nodes", type=int, help="Start a Ray cluster of that many nodes on this machine.")
+@click.option("--cpus-per-node", type=int, help="CPUs of each of these nodes.")
 @click.option("--iterations", type=int, help="Budget of each member.  [default: the problem's]")
 @click.option("--seeds", type=int, help="Number of seeds.  [default: 3]")
 @click.option("--targets", type=_Many(float), help="Scores to time.  [default: the problem's]")
 @click.option(
     "--limit-s", type=float, help="Seconds after which a run counts as hung.  [default: 600]"
 )
+@click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: results/<name>]")
 def run(study: str | None, out: Path | None, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.

@@ -13,6 +13,21 @@ from pbtbench.problem import Card
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Which machines a run's workers are on, and what of them each worker gets."""
+
+    address: str | None = None
+    """Of a Ray cluster that is there already: `auto`, `host:port` or `ray://…`."""
+    nodes: int | None = None
+    """Nodes of a cluster that is started on this machine, to try things out; None for a plain Ray."""
+    cpus_per_node: int | None = None
+    """CPUs of each of these nodes; as many as the workers need by default."""
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+    """May be a fraction: then workers share a GPU."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One method on one problem, on one engine, with one seed."""
 
@@ -29,6 +44,9 @@ class Run:
     interval: int | None
     engine: str
     engine_options: Mapping[str, Any]
+    transport: str
+    """How a state travels from donor to member: one of the engine's transports."""
+    cluster: Cluster
     seed: int
     population: int
     workers: int
@@ -51,6 +69,11 @@ class Run:
     def label(self) -> str:
         """The method with its interval, as reports show it: `pbt k=4`."""
         return self.method if self.interval is None else f"{self.method} k={self.interval}"
+
+    @property
+    def engine_label(self) -> str:
+        """The engine, with its transport where that is another than its usual one: `ray+disk`."""
+        return self.id.split("/")[2]
 
 
 @cache

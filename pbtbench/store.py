@@ -148,7 +148,13 @@ class Store:
         found = [self.read(run_id) for run_id in ids]
         return sorted(
             found,
-            key=lambda r: (r[0].problem, r[0].method, r[0].engine, r[0].interval or 0, r[0].seed),
+            key=lambda r: (
+                r[0].problem,
+                r[0].method,
+                r[0].engine_label,
+                r[0].interval or 0,
+                r[0].seed,
+            ),
         )
 
     def title(self) -> str:

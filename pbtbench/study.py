@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pbtbench import catalogue, engines, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.problem import Problem, card, method_rng
-from pbtbench.run import Run
+from pbtbench.run import Cluster, Run
 
 NAME = r"^[A-Za-z0-9][\w.-]*$"
 """What a study or a method may be called: it becomes a folder's name."""
@@ -50,12 +50,23 @@ class Sweep(BaseModel):
     methods: Names = ["pbt", "random", "grid"]
     """Methods, or names of `[method.NAME]` tables."""
     engines: Names = ["inprocess"]
+    transports: Names | None = None
+    """How states travel: each engine takes those that it has; its usual one by default."""
     intervals: Annotated[list[Count], Field(min_length=1)] = [1]
     """Perturbation intervals, in iterations, for methods that have one."""
     population: Annotated[Count, Field(le=1_000_000)] = 8
     """Members of each run."""
     workers: Count = 2
     """Workers of an engine that has several."""
+    cpus_per_worker: Annotated[float, Field(gt=0)] = 1.0
+    gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
+    """May be a fraction: then workers share a GPU."""
+    address: str | None = None
+    """A Ray cluster that is there already: `auto`, `host:port` or `ray://…`."""
+    nodes: Count | None = None
+    """Nodes of a Ray cluster that is started on this machine, to try things out."""
+    cpus_per_node: Count | None = None
+    """CPUs of each of these nodes; as many as the workers need by default."""
     iterations: Count | None = None
     """Budget of each member; the problem's own by default."""
     seeds: Count = 3
@@ -66,6 +77,8 @@ class Sweep(BaseModel):
     """Wall seconds after which a run counts as hung and is ended."""
     options: dict[str, Any] = {}
     """Options of the problems."""
+    from_scale: Count = 1
+    """The scale of the study from which on these runs belong to it."""
 
 
 class Declaration(Sweep):
@@ -80,6 +93,8 @@ class Declaration(Sweep):
     """Options of engines."""
     sweep: list[dict[str, Any]] = []
     """Sweeps: each plans more runs, with the keys above overridden."""
+    scale: Count = 1
+    """How large the study is to be: sweeps with a higher `from_scale` are left out."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +154,11 @@ class Study:
             planned = [{}, *of_sweeps]
         runs: dict[str, Run] = {}
         for own in planned:
+            sweep = Sweep(**{**base, **own})
+            if sweep.from_scale > declared.scale:
+                continue
             try:
-                found = _runs(Sweep(**{**base, **own}), declared)
+                found = _runs(sweep, declared)
             except BadInput as error:
                 raise BadInput(f"{where}: {error}") from None
             for run in found:
@@ -196,17 +214,52 @@ def _runs(sweep: Sweep, declaration: Declaration) -> list[Run]:
         for reference in sweep.problems
         for name in sweep.methods
         for engine in sweep.engines
-        for run in _cell(sweep, declaration, reference, name, engine)
+        for transport in _transports(sweep, engine)
+        for run in _cell(sweep, declaration, reference, name, engine, transport)
     ]
 
 
+def _transports(sweep: Sweep, engine: str) -> list[str]:
+    """Those of the study's transports that the engine has."""
+    has = engines.engine(engine).transports
+    if sweep.transports is None:
+        return [has[0]]
+    known = {name for e in engines.names() for name in engines.engine(e).transports}
+    for name in sweep.transports:
+        if name not in known:
+            raise unknown("transport", name, known)
+    found = [name for name in dict.fromkeys(sweep.transports) if name in has]
+    if not found:
+        raise BadInput(
+            f"engine {engine!r} has none of the transports {', '.join(sweep.transports)}; "
+            f"it has {', '.join(has)}"
+        )
+    return found
+
+
+def _cluster(sweep: Sweep) -> Cluster:
+    if sweep.address is not None and sweep.nodes is not None:
+        raise BadInput("address and nodes: give one; nodes starts a cluster, address takes one")
+    if sweep.cpus_per_node is not None and sweep.nodes is None:
+        raise BadInput("cpus_per_node: give nodes, too; it is for a cluster that is started here")
+    keys = ("address", "nodes", "cpus_per_node", "cpus_per_worker", "gpus_per_worker")
+    return Cluster(**{key: getattr(sweep, key) for key in keys})
+
+
 def _cell(
-    sweep: Sweep, declaration: Declaration, reference: str, name: str, engine: str
+    sweep: Sweep,
+    declaration: Declaration,
+    reference: str,
+    name: str,
+    engine: str,
+    transport: str,
 ) -> list[Run]:
     problem = _problem(reference)
     problem.with_options(sweep.options)
     kind, options = _method(declaration, name)
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
+    usual = engines.engine(engine).transports[0]
+    place = engine if transport == usual else f"{engine}+{transport}"
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
     iterations = sweep.iterations or problem.iterations
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
@@ -224,7 +277,7 @@ def _cell(
     return [
         Run(
             id="/".join(
-                [problem.name, name, engine, *([f"k{interval}"] if interval else []), f"s{seed}"]
+                [problem.name, name, place, *([f"k{interval}"] if interval else []), f"s{seed}"]
             ),
             problem=reference,
             problem_options=sweep.options,
@@ -234,6 +287,8 @@ def _cell(
             interval=interval,
             engine=engine,
             engine_options=engine_options,
+            transport=transport,
+            cluster=_cluster(sweep),
             seed=seed,
             population=sweep.population,
             workers=sweep.workers,

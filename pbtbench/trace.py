@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class Recorder:
     events: list[Event] = field(default_factory=list)
     lapped: float = 0.0
     """When the last lap ended, in seconds since the start of the run."""
+    cluster: str = f"local-{os.cpu_count()}cpu"
+    """A short label of where the run is executed."""
+    nodes: list[Mapping[str, Any]] = field(default_factory=list)
+    """The machines of a Ray cluster, each with its clock's offset: for `machine.json`."""
 
     def now(self) -> float:
         """Seconds since the start of the run."""

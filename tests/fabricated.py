@@ -3,7 +3,7 @@
 import math
 
 from pbtbench.problem import Card, Objective
-from pbtbench.run import Run
+from pbtbench.run import Cluster, Run
 from pbtbench.trace import Event, Outcome, Recorder
 
 
@@ -30,6 +30,8 @@ def a_run(
         "interval": interval,
         "engine": engine,
         "engine_options": {},
+        "transport": "memory",
+        "cluster": Cluster(),
         "seed": seed,
         "population": 2,
         "workers": 1,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,8 +35,8 @@ class Engine:
 
     purpose: str
     """One line: what it is and why it is there."""
-    transport: str
-    """How a state travels from donor to member."""
+    transports: tuple[str, ...]
+    """The ways it has for a state to travel from donor to member; the first is its usual one."""
     execute: Callable[[Run, Problem, Method, Recorder], None]
     """Executes a run and records its rows; raises `RunFailed` when the run can't be completed."""
     check: Callable[[Problem, Method, Mapping[str, Any]], None] = lambda problem, method, options: (
@@ -131,8 +130,8 @@ def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") ->
         trace=recorder.trace(run.id),
         wall_s=wall_s,
         workers=run.workers if chosen.distributed else 1,
-        transport=chosen.transport,
-        cluster=f"local-{os.cpu_count()}cpu",
+        transport=run.transport,
+        cluster=recorder.cluster,
         cause=cause,
         message=message,
     )

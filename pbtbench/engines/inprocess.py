@@ -115,6 +115,6 @@ def _fork(
 
 ENGINE = Engine(
     purpose="the whole population in one process, states copied in memory: the floor",
-    transport="memory",
+    transports=("memory",),
     execute=execute,
 )

@@ -127,7 +127,7 @@ def _cell(measures: Sequence[Measures]) -> Cell:
         method=run.method,
         label=run.label,
         interval=run.interval,
-        engine=run.engine,
+        engine=run.engine_label,
         cluster=measures[0].outcome.cluster,
         measures=tuple(measures),
         final=spread([m.quality.final_score for m in completed]),

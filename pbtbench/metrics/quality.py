@@ -113,7 +113,7 @@ def curves(pairs: Sequence[tuple[Run, Outcome]], axis: Axis, points: int = 120) 
                     "method": run.label,
                     "name": run.method,
                     "interval": run.interval,
-                    "engine": run.engine,
+                    "engine": run.engine_label,
                     "x": grid[known],
                     "median": middle[known],
                     "low": low[known],
@@ -129,7 +129,7 @@ def grouped(pairs: Sequence[tuple[Run, Outcome]]) -> list[list[tuple[Run, Outcom
     """The runs that differ by seed alone, in the order of their first one."""
     groups: dict[Any, list[tuple[Run, Outcome]]] = {}
     for run, outcome in pairs:
-        key = (problem_name(run), run.method, run.interval, run.engine, outcome.cluster)
+        key = (problem_name(run), run.method, run.interval, run.engine_label, outcome.cluster)
         groups.setdefault(key, []).append((run, outcome))
     return list(groups.values())
 

@@ -251,7 +251,7 @@ def _quiet(loggers: bool, seed: int) -> Iterator[None]:
 
 ENGINE = Engine(
     purpose="Ray Tune with its own PopulationBasedTraining: what people use today",
-    transport="disk",
+    transports=("disk",),
     execute=execute,
     check=check,
     distributed=True,
