@@ -77,6 +77,9 @@ class Sweep(BaseModel):
     """Wall seconds after which a run counts as hung and is ended."""
     options: dict[str, Any] = {}
     """Options of the problems."""
+    label: Annotated[str, Field(pattern=NAME)] | None = None
+    """Stands behind the problem's name, as in `synthetic.state_size@16MB`: tells sweeps apart that
+    differ by options."""
     from_scale: Count = 1
     """The scale of the study from which on these runs belong to it."""
 
@@ -165,7 +168,7 @@ class Study:
                 if runs.setdefault(run.id, run) != run:
                     raise BadInput(
                         f"{where}: two sweeps plan {run.id} with different settings; "
-                        "give a method variant another name, or split the study"
+                        "give the sweeps a label each, or a method variant another name"
                     )
         problems = declared.problems if planned is not of_sweeps else None
         resolved = declared.model_copy(update={"sweep": of_sweeps, "problems": problems})
@@ -260,6 +263,7 @@ def _cell(
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     usual = engines.engine(engine).transports[0]
     place = engine if transport == usual else f"{engine}+{transport}"
+    what = f"{problem.name}@{sweep.label}" if sweep.label else problem.name
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
     iterations = sweep.iterations or problem.iterations
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
@@ -276,9 +280,7 @@ def _cell(
         engines.engine(engine).check(problem, method, engine_options)
     return [
         Run(
-            id="/".join(
-                [problem.name, name, place, *([f"k{interval}"] if interval else []), f"s{seed}"]
-            ),
+            id="/".join([what, name, place, *([f"k{interval}"] if interval else []), f"s{seed}"]),
             problem=reference,
             problem_options=sweep.options,
             method=name,
