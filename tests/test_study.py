@@ -280,7 +280,10 @@ def test_sweeps_that_plan_a_run_differently_are_refused():
     keys = {"sweep": [SMALL, {**SMALL, "population": 4}]}
     line = refusal(lambda: Study.plan(keys, "mine.toml"))
     assert line.startswith("mine.toml: two sweeps plan toy.pbt_quadratic/pbt/inprocess/k1/s0 with")
-    assert "give a method variant another name" in line
+    assert "give the sweeps a label each" in line
+    labelled = [{**SMALL, "label": "a"}, {**SMALL, "population": 4, "label": "b"}]
+    ids = [run.id for run in Study.plan({"sweep": labelled}).runs]
+    assert {i.partition("/")[0] for i in ids} == {"toy.pbt_quadratic@a", "toy.pbt_quadratic@b"}
 
 
 def test_two_problems_of_one_name_are_refused(tmp_path):
