@@ -224,8 +224,8 @@ def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
     [
         ({"method": {"pbt": {"exploit": "tournament"}}}, "truncation"),
         ({"engine": {"tune": {"num_to_keep": 1, "checkpoint_frequency": 1}}}, "ray#9036"),
-        ({"engine": {"tune": {"gpus_per_trial": 1000}}}, "GPUs"),
-        ({"engine": {"tune": {"cpus_per_trial": -1}}}, "cpus_per_trial"),
+        ({"gpus_per_worker": 1000.0}, "GPUs"),
+        ({"cpus_per_worker": -1.0}, "cpus_per_worker"),
         ({"engine": {"tune": {"stop": {"Q": "high"}}}}, "stop Q"),
     ],
 )

@@ -25,8 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pbtbench import cluster
 from pbtbench.engines import Engine, RunFailed
-from pbtbench.engines.tune import session
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.problem import method_rng
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pbtbench.trace import Recorder
 
 OPTIONS = {
-    "cpus_per_trial": 1.0,
-    "gpus_per_trial": 0.0,
     "reuse_actors": True,
     "stop": {},
     "checkpoint_frequency": 0,
@@ -62,7 +60,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     for member, hyperparameters in enumerate(proposed):
         detail = dict(hyperparameters)
         recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
-    session.start(run.workers, options["cpus_per_trial"], options["gpus_per_trial"])
+    recorder.cluster = cluster.start(run)
 
     from pbtbench.engines.tune.collector import Inbox
 
@@ -83,10 +81,6 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     """Raise `BadInput` for what Ray Tune can't do, or is known to break on."""
-    for key in ("cpus_per_trial", "gpus_per_trial"):
-        value = options[key]
-        if not isinstance(value, int | float) or value < 0:
-            raise BadInput(f"engine 'tune': {key} = {value!r}: give a number of 0 or more")
     for metric, value in options["stop"].items():
         if not isinstance(value, int | float):
             raise BadInput(f"engine 'tune': stop {metric} = {value!r}: give a number")
@@ -131,10 +125,10 @@ def _fit(
     from pbtbench.engines.tune.trainable import TURNED, Assignment, Member
 
     budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
-    assignment = Assignment.of(run, problem, recorder, inbox.run, options)
+    assignment = Assignment.of(run, problem, recorder)
     trainable = tune.with_resources(
         tune.with_parameters(Member, assignment=assignment, collector=inbox.collector),
-        {"cpu": options["cpus_per_trial"], "gpu": options["gpus_per_trial"]},
+        {"cpu": run.cluster.cpus_per_worker, "gpu": run.cluster.gpus_per_worker},
     )
     decides = (
         scheduler.RecordedPBT(method, problem.space, run.seed, recorder, budget)
@@ -256,5 +250,5 @@ ENGINE = Engine(
     check=check,
     distributed=True,
     options=OPTIONS,
-    close=session.stop,
+    close=cluster.stop,
 )

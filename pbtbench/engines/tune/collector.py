@@ -4,9 +4,8 @@ thread that fetches them twice a second, so that they are there even while Tune'
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import defaultdict
-from typing import Any, Self
+from typing import Self
 
 import ray
 
@@ -18,45 +17,26 @@ LIMIT_S = 10.0
 
 
 class Collector:
-    """Keeps rows until they are drained. Those of a run that is over are dropped."""
+    """Keeps a run's rows until they are drained."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[ActorRow]] = defaultdict(list)
+        self.rows: list[ActorRow] = []
 
-    def record(self, run: str, rows: list[ActorRow]) -> None:
-        """Keep rows of a run."""
-        self.rows[run] += rows
+    def record(self, rows: list[ActorRow]) -> None:
+        """Keep rows."""
+        self.rows += rows
 
-    def drain(self, run: str) -> list[ActorRow]:
-        """Hand out the rows of a run, and forget those of others."""
-        rows = self.rows.pop(run, [])
-        self.rows.clear()
+    def drain(self) -> list[ActorRow]:
+        """Hand out the rows kept so far."""
+        rows, self.rows = self.rows, []
         return rows
-
-
-_collector: Any = None
-
-
-def _started() -> Any:
-    """The session's collector."""
-    global _collector  # noqa: PLW0603
-    if _collector is None:
-        _collector = ray.remote(num_cpus=0)(Collector).remote()
-    return _collector
-
-
-def forget() -> None:
-    """Ray goes down, and the collector with it."""
-    global _collector  # noqa: PLW0603
-    _collector = None
 
 
 class Inbox:
     """A run's rows as they come in. A context: within it, they are fetched."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self.run = uuid.uuid4().hex
-        self.collector = _started()
+        self.collector = ray.remote(num_cpus=0)(Collector).remote()
         self._recorder = recorder
         self._rows: list[ActorRow] = []
         self._made: dict[int, int] = defaultdict(int)
@@ -77,7 +57,7 @@ class Inbox:
         while not over:
             over = self._over.wait(PERIOD_S)
             try:
-                rows = ray.get(self.collector.drain.remote(self.run), timeout=LIMIT_S)
+                rows = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
             except Exception:
                 return  # Ray is gone; what came in is there
             self._rows += rows

@@ -17,7 +17,7 @@ import ray
 from ray.tune import Trainable
 
 from pbtbench import catalogue
-from pbtbench.engines.tune.session import LOADED
+from pbtbench.cluster import LOADED
 from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Recorder
@@ -40,7 +40,6 @@ def member_of(trial_id: str) -> int:
 class Assignment:
     """What an actor needs to know of the run. All its values are plain data."""
 
-    run: str
     start: float
     """The run's zero on `time.perf_counter`."""
     problem: str
@@ -54,20 +53,17 @@ class Assignment:
     """Where the driver finds modules."""
 
     @classmethod
-    def of(
-        cls, run: Run, problem: Problem, recorder: Recorder, name: str, options: Mapping[str, Any]
-    ) -> Assignment:
+    def of(cls, run: Run, problem: Problem, recorder: Recorder) -> Assignment:
         """The assignment of a run."""
         return cls(
-            run=name,
             start=recorder.start,
             problem=catalogue.absolute(run.problem),
             problem_options=run.problem_options,
             seed=run.seed,
             sign=problem.objective.sign,
             metric=problem.objective.metric,
-            threads=max(1, int(options["cpus_per_trial"])),
-            gpu=options["gpus_per_trial"] > 0,
+            threads=max(1, int(run.cluster.cpus_per_worker)),
+            gpu=run.cluster.gpus_per_worker > 0,
             path=tuple(p or str(Path.cwd()) for p in sys.path),
         )
 
@@ -178,7 +174,7 @@ class Member(Trainable):  # type: ignore[misc]
         """Send off the rows so far."""
         rows = [(self._actor, event) for event in self._recorder.events]
         self._recorder.events = []
-        return self._collector.record.remote(self._assignment.run, rows)
+        return self._collector.record.remote(rows)
 
 
 def _prepare(assignment: Assignment) -> None:

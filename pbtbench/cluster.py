@@ -1,0 +1,184 @@
+"""Which machines: Ray on this one, a cluster of several nodes on it, or one that is there already.
+
+A Ray that is started here is kept while runs ask for the same, and preallocates its object store:
+the first touch of a page of shared memory costs some ten times what copying it costs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbtbench.engines import RunFailed
+from pbtbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from pbtbench.run import Cluster, Run
+
+LOADED = time.perf_counter()
+"""When this module loaded: in a trial's actor, as soon as Ray has given it a slot."""
+
+STORE_BYTES = 2_000_000_000
+"""Of the object store of a Ray that is started here; less where memory is scarce."""
+
+CONNECT_S = 30.0
+"""How long a cluster may take to answer."""
+
+
+class Session:
+    """The Ray that this process is connected to through here, if it is."""
+
+    def __init__(self) -> None:
+        self.key: tuple[Any, ...] | None = None
+        self.nodes: Any = None
+        """Of a cluster that was started here: `ray.cluster_utils.Cluster`."""
+
+
+_session = Session()
+
+
+def start(run: Run) -> str:
+    """Have Ray run with what `run.workers` need; a label of where. Where nothing was declared, a Ray
+    that the caller has connected to is used as it is.
+
+    `BadInput` for an address without a cluster, a wrong token, or more CPUs or GPUs than there are.
+    """
+    cluster = run.cluster
+    slots = max(1, math.ceil(run.workers * cluster.cpus_per_worker))
+    key = (cluster.address, cluster.nodes, cluster.cpus_per_node, slots * (not cluster.address))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    if cluster.address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's default, before it is imported
+    try:
+        import ray
+    except ImportError as error:
+        raise BadInput(f"engine {run.engine!r} needs Ray, which doesn't import: {error}") from None
+    if _session.key not in (None, key) or (_session.key and not ray.is_initialized()):
+        stop()
+    if not ray.is_initialized():
+        if cluster.address is not None:
+            _connect(cluster.address)
+        else:
+            _start(cluster, slots)
+        _session.key = key
+    _check_room(run)
+    return _label(cluster)
+
+
+def stop() -> None:
+    """Shut down, or leave, the Ray that was connected to here."""
+    if _session.key is None:
+        return
+    import ray
+
+    ray.shutdown()
+    if _session.nodes is not None:
+        with suppress(Exception):
+            _session.nodes.shutdown()
+    _session.key = _session.nodes = None
+
+
+def nodes() -> Any:
+    """The cluster of several nodes that was started here; None if it is another."""
+    return _session.nodes
+
+
+def _start(cluster: Cluster, slots: int) -> None:
+    import ray
+
+    os.environ.setdefault("RAY_preallocate_plasma_memory", "1")
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if cluster.nodes is None:
+            ray.init(
+                address="local",
+                num_cpus=slots,
+                include_dashboard=False,
+                object_store_memory=_store_bytes(1),
+                **quiet,
+            )
+            return
+        from ray.cluster_utils import Cluster as LocalNodes
+
+        _have_token()
+        cpus = cluster.cpus_per_node or math.ceil(slots / cluster.nodes)
+        store = _store_bytes(cluster.nodes)
+        _session.nodes = LocalNodes()
+        for _ in range(cluster.nodes):
+            _session.nodes.add_node(
+                num_cpus=cpus, object_store_memory=store, include_dashboard=False
+            )
+        ray.init(address=_session.nodes.address, **quiet)
+    except Exception as error:
+        raise RunFailed("crash", f"Ray doesn't start: {_told(error)}") from None
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        reason = _told(error)
+        if "uthenti" in reason or "token" in reason.lower():
+            raise BadInput(
+                f"address {address!r}: the cluster refuses this token; give its own in "
+                f"RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names ({reason[:120]})"
+            ) from None
+        raise BadInput(
+            f"address {address!r}: no Ray cluster answers; start one with `ray start --head`, or "
+            f"leave address out for a Ray on this machine ({reason[:120]})"
+        ) from None
+
+
+def _check_room(run: Run) -> None:
+    import ray
+
+    cluster, has = run.cluster, ray.cluster_resources()
+    for key, each, flag in (
+        ("CPU", cluster.cpus_per_worker, "cpus_per_worker"),
+        ("GPU", cluster.gpus_per_worker, "gpus_per_worker"),
+    ):
+        if each * run.workers > has.get(key, 0):
+            raise BadInput(
+                f"engine {run.engine!r}: {run.workers} workers with {flag} = {each:g} need "
+                f"{run.workers * each:g} {key}s, and Ray sees {has.get(key, 0):g}; take fewer "
+                f"workers or a smaller {flag}"
+            )
+
+
+def _label(cluster: Cluster) -> str:
+    """`local-2cpu`, `ray-4x8cpu`, with the GPUs of each node behind it where workers use some."""
+    import ray
+
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = max((int(r.get("GPU", 0)) for r in alive), default=0)
+    suffix = f"-{gpus}gpu" if cluster.gpus_per_worker and gpus else ""
+    if cluster.address is None and cluster.nodes is None:
+        return f"local-{os.cpu_count()}cpu{suffix}"
+    cpus = max((int(r.get("CPU", 0)) for r in alive), default=0)
+    return f"ray-{len(alive)}x{cpus}cpu{suffix}"
+
+
+def _store_bytes(nodes: int) -> int:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(100_000_000, min(STORE_BYTES, memory // 8) // nodes)
+
+
+def _have_token() -> None:
+    """A token for nodes that are started here; without one of the user's, for this process alone."""
+    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return
+    if not (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
