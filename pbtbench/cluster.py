@@ -20,12 +20,16 @@ from pbtbench.errors import BadInput
 
 if TYPE_CHECKING:
     from pbtbench.run import Cluster, Run
+    from pbtbench.trace import Recorder
 
 LOADED = time.perf_counter()
 """When this module loaded: in a trial's actor, as soon as Ray has given it a slot."""
 
 STORE_BYTES = 2_000_000_000
 """Of the object store of a Ray that is started here; less where memory is scarce."""
+
+QUESTIONS = 8
+"""How often a node is asked for its time."""
 
 CONNECT_S = 30.0
 """How long a cluster may take to answer."""
@@ -38,14 +42,15 @@ class Session:
         self.key: tuple[Any, ...] | None = None
         self.nodes: Any = None
         """Of a cluster that was started here: `ray.cluster_utils.Cluster`."""
+        self.clocks: list[dict[str, Any]] = []
 
 
 _session = Session()
 
 
-def start(run: Run) -> str:
-    """Have Ray run with what `run.workers` need; a label of where. Where nothing was declared, a Ray
-    that the caller has connected to is used as it is.
+def start(run: Run, recorder: Recorder) -> None:
+    """Have Ray run with what `run.workers` need, and note where that is. Where nothing was declared, a
+    Ray that the caller has connected to is used as it is.
 
     `BadInput` for an address without a cluster, a wrong token, or more CPUs or GPUs than there are.
     """
@@ -69,7 +74,8 @@ def start(run: Run) -> str:
             _start(cluster, slots)
         _session.key = key
     _check_room(run)
-    return _label(cluster)
+    recorder.cluster = _label(cluster)
+    recorder.nodes = [*clocks()]
 
 
 def stop() -> None:
@@ -83,11 +89,58 @@ def stop() -> None:
         with suppress(Exception):
             _session.nodes.shutdown()
     _session.key = _session.nodes = None
+    _session.clocks = []
 
 
 def nodes() -> Any:
     """The cluster of several nodes that was started here; None if it is another."""
     return _session.nodes
+
+
+def clocks() -> list[dict[str, Any]]:
+    """The nodes alive when the session began, each with its clock's offset: what its
+    `time.perf_counter` shows more than this process's, and how far off that may be, in seconds.
+
+    A node that shares this machine's boot shares its clock. Otherwise the offset is that of the
+    quickest of some questions, taken to be answered half-way (Cristian 1989).
+    """
+    if not _session.clocks:
+        import ray
+
+        _session.clocks = [_clock(node) for node in ray.nodes() if node["Alive"]]
+    return _session.clocks
+
+
+def _clock(node: dict[str, Any]) -> dict[str, Any]:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    facts = {
+        "id": node["NodeID"],
+        "address": node["NodeManagerAddress"],
+        "cpus": node["Resources"].get("CPU", 0.0),
+        "gpus": node["Resources"].get("GPU", 0.0),
+    }
+    if len(ray.nodes()) == 1 and facts["address"] == ray.util.get_node_ip_address():
+        return {**facts, "clock_offset_s": 0.0, "clock_uncertainty_s": 0.0}
+    pinned = NodeAffinitySchedulingStrategy(facts["id"], soft=False)
+    ask = ray.remote(num_cpus=0, scheduling_strategy=pinned)(reading)
+    best = (math.inf, 0.0)
+    for _ in range(QUESTIONS):
+        asked = time.perf_counter()
+        boot, then = ray.get(ask.remote(), timeout=CONNECT_S)
+        answered = time.perf_counter()
+        if boot == reading()[0]:
+            best = (0.0, 0.0)
+            break
+        best = min(best, ((answered - asked) / 2, then - (asked + answered) / 2))
+    return {**facts, "clock_offset_s": best[1], "clock_uncertainty_s": best[0]}
+
+
+def reading() -> tuple[str, float]:
+    """Which boot of which machine this is, and what its clock shows."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text("ascii") if boot.is_file() else "", time.perf_counter()
 
 
 def _start(cluster: Cluster, slots: int) -> None:

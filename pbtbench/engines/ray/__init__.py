@@ -1,0 +1,162 @@
+"""Our own engine on Ray: each actor holds a shard of the population, and states move through memory.
+
+The driver asks for a whole interval in one call, so that it costs a message for each actor and
+interval. A fork within an actor is a copy in its memory; between actors the donor's state goes through
+the object store, once, when somebody wants it. Nobody saves in advance.
+
+Synchronous decisions are those of `inprocess`, to the bit. Asynchronously each shard decides when it has
+made its interval; a donor hands out its state while it trains. What an actor does is rows on its lane;
+what the driver decides, and what goes on behind the training, are rows of worker −1.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbtbench import cluster
+from pbtbench.decisions import Decisions
+from pbtbench.engines import Engine
+from pbtbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from pbtbench.engines.ray.fleet import Fleet, Unit
+    from pbtbench.methods import Method
+    from pbtbench.problem import Problem
+    from pbtbench.run import Run
+    from pbtbench.shard import Copy
+    from pbtbench.trace import Recorder
+
+OPTIONS: dict[str, Any] = {
+    "hang_s": 120.0,
+    "max_failures": 3,
+    "persist_every": 0,
+    "storage_path": None,
+    "runtime_env": {},
+}
+"""`hang_s`: seconds that an iteration may take before its worker counts as hung and is replaced.
+`max_failures`: workers that a run may lose. `persist_every`: iterations between states that are written
+behind the training, to restart lost members from; 0 for none. `storage_path`: a folder that all
+machines share, for states that travel by disk; a temporary one of this machine by default.
+`runtime_env`: Ray's, for workers on machines that lack a package."""
+
+CHUNK_S = 1.0
+"""How long a call may last where nothing is decided: so often the driver hears of it."""
+
+
+def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
+    """Train `run.population` members for `run.iterations` iterations, on `run.workers` actors."""
+    decisions = Decisions(run, problem, method)
+    decisions.begun(recorder)
+    cluster.start(run, recorder)
+
+    from pbtbench.engines.ray.fleet import Fleet
+
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="pbtbench-states-", dir=run.engine_options["storage_path"]
+        ) as folder,
+        Fleet(run, decisions, recorder, Path(folder)) as fleet,
+    ):
+        together = method.interval is not None and method.synchronous
+        (_together if together else _each_alone)(run, method, decisions, fleet, recorder)
+        fleet.finish()
+
+
+def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
+    """Raise `BadInput` for options that make no sense."""
+    for key, least in (("max_failures", 0), ("persist_every", 0), ("hang_s", 1e-3)):
+        if options[key] < least:
+            raise BadInput(f"engine 'ray': {key} = {options[key]!r}: give {least:g} or more")
+    path = options["storage_path"]
+    if path is not None and not Path(path).is_dir():
+        raise BadInput(f"engine 'ray': storage_path = {path!r}: there is no such folder")
+
+
+def _together(
+    run: Run, method: Method, decisions: Decisions, fleet: Fleet, recorder: Recorder
+) -> None:
+    """All members decide after each interval, on the same scores."""
+    iteration = 0
+    copies: list[Copy] = []
+    while iteration < run.iterations:
+        steps = _until_due(run, method, iteration)
+        for unit in fleet.units:
+            own = [copy for copy in copies if copy.member in unit.members]
+            fleet.send(unit, [own], steps)
+        tables = {unit.members: report.scores for unit, report in fleet.reports()}
+        start = recorder.now()
+        for made in range(steps):
+            for members in sorted(tables, key=lambda m: m.start):
+                decisions.report(members, tables[members][made].tolist(), iteration + made + 1)
+        iteration += steps
+        copies = decisions.together() if decisions.due(iteration) else []
+        decisions.made(copies, recorder, iteration, worker=-1)
+        _decided(recorder, start, iteration)
+        fleet.give(copies, aside=False)
+        _persist(run, fleet, fleet.units, steps)
+
+
+def _each_alone(
+    run: Run, method: Method, decisions: Decisions, fleet: Fleet, recorder: Recorder
+) -> None:
+    """Each shard goes on as soon as it has decided, or without ever deciding."""
+    for unit in fleet.units:
+        fleet.send(unit, [], _steps(run, method, unit))
+    for unit, report in fleet.reports():
+        start = recorder.now()
+        first = unit.iteration - len(report.scores) + 1
+        for iteration, scores in enumerate(report.scores.tolist(), first):
+            decisions.report(unit.members, scores, iteration)
+        copies = []
+        if decisions.due(unit.iteration):
+            for member in decisions.shuffled(unit.members):
+                copy = decisions.alone(member)
+                if copy:
+                    decisions.made([copy], recorder, unit.iteration, worker=-1)
+                    copies.append(copy)
+        _decided(recorder, start, unit.iteration)
+        if unit.iteration < run.iterations:
+            fleet.give(copies, aside=True)
+            fleet.send(unit, [[copy] for copy in copies], _steps(run, method, unit))
+            _persist(run, fleet, [unit], len(report.scores))
+
+
+def _until_due(run: Run, method: Method, iteration: int) -> int:
+    """Iterations until the next decision, or the end."""
+    assert method.interval is not None
+    return min(method.interval, run.iterations - iteration)
+
+
+def _steps(run: Run, method: Method, unit: Unit) -> int:
+    """Iterations of a unit's next call."""
+    if method.interval is not None:
+        return _until_due(run, method, unit.iteration)
+    fitting = ceil(CHUNK_S / unit.pace_s) if unit.pace_s else 1
+    return max(1, min(fitting, run.iterations - unit.iteration))
+
+
+def _decided(recorder: Recorder, start: float, iteration: int) -> None:
+    recorder.add("decide", start, recorder.now() - start, worker=-1, iteration=iteration)
+
+
+def _persist(run: Run, fleet: Fleet, units: list[Unit], steps: int) -> None:
+    """Persist units that have passed a multiple of `persist_every` in their latest call."""
+    every = run.engine_options["persist_every"]
+    for unit in units:
+        if every and unit.iteration % every < steps and unit.iteration < run.iterations:
+            fleet.persist(unit)
+
+
+ENGINE = Engine(
+    purpose="Ray actors that hold shards of the population; states move through the object store",
+    transports=("object-store", "disk", "disk-async", "disk-npz", "disk-npz-async"),
+    execute=execute,
+    check=check,
+    distributed=True,
+    options=OPTIONS,
+    close=cluster.stop,
+)

@@ -1,0 +1,223 @@
+"""The actor: one worker, which holds shards of the population and does what the driver asks in batches.
+
+A call runs a shard for a whole interval, and carries out the forks that were decided before it. The
+actor's main thread does one call after another, in the driver's order; its group `io` answers beside
+it, so that a donor can hand out a state while it trains.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from pbtbench import catalogue, transport
+from pbtbench.problem import member_seed, state_bytes
+from pbtbench.process import Surroundings, device_memory, peak_memory
+from pbtbench.shard import Copy, Shard
+from pbtbench.space import Hyperparameters
+from pbtbench.trace import Event, Recorder
+
+IO = "io"
+
+STATE_S = 60.0
+"""How long a state may take to arrive."""
+
+GROWN = 1.01
+"""By what factor a process's memory must have grown to be worth another row."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What an actor needs to know of the run. Plain data."""
+
+    problem: str
+    problem_options: Mapping[str, Any]
+    seed: int
+    transport: str
+    folder: str
+    """Where states go that travel by disk."""
+    start: float
+    """The run's zero on the driver's clock."""
+    surroundings: Surroundings
+    offsets: Mapping[str, float]
+    """Node -> what its clock shows more than the driver's, in seconds."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a call."""
+
+    scores: np.ndarray
+    """Of the objective, shape (iterations, members)."""
+    rows: list[Event]
+    lapped: float
+    """When the actor's last row ended, in seconds since the start of the run."""
+    lost: tuple[int, ...] = ()
+    """Members whose donor's state did not arrive: they went on from their own."""
+
+
+Incoming = Mapping[int, list[Any]]
+"""Donor -> a list of one: the reference of its state, which arrives when it is asked for."""
+
+
+class Turn:
+    """A lock that is given in the order in which it is asked for."""
+
+    def __init__(self) -> None:
+        self._held, self._next = threading.Lock(), threading.Lock()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._next:
+            self._held.acquire()
+        try:
+            yield
+        finally:
+            self._held.release()
+
+
+class Worker:
+    """One worker of a run."""
+
+    def __init__(self, assignment: Assignment, worker: int, lapped: float) -> None:
+        """`worker`: its lane in the trace. `lapped`: when the lane's last row ended."""
+        assignment.surroundings.enter()
+        offset = assignment.offsets.get(ray.get_runtime_context().get_node_id(), 0.0)
+        self._assignment, self._worker = assignment, worker
+        self._recorder = Recorder(start=assignment.start + offset, lapped=lapped)
+        self._problem = catalogue.problem(assignment.problem)
+        self._transport = transport.transport(assignment.transport, Path(assignment.folder))
+        self._shards: dict[int, Shard] = {}
+        self._turn = Turn()
+        self._noted = 0.0
+
+    def ready(self) -> None:
+        """Answers as soon as the actor is there."""
+
+    def host(
+        self,
+        first: int,
+        hyperparameters: Sequence[Hyperparameters],
+        iteration: int,
+        states: Incoming,
+        kind: str,
+    ) -> Report:
+        """Start the shard of members `first`, …, which have made `iteration` iterations, from the
+        `states` that there are; as rows of `kind` (`setup` or `restart`)."""
+        members = range(first, first + len(hyperparameters))
+        seeds = [member_seed(self._assignment.seed, member) for member in members]
+        population = self._problem.population(
+            hyperparameters, seeds, self._assignment.problem_options
+        )
+        shard = Shard(self._problem, population, self._recorder, first, self._worker, iteration)
+        self._shards[first] = shard
+        self._recorder.lap(kind, worker=self._worker, iteration=iteration)
+        copies = [Copy(m, m, hyperparameters[m - first]) for m in members if m in states]
+        lost = [copy.member for copy in copies if not self._received(copy, states[copy.member])]
+        return self._report(np.zeros((0, len(members))), lost)
+
+    def advance(
+        self, first: int, groups: Sequence[tuple[Sequence[Copy], Incoming]], iterations: int
+    ) -> Report:
+        """Carry out groups of copies, then train and evaluate the shard for `iterations`."""
+        shard = self._shards[first]
+        self._recorder.lap("wait", worker=self._worker, iteration=shard.iteration)
+        lost = [member for group in groups for member in self._copied(*group)]
+        objective = self._problem.objective.metric
+        table = []
+        for _ in range(iterations):
+            with self._guard(shard):
+                table.append(shard.iterate()[objective])
+        return self._report(np.array(table), lost)
+
+    def give(self, members: Sequence[int], aside: bool = False) -> Iterator[Any]:
+        """Yield each member's state, on its way; then the rows. `aside`: beside the main thread."""
+        recorder = self._recorder
+        worker = self._worker
+        if aside:
+            recorder = Recorder(start=recorder.start, lapped=recorder.now())
+            worker = -1
+        else:
+            recorder.lap("wait", worker=worker)
+        for member in members:
+            shard = self._holder(member)
+            with self._guard(shard) if aside else nullcontext():
+                own = replace(shard, recorder=recorder, worker=worker)
+                parcel = own.send(member, self._transport)
+            yield parcel
+            if self._assignment.transport == "object-store":  # Ray has put it there by now
+                recorder.lap("transfer", **own.row(member), bytes=state_bytes(parcel))
+        yield _drained(recorder)
+
+    def finish(self) -> Report:
+        """The last rows."""
+        self._recorder.lap("wait", worker=self._worker)
+        self._transport.close()
+        self._noted = 0.0
+        return self._report(np.zeros((0, 0)))
+
+    def _copied(self, copies: Sequence[Copy], incoming: Incoming) -> list[int]:
+        """Carry out copies that were decided together; the members whose state did not arrive."""
+        parcels = {}
+        for donor in dict.fromkeys(c.donor for c in copies if c.donor not in incoming):
+            parcels[donor] = self._holder(donor).send(donor, self._transport)
+        lost = []
+        for copy in copies:
+            if copy.donor in parcels:
+                self._holder(copy.member).receive(copy, parcels[copy.donor], self._transport)
+            elif not self._received(copy, incoming[copy.donor]):
+                lost.append(copy.member)
+        for parcel in parcels.values():
+            self._transport.discard(parcel)
+        return lost
+
+    def _received(self, copy: Copy, reference: list[Any]) -> bool:
+        """Whether a state arrived for a member; if not, the member goes on from its own."""
+        shard = self._holder(copy.member)
+        row = shard.row(copy.member)
+        try:
+            ray.wait(reference, timeout=STATE_S, fetch_local=False)
+            self._recorder.lap("wait", **row)
+            parcel = ray.get(reference[0], timeout=STATE_S)
+        except (ray.exceptions.RayError, TimeoutError):
+            shard.population.adopt(copy.member - shard.first, None, copy.hyperparameters)
+            self._recorder.lap("wait", **row)
+            return False
+        if self._assignment.transport == "object-store":
+            self._recorder.lap("transfer", **row, bytes=state_bytes(parcel))
+        shard.receive(copy, parcel, self._transport)
+        return True
+
+    def _holder(self, member: int) -> Shard:
+        return next(shard for shard in self._shards.values() if member in shard.members)
+
+    def _guard(self, shard: Shard) -> AbstractContextManager[None]:
+        """Keeps training and reading a state apart, where a population needs that."""
+        return nullcontext() if getattr(shard.population, "concurrent", False) else self._turn()
+
+    def _report(self, scores: np.ndarray, lost: Sequence[int] = ()) -> Report:
+        memory = peak_memory()
+        if memory > GROWN * self._noted:
+            self._noted = memory
+            self._recorder.add(
+                "memory",
+                self._recorder.now(),
+                worker=self._worker,
+                bytes=memory,
+                value=device_memory(),
+            )
+        lapped = self._recorder.lapped
+        return Report(scores, _drained(self._recorder), lapped, tuple(lost))
+
+
+def _drained(recorder: Recorder) -> list[Event]:
+    rows = list(recorder.events)
+    del recorder.events[: len(rows)]  # a background write may add one meanwhile
+    return rows
