@@ -48,9 +48,9 @@ class Session:
 _session = Session()
 
 
-def start(run: Run, recorder: Recorder) -> None:
-    """Have Ray run with what `run.workers` need, and note where that is. Where nothing was declared, a
-    Ray that the caller has connected to is used as it is.
+def start(run: Run) -> None:
+    """Have Ray run with what `run.workers` need. Where nothing was declared, a Ray that the caller has
+    connected to is used as it is.
 
     `BadInput` for an address without a cluster, a wrong token, or more CPUs or GPUs than there are.
     """
@@ -74,7 +74,12 @@ def start(run: Run, recorder: Recorder) -> None:
             _start(cluster, slots)
         _session.key = key
     _check_room(run)
-    recorder.cluster = _label(cluster)
+    clocks()
+
+
+def note(run: Run, recorder: Recorder) -> None:
+    """Note where a run is executed."""
+    recorder.cluster = _label(run.cluster)
     recorder.nodes = [*clocks()]
 
 

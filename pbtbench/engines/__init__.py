@@ -47,6 +47,8 @@ class Engine:
     """Whether it has more than one worker."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What a study may set for it, with defaults."""
+    open: Callable[[Run], None] = lambda run: None
+    """Gets what a run needs and what is kept for the next one, before the run's clock starts."""
     close: Callable[[], None] = lambda: None
     """Gives back what stays open between runs."""
 
@@ -86,6 +88,10 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
     if not chosen.distributed:
         _warm_up(run.problem, json.dumps(run.problem_options))
         problem = _afresh(problem)
+    try:
+        chosen.open(run)
+    except RunFailed as failure:
+        return outcome(run, Recorder(), failure.cause, str(failure))
     recorder = Recorder()
     if watch is not None:
         watch(recorder)

@@ -51,7 +51,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     """Train `run.population` members for `run.iterations` iterations, on `run.workers` actors."""
     decisions = Decisions(run, problem, method)
     decisions.begun(recorder)
-    cluster.start(run, recorder)
+    cluster.note(run, recorder)
 
     from pbtbench.engines.ray.fleet import Fleet
 
@@ -158,5 +158,6 @@ ENGINE = Engine(
     check=check,
     distributed=True,
     options=OPTIONS,
+    open=cluster.start,
     close=cluster.stop,
 )

@@ -114,6 +114,11 @@ class Fleet:
                 ray.kill(actor.handle)
         with suppress(Exception):
             remove_placement_group(self._group)
+        end = self._recorder.now()
+        lanes = {actor.worker: actor.lapped for actor in self.actors}
+        for worker in range(self._run.workers):
+            since = lanes.get(worker, 0.0)
+            self._recorder.add("idle", since, max(0.0, end - since), worker=worker)
 
     def send(self, unit: Unit, groups: Sequence[Sequence[Copy]], steps: int) -> None:
         """Have a unit carry out groups of copies, then make `steps` iterations."""
@@ -158,7 +163,7 @@ class Fleet:
             self._end_hanging()
 
     def finish(self) -> None:
-        """Collect the last rows, and fill in what is left of every lane."""
+        """Collect the last rows."""
         calls = [a.handle.finish.remote() for a in self.actors if a.alive]
         for actor, call in zip([a for a in self.actors if a.alive], calls, strict=True):
             with suppress(ray.exceptions.RayError):
@@ -166,11 +171,6 @@ class Fleet:
                 self._recorder.events += report.rows
                 actor.lapped = report.lapped
         self._survivors.close()
-        end = self._recorder.now()
-        lanes = {actor.worker: actor.lapped for actor in self.actors}
-        for worker in range(self._run.workers):
-            since = lanes.get(worker, 0.0)
-            self._recorder.add("idle", since, max(0.0, end - since), worker=worker)
 
     def _unit(self, member: int) -> Unit:
         return next(unit for unit in self.units if member in unit.members)

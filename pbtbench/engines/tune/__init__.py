@@ -60,7 +60,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     for member, hyperparameters in enumerate(proposed):
         detail = dict(hyperparameters)
         recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
-    cluster.start(run, recorder)
+    cluster.note(run, recorder)
 
     from pbtbench.engines.tune.collector import Inbox
 
@@ -250,5 +250,6 @@ ENGINE = Engine(
     check=check,
     distributed=True,
     options=OPTIONS,
+    open=cluster.start,
     close=cluster.stop,
 )
