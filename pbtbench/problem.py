@@ -24,6 +24,10 @@ class Population(Protocol):
 
     What a member draws at step t depends on (its seed, t) alone: a state holds the step, never
     the seed, so that a fork goes on with its own stream.
+
+    A population whose `state` may be called while another thread trains, and then gives the state as
+    of before, says so by an attribute `concurrent = True`. Of others, a donor on another worker hands
+    out its state between two iterations.
     """
 
     @property

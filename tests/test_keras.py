@@ -1,6 +1,7 @@
 """A Keras model as a population: the laws of populations, and what is special to live values."""
 
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -133,14 +134,35 @@ def test_a_snapshot_and_what_adopted_it_are_left_alone():
     p = population(USUAL, USUAL)
     p.train(2)
     state = p.state(0)
+    copies = {name: array.copy() for name, array in state.items()}
     before = digest(state)
     p.adopt(1, state, USUAL)
     p.train(2)
     assert digest(state) == before
     held = digest(p.state(1))
     for array in state.values():
-        array[...] = 0
+        if array.flags.writeable:
+            array[...] = 0
     assert digest(p.state(1)) == held
+    p.adopt(1, copies, USUAL)
+    for array in copies.values():
+        array[...] = 0
+    assert digest(p.state(1)) == before
+
+
+def test_what_is_put_into_a_snapshot_is_what_is_adopted():
+    p = population(USUAL, USUAL)
+    state = p.state(0)
+    state["weights/0/kernel"] = np.full((3, 4), 7.0, np.float32)
+    p.adopt(1, state, USUAL)
+    assert (p.state(1)["weights/0/kernel"] == 7.0).all()
+
+
+def test_a_snapshot_reaches_another_process_as_a_plain_dictionary():
+    state = population(USUAL).state(0)
+    copy = pickle.loads(pickle.dumps(state))
+    assert type(copy) is dict
+    assert_same(copy, state)
 
 
 def test_training_n_then_m_steps_is_training_their_sum():
@@ -302,7 +324,7 @@ def test_a_member_that_is_not_a_number_scores_none_while_others_go_on():
     p = population(USUAL, USUAL, USUAL)
     p.train(1)
     broken = p.state(1)
-    broken["weights/0/kernel"][0, 0] = np.nan
+    broken["weights/0/kernel"] = np.full_like(broken["weights/0/kernel"], np.nan)
     p.adopt(1, broken, USUAL)
     p.train(1)
     for scores in p.evaluate().values():

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -165,7 +165,8 @@ class Program:
         return (*(v.value.read_value() for v in model.weights), *self._first_slots)
 
     def fitting(self, state: State) -> tuple[Any, ...]:
-        """A copy of `state` as values of the variables; `BadInput` if it doesn't fit them."""
+        """`state` as values of the variables: a copy, or the immutable tensors that a snapshot of this
+        process has. `BadInput` if it doesn't fit them."""
         import tensorflow as tf
 
         for name in {*self.variables, "step"} ^ set(state):
@@ -177,7 +178,13 @@ class Program:
                     f"a state doesn't fit the model: {name!r} has shape {state[name].shape}, "
                     f"which must be {tuple(variable.shape)}"
                 )
-        return tuple(tf.constant(state[n], dtype=v.dtype) for n, v in self.variables.items())
+        tensors = state.tensors if isinstance(state, Snapshot) else {}
+        return tuple(
+            tensors[id(state[n])]
+            if id(state[n]) in tensors
+            else tf.constant(state[n], dtype=v.dtype)
+            for n, v in self.variables.items()
+        )
 
     def _built(self, seed: np.random.SeedSequence) -> tuple[Any, Any, Any]:
         import tensorflow as tf
@@ -280,21 +287,47 @@ class Program:
                 )
 
 
-@dataclass
-class Member:
-    """One member: its program, the values of the program's variables, and where its draws stand."""
+class Moment(NamedTuple):
+    """Where a member stands. Its tensors are immutable, and it is replaced as a whole: whoever holds
+    one has a snapshot."""
 
     program: Program
     values: tuple[Any, ...]
+    """Of the program's variables."""
+    step: int
+
+
+class Snapshot(dict[str, np.ndarray]):
+    """A member's state: read-only views of its tensors where they lie in main memory, else copies.
+    Pickled, it is a plain dictionary."""
+
+    def __init__(self, moment: Moment) -> None:
+        arrays = [_array(value) for value in moment.values]
+        super().__init__(zip(moment.program.variables, arrays, strict=True))
+        self.tensors = {id(a): value for a, value in zip(arrays, moment.values, strict=True)}
+        """By the identity of their arrays: one put in an array's place is not mistaken for it."""
+        self._arrays = arrays  # whose identities must last
+        self["step"] = np.array(moment.step, np.int64)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+@dataclass
+class Member:
+    """One member: where it stands, and what it trains with."""
+
+    moment: Moment
     live: Any
     """Present values of the live hyperparameters, shape (live,)."""
     keys: Any
     """Of the batches' draws and of the layers' draws, shape (2,): each is keyed by (key, step)."""
-    step: int = 0
 
 
 class KerasPopulation:
     """Members that share compiled programs, trained one after another."""
+
+    concurrent = True
 
     def __init__(
         self,
@@ -312,7 +345,7 @@ class KerasPopulation:
 
         program = self.recipe.program(hyperparameters)
         keys = tf.constant((seed.generate_state(2, np.uint64) >> np.uint64(1)).astype(np.int64))
-        return Member(program, program.first(seed), self._live(hyperparameters), keys)
+        return Member(Moment(program, program.first(seed), 0), self._live(hyperparameters), keys)
 
     def _live(self, hyperparameters: Hyperparameters) -> Any:
         import tensorflow as tf
@@ -334,33 +367,37 @@ class KerasPopulation:
 
         count = tf.constant(steps, tf.int64)
         for m in self.members:
-            step = tf.constant(m.step, tf.int64)
-            m.values = m.program.train(m.values, m.live, m.keys, step, count)
-            m.step += steps
+            program, values, step = m.moment
+            values = program.train(values, m.live, m.keys, tf.constant(step, tf.int64), count)
+            m.moment = Moment(program, values, step + steps)
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         # All members are on their way before the first result is waited for.
-        tensors = [m.program.evaluate(m.values) for m in self.members]
+        moments = [m.moment for m in self.members]
+        tensors = [at.program.evaluate(at.values) for at in moments]
         table = np.array([tensor.numpy() for tensor in tensors], dtype=np.float64)
-        return dict(zip(self.members[0].program.scores, table.T.copy(), strict=True))
+        return dict(zip(moments[0].program.scores, table.T.copy(), strict=True))
 
     def state(self, member: int) -> State:
-        m = self.members[member]
-        arrays = {
-            name: np.asarray(value.numpy())
-            for name, value in zip(m.program.variables, m.values, strict=True)
-        }
-        return {**arrays, "step": np.array(m.step, np.int64)}
+        return Snapshot(self.members[member].moment)
 
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         m = self.members[member]
         program = self.recipe.program(hyperparameters)
-        if state is None and program is not m.program:
+        if state is None and program is not m.moment.program:
             state = self.state(member)
         if state is not None:
-            m.values, m.step = program.fitting(state), int(state["step"])
-        m.program, m.live = program, self._live(hyperparameters)
+            m.moment = Moment(program, program.fitting(state), int(state["step"]))
+        m.live = self._live(hyperparameters)
+
+
+def _array(tensor: Any) -> np.ndarray:
+    """A tensor's numbers, without a copy where its memory and its type have the buffer protocol."""
+    if "CPU" in tensor.device:
+        with suppress(ValueError):
+            return np.asarray(memoryview(tensor))
+    return np.asarray(tensor.numpy())
 
 
 @contextmanager

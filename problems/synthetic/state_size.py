@@ -51,6 +51,7 @@ class Paced:
 
     population: KerasPopulation
     step_s: float
+    concurrent = True
 
     @property
     def size(self) -> int:
