@@ -14,21 +14,33 @@ from pbtbench.trace import MARKS, Event
 
 PROBLEM_FILE = """
 from dataclasses import replace
+from pathlib import Path
 import numpy as np
 from pbtbench.problem import member_seed
 from problems.toy.pbt_quadratic import PROBLEM as TOY, PBTQuadratic
 
 class Faulty(PBTQuadratic):
-    def __init__(self, hyperparameters, seeds, fault):
+    def __init__(self, hyperparameters, seeds, fault, marker):
         super().__init__(hyperparameters)
         self.chosen = seeds[0].spawn_key == (1, 1)
-        self.fault, self.made = fault, 0
+        self.fault, self.marker = fault, Path(marker)
+        self.made, self.adopted = 0, False
 
     def train(self, steps):
         super().train(steps)
         self.made += 1
         if self.fault == "raise" and self.chosen and self.made == 3:
             raise ArithmeticError("member 1 fell over\\nbadly")
+        if self.fault == "once" and self.chosen and self.due() and not self.marker.exists():
+            self.marker.touch()
+            raise ArithmeticError("once")
+
+    def due(self):
+        return self.made == 3 or self.adopted
+
+    def adopt(self, member, state, hyperparameters):
+        super().adopt(member, state, hyperparameters)
+        self.adopted = True
 
     def evaluate(self):
         metrics = super().evaluate()
@@ -36,10 +48,10 @@ class Faulty(PBTQuadratic):
             metrics["Q"] = np.full(1, np.nan)
         return metrics
 
-def start(hyperparameters, seeds, fault):
-    return Faulty(hyperparameters, seeds, fault)
+def start(hyperparameters, seeds, fault, marker):
+    return Faulty(hyperparameters, seeds, fault, marker)
 
-PROBLEM = replace(TOY, start=start, options={"fault": ""})
+PROBLEM = replace(TOY, start=start, options={"fault": "", "marker": ""})
 
 def explore(hyperparameters, space, rng):
     return {name: 0.25 for name in hyperparameters}
@@ -219,11 +231,28 @@ def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
     assert kinds(outcome.trace)["score"] > 0
 
 
+@pytest.mark.parametrize("kind", ["random", "pbt"])
+def test_a_trial_that_fails_starts_again_where_that_is_allowed(kind, faulty, tmp_path):
+    once = {"fault": "once", "marker": str(tmp_path / "fallen")}
+    outcome = executed(kind, problems=[faulty], options=once, engine={"tune": {"max_failures": 1}})
+    assert (outcome.cause, outcome.message) == ("", "")
+    trace = outcome.trace
+    (error,) = trace.rows("error")
+    assert (trace.member[error], trace.iteration[error]) == (1, 2)
+    discarded = trace.detail[error]["discarded_iterations"]
+    assert discarded == (2 if kind == "random" else 0)
+    assert {m: len(own) for m, own in scores(trace).items()} == dict.fromkeys(range(4), 8)
+    assert kinds(trace)["score"] == 4 * 8 + discarded
+    if kind == "random":
+        assert scores(trace) == scores(executed("random", on="inprocess").trace)
+
+
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
         ({"method": {"pbt": {"exploit": "tournament"}}}, "truncation"),
         ({"engine": {"tune": {"num_to_keep": 1, "checkpoint_frequency": 1}}}, "ray#9036"),
+        ({"engine": {"tune": {"max_failures": -2}}}, "max_failures"),
         ({"gpus_per_worker": 1000.0}, "GPUs"),
         ({"cpus_per_worker": -1.0}, "cpus_per_worker"),
         ({"engine": {"tune": {"stop": {"Q": "high"}}}}, "stop Q"),

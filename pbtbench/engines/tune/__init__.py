@@ -44,12 +44,15 @@ OPTIONS = {
     "checkpoint_frequency": 0,
     "num_to_keep": None,
     "storage_path": None,
+    "max_failures": 0,
     "loggers": False,
 }
 """Under Ray Tune's names where it has one. `num_to_keep` and `storage_path` have no default value:
 all checkpoints are kept, in a temporary folder that goes with the run. `stop`: a trial ends early once
 a metric is at or above its value, as {accuracy = 0.97}. `loggers`: Tune's own CSV,
-JSON and TensorBoard loggers (give them a storage_path to see what they wrote)."""
+JSON and TensorBoard loggers (give them a storage_path to see what they wrote). `max_failures`: how
+often Tune starts a failed trial again, from its latest checkpoint or else from scratch (−1: without
+end); each time is an `error` row."""
 
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
@@ -84,6 +87,10 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     for metric, value in options["stop"].items():
         if not isinstance(value, int | float):
             raise BadInput(f"engine 'tune': stop {metric} = {value!r}: give a number")
+    if options["max_failures"] < -1:
+        raise BadInput(
+            f"engine 'tune': max_failures = {options['max_failures']}: give 0 or more, or -1 for no end"
+        )
     if options["num_to_keep"] == 1 and options["checkpoint_frequency"] == 1:
         raise BadInput(
             "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
@@ -122,6 +129,7 @@ def _fit(
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
     from pbtbench.engines.tune import scheduler
+    from pbtbench.engines.tune.failures import Restarts
     from pbtbench.engines.tune.trainable import TURNED, Assignment, Member
 
     budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
@@ -150,7 +158,10 @@ def _fit(
             name=re.sub(r"[^\w.-]+", "_", run.id),
             storage_path=storage,
             stop=budget,
-            failure_config=tune.FailureConfig(max_failures=0, fail_fast=True),
+            failure_config=tune.FailureConfig(
+                max_failures=options["max_failures"], fail_fast=not options["max_failures"]
+            ),
+            callbacks=[Restarts(budget, recorder, inbox)],
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_at_end=False,
                 num_to_keep=options["num_to_keep"],

@@ -9,7 +9,7 @@ from typing import Self
 
 import ray
 
-from pbtbench.engines.tune.lanes import ActorRow, laid, numbered
+from pbtbench.engines.tune.lanes import DRIVER, ActorRow, laid, numbered
 from pbtbench.trace import Event, Recorder
 
 PERIOD_S = 0.4
@@ -40,6 +40,7 @@ class Inbox:
         self._recorder = recorder
         self._rows: list[ActorRow] = []
         self._made: dict[int, int] = defaultdict(int)
+        self._noted: list[ActorRow] = []
         self._actors: dict[str, int] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
@@ -52,6 +53,10 @@ class Inbox:
         self._over.set()
         self._thread.join(LIMIT_S)
 
+    def note(self, row: Event) -> None:
+        """Take in an `error` row of the driver's, after which a member counts anew."""
+        self._noted.append((DRIVER, row))
+
     def _loop(self) -> None:
         over = False
         while not over:
@@ -60,6 +65,7 @@ class Inbox:
                 rows = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
             except Exception:
                 return  # Ray is gone; what came in is there
+            rows += [self._noted.pop(0) for _ in range(len(self._noted))]
             self._rows += rows
             live = numbered(rows, self._made)
             worker = [self._actors.setdefault(actor, len(self._actors)) for actor, _ in live]

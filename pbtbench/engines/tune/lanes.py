@@ -10,6 +10,9 @@ from pbtbench.trace import Event
 ActorRow = tuple[str, Event]
 """An actor's name and one of its rows."""
 
+DRIVER = ""
+"""Stands for an actor's name in rows of the driver's."""
+
 COUNTED = ("train", "evaluate", "compile", "score")
 """Rows of the iteration under way; others come after the iterations made so far."""
 
@@ -20,11 +23,14 @@ def numbered(
     """Rows in order of time, each with its member's own count of iterations.
 
     Tune's count jumps to the donor's at an exploit, and an actor knows its part alone. `made` goes
-    on from one call to the next.
+    on from one call to the next. A driver's `error` row takes a member's count back; it is left out.
     """
     made = defaultdict(int) if made is None else made
     result = []
     for actor, row in sorted(rows, key=lambda r: r[1].t_start_s):
+        if actor == DRIVER:
+            made[row.member] -= (row.detail or {})["discarded_iterations"]
+            continue
         made.setdefault(row.member, 0)
         iteration = made[row.member] + (row.kind in COUNTED)
         if row.kind == "score":

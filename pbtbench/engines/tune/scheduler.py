@@ -30,6 +30,8 @@ class Budget(Stopper):  # type: ignore[misc]
         """Members that made their budget, or met a stop condition."""
         self.missing: set[str] = set()
         """Metrics of stop conditions that the problem doesn't have."""
+        self._saved: dict[int, int] = defaultdict(int)
+        """Member -> its iterations when its trial last saved, or took a donor's checkpoint."""
         self._iterations, self._stop = iterations, stop
         self._recorder, self._limit_s = recorder, limit_s
 
@@ -41,6 +43,14 @@ class Budget(Stopper):  # type: ignore[misc]
         if met or self.made[member] >= self._iterations:
             self.done.add(member)
         return member in self.done
+
+    def saved(self, member: int) -> None:
+        """The member's trial has a checkpoint of now: its own, or its donor's."""
+        self._saved[member] = self.made[member]
+
+    def again(self, member: int) -> None:
+        """The member's trial starts again from its checkpoint, or from scratch."""
+        self.made[member] = self._saved[member]
 
     def stop_all(self) -> bool:
         return bool(self.missing) or self._recorder.now() > self._limit_s
@@ -100,6 +110,7 @@ class RecordedPBT(PopulationBasedTraining):  # type: ignore[misc]
     def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
         old = dict(trial.config)
         super()._exploit(controller, trial, donor)
+        self._budget.saved(member_of(trial.trial_id))
         new = dict(trial.config)
         detail = {"donor": member_of(donor.trial_id), "old": old, "new": new}
         outside = [name for name, h in self._space.items() if not h.contains(new[name])]
