@@ -9,6 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -33,6 +38,12 @@ QUESTIONS = 8
 
 CONNECT_S = 30.0
 """How long a cluster may take to answer."""
+
+TOKEN_REFUSED = b"InvalidAuthToken"
+"""In Ray's log, where a cluster refuses a token."""
+
+LOG_BYTES = 100_000
+"""How much is read of that log."""
 
 
 class Session:
@@ -181,19 +192,53 @@ def _start(cluster: Cluster, slots: int) -> None:
 def _connect(address: str) -> None:
     import ray
 
+    if (reason := _refusal(address)) is not None:
+        raise BadInput(f"address {address!r}: {reason}")
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        reason = _told(error)
-        if "uthenti" in reason or "token" in reason.lower():
-            raise BadInput(
-                f"address {address!r}: the cluster refuses this token; give its own in "
-                f"RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names ({reason[:120]})"
-            ) from None
-        raise BadInput(
-            f"address {address!r}: no Ray cluster answers; start one with `ray start --head`, or "
-            f"leave address out for a Ray on this machine ({reason[:120]})"
-        ) from None
+        raise BadInput(f"address {address!r}: {_told(error)}") from None
+
+
+def _refusal(address: str) -> str | None:
+    """Why nobody can connect to `address`; None if one can.
+
+    A process of its own tries it: where nobody answers, Ray ends the process that asks, after two
+    minutes, and what it has against a token it only writes to the log.
+    """
+    nobody = (
+        "no Ray cluster answers; start one with `ray start --head`, or leave address out for a Ray "
+        "on this machine"
+    )
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=CONNECT_S / 3).close()
+        except OSError as error:
+            return f"{nobody} ({error.strerror or error})"
+    attempt = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
+    with tempfile.TemporaryFile() as log:
+        asks = subprocess.Popen(
+            [sys.executable, "-c", attempt, address], stdout=subprocess.DEVNULL, stderr=log
+        )
+        give_up = time.monotonic() + CONNECT_S
+        while asks.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.02)
+            if TOKEN_REFUSED in os.pread(log.fileno(), LOG_BYTES, 0):
+                break
+        if asks.poll() == 0:
+            return None
+        asks.kill()
+        asks.wait()
+        told = os.pread(log.fileno(), LOG_BYTES, 0)
+    if TOKEN_REFUSED in told:
+        return (
+            "the cluster refuses this token; set RAY_AUTH_MODE=token, and give the cluster's own in "
+            "RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names"
+        )
+    raised = re.findall(r"^\w+(?:Error|Exception): .*", told.decode(errors="replace"), re.MULTILINE)
+    reason = f" ({raised[-1][:160]})" if raised else ""
+    return f"{nobody}; if there is one, its token may be another{reason}"
 
 
 def _check_room(run: Run) -> None:

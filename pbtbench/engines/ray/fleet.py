@@ -266,10 +266,12 @@ class Fleet:
         return report
 
     def _end_hanging(self) -> None:
-        now, limit = time.perf_counter(), self._options["hang_s"]
+        limit = self._options["hang_s"]
         for unit in self.units:
+            if unit.call is None or ray.wait([unit.call], timeout=0)[0]:
+                continue  # it may have ended while another was replaced
             ahead = sum(u.steps for u in self.units if u.actor is unit.actor and u.call)
-            if unit.call is not None and now - unit.sent > limit * max(1, ahead):
+            if time.perf_counter() - unit.sent > limit * max(1, ahead):
                 self._replace(unit.actor, f"no iteration within {limit:g} s", "hang")
 
     def _replace(self, lost: Actor, why: str, cause: str = "crash") -> None:
@@ -313,19 +315,26 @@ class Fleet:
                 self._submit(unit)
 
     def _heir(self, lost: Actor, names: str) -> Actor:
-        fresh = self._started(lost.worker, lost.lapped)
-        try:
-            ray.get(fresh.handle.ready.remote(), timeout=START_S)
-        except ray.exceptions.RayError:
-            with suppress(Exception):
-                ray.kill(fresh.handle)
-        else:
-            self.actors[lost.worker] = fresh
-            return fresh
+        if self._has_room():
+            fresh = self._started(lost.worker, lost.lapped)
+            try:
+                ray.get(fresh.handle.ready.remote(), timeout=START_S)
+            except ray.exceptions.RayError:
+                with suppress(Exception):
+                    ray.kill(fresh.handle)
+            else:
+                self.actors[lost.worker] = fresh
+                return fresh
         alive = [actor for actor in self.actors if actor.alive]
         if not alive:
             raise RunFailed("crash", f"no worker is left for {names}")
         return min(alive, key=lambda a: sum(unit.actor is a for unit in self.units))
+
+    def _has_room(self) -> bool:
+        """Whether what is left of the cluster still has the place that a lost actor had."""
+        needs, left = self._run.cluster, ray.cluster_resources()
+        each = {"CPU": needs.cpus_per_worker, "GPU": needs.gpus_per_worker}
+        return all(left.get(key, 0.0) >= n * len(self.actors) for key, n in each.items())
 
 
 def _named(unit: Unit) -> str:
