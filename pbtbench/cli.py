@@ -212,8 +212,10 @@ def _problems() -> dict[str, str]:
 
 def _methods() -> dict[str, str]:
     from pbtbench import methods
+    from pbtbench.methods.tuned import Tuned
 
-    return {kind: _first_line(methods.method_class(kind)) for kind in methods.kinds()}
+    found = {kind: _first_line(methods.method_class(kind)) for kind in methods.kinds()}
+    return {**found, f"{methods.TUNED}NAME": _first_line(Tuned)}
 
 
 def _engines() -> dict[str, str]:

@@ -70,8 +70,6 @@ def start(run: Run) -> None:
     key = (cluster.address, cluster.nodes, cluster.cpus_per_node, slots * (not cluster.address))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-    if cluster.address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's default, before it is imported
     try:
         import ray
     except ImportError as error:
@@ -162,6 +160,9 @@ def reading() -> tuple[str, float]:
 def _start(cluster: Cluster, slots: int) -> None:
     import ray
 
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        ray._raylet.Config.initialize("")  # it was read at Ray's import
     os.environ.setdefault("RAY_preallocate_plasma_memory", "1")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:

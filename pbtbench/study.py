@@ -260,6 +260,8 @@ def _cell(
     problem = _problem(reference)
     problem.with_options(sweep.options)
     kind, options = _method(declaration, name)
+    if (only := methods.only_on(kind)) not in (None, engine):
+        raise BadInput(f"method {name!r} runs on engine {only!r} only, not on {engine!r}")
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     usual = engines.engine(engine).transports[0]
     place = engine if transport == usual else f"{engine}+{transport}"
@@ -280,7 +282,15 @@ def _cell(
         engines.engine(engine).check(problem, method, engine_options)
     return [
         Run(
-            id="/".join([what, name, place, *([f"k{interval}"] if interval else []), f"s{seed}"]),
+            id="/".join(
+                [
+                    what,
+                    name.replace(":", "-"),
+                    place,
+                    *([f"k{interval}"] if interval else []),
+                    f"s{seed}",
+                ]
+            ),
             problem=reference,
             problem_options=sweep.options,
             method=name,
@@ -310,10 +320,10 @@ def _problem(reference: str) -> Problem:
 
 
 def _method(declaration: Declaration, name: str) -> tuple[str, dict[str, Any]]:
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(NAME, name.removeprefix(methods.TUNED)):
         raise BadInput(f"method {name!r}: a name becomes a folder's; it must match {NAME}")
     table = dict(declaration.method.get(name, {}))
     kind = str(table.pop("is", name))
-    if kind not in methods.kinds():
+    if not methods.known(kind):
         raise unknown("method", kind, {*methods.kinds(), *declaration.method} - {kind})
     return kind, table

@@ -1,4 +1,5 @@
-"""Methods: pure decisions. One file (or package) here is one method, its `METHOD` class.
+"""Methods: pure decisions. One file (or package) here is one method, its `METHOD` class;
+`tune:<name>` stands for what Ray Tune has of its own (`tuned`).
 
 A method proposes starting hyperparameters and then, every `interval` iterations, decides for each
 member: keep on, or fork from a donor with new hyperparameters. It touches no clock, disk, engine or
@@ -68,18 +69,40 @@ def method_class(kind: str) -> type[Any]:
     return found
 
 
+TUNED = "tune:"
+"""What the names of Ray Tune's own schedulers and searchers begin with (`tuned.py`)."""
+
+
+def known(kind: str) -> bool:
+    """Whether there is a method of that name; Ray Tune alone knows what `tune:<name>` there is."""
+    return kind.startswith(TUNED) or kind in kinds()
+
+
+def only_on(kind: str) -> str | None:
+    """The one engine that a method runs on; None for one that runs on any."""
+    return "tune" if kind.startswith(TUNED) else None
+
+
 def uses_interval(kind: str) -> bool:
     """Whether the method decides at perturbation intervals."""
+    if kind.startswith(TUNED):
+        from pbtbench.methods import tuned
+
+        return kind.removeprefix(TUNED) in tuned.INTERVALS
     return any(f.name == "interval" for f in fields(method_class(kind)))
 
 
 def build(kind: str, interval: int | None, options: Mapping[str, Any]) -> Method:
     """The method `kind` with a study's options; `BadInput` for one that it doesn't have."""
+    if kind.startswith(TUNED):
+        from pbtbench.methods.tuned import Tuned
+
+        return Tuned(kind.removeprefix(TUNED), dict(options), interval)
     cls = method_class(kind)
-    known = [f.name for f in fields(cls) if f.name != "interval"]
+    names = [f.name for f in fields(cls) if f.name != "interval"]
     for key in options:
-        if key not in known:
-            raise unknown(f"option of method {kind!r}", key, known)
+        if key not in names:
+            raise unknown(f"option of method {kind!r}", key, names)
     given = dict(options) if interval is None else {**options, "interval": interval}
     try:
         method: Method = TypeAdapter(cls).validate_python(given)

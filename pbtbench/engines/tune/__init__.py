@@ -2,7 +2,7 @@
 
 A trial is a member; its actor holds a population of one (`trainable`) and times what it does on the
 run's clock. Rows travel to this process through a small actor (`collector`); at the end each actor
-gets a lane, which is a worker (`lanes`). All decisions are Tune's (`scheduler`): it doesn't clip to
+gets a lane, which is a worker (`lanes`). All decisions are Tune's (`named`): its PBT doesn't clip to
 bounds, and draws from Python's global `random`, which is seeded for the run and put back after it.
 Even so, a run with forks doesn't repeat to the bit where members arrive in another order.
 
@@ -29,6 +29,7 @@ from pbtbench import cluster
 from pbtbench.engines import Engine, RunFailed
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
+from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import method_rng
 
 if TYPE_CHECKING:
@@ -60,9 +61,6 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     options = run.engine_options
     rng = method_rng(run.seed)
     proposed = [dict(h) for h in method.propose(problem.space, run.population, rng)]
-    for member, hyperparameters in enumerate(proposed):
-        detail = dict(hyperparameters)
-        recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
     cluster.note(run, recorder)
 
     from pbtbench.engines.tune.collector import Inbox
@@ -79,7 +77,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
             )
     finally:
         inbox.settle(run.workers)
-    _completed(run, results, budget, recorder)
+    _completed(run, results, len(proposed), budget, recorder)
 
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
@@ -110,6 +108,10 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
                     f"engine 'tune': Ray's PBT multiplies {name!r}, which draws text; declare it "
                     "as a list of choices"
                 )
+    elif isinstance(method, Tuned):
+        from pbtbench.engines.tune import named
+
+        named.check(method, problem.space)
     elif method.interval is not None:
         name = type(method).__name__
         raise BadInput(f"engine 'tune' can't run method {name}; it knows pbt, random and grid")
@@ -126,32 +128,27 @@ def _fit(
     inbox: Any,
 ) -> tuple[Any, Any]:
     from ray import tune
-    from ray.tune.search.basic_variant import BasicVariantGenerator
 
-    from pbtbench.engines.tune import scheduler
+    from pbtbench.engines.tune import named, scheduler
     from pbtbench.engines.tune.failures import Restarts
     from pbtbench.engines.tune.trainable import TURNED, Assignment, Member
 
     budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
+    deciding = named.deciding(run, problem, method, proposed, recorder, budget)
     assignment = Assignment.of(run, problem, recorder)
     trainable = tune.with_resources(
         tune.with_parameters(Member, assignment=assignment, collector=inbox.collector),
         {"cpu": run.cluster.cpus_per_worker, "gpu": run.cluster.gpus_per_worker},
     )
-    decides = (
-        scheduler.RecordedPBT(method, problem.space, run.seed, recorder, budget)
-        if isinstance(method, PBT)
-        else None
-    )
     tuner = tune.Tuner(
         trainable,
-        param_space=dict.fromkeys(problem.space),
+        param_space=deciding.param_space,
         tune_config=tune.TuneConfig(
             metric=TURNED,
             mode="max",
             num_samples=len(proposed),
-            search_alg=BasicVariantGenerator(points_to_evaluate=list(proposed)),
-            scheduler=decides,
+            search_alg=deciding.search,
+            scheduler=deciding.scheduler,
             reuse_actors=bool(options["reuse_actors"]),
         ),
         run_config=tune.RunConfig(
@@ -161,7 +158,7 @@ def _fit(
             failure_config=tune.FailureConfig(
                 max_failures=options["max_failures"], fail_fast=not options["max_failures"]
             ),
-            callbacks=[Restarts(budget, recorder, inbox)],
+            callbacks=[Restarts(budget, recorder, inbox), *deciding.callbacks],
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_at_end=False,
                 num_to_keep=options["num_to_keep"],
@@ -173,8 +170,9 @@ def _fit(
     return tuner.fit(), budget
 
 
-def _completed(run: Run, results: Any, budget: Any, recorder: Recorder) -> None:
-    """The invariant: no trial failed, and each made its budget or met a stop condition."""
+def _completed(run: Run, results: Any, trials: int, budget: Any, recorder: Recorder) -> None:
+    """The invariant: no trial failed, and each made its budget, met a stop condition, or was ended by
+    its scheduler."""
     made = budget.made
     for place in range(len(results)):
         error = results[place].error
@@ -186,13 +184,13 @@ def _completed(run: Run, results: Any, budget: Any, recorder: Recorder) -> None:
     if budget.missing:
         names = ", ".join(sorted(budget.missing))
         raise RunFailed("crash", f"stop: the problem has no metric {names}")
-    short = [m for m in range(len(results)) if m not in budget.done]
+    short = [m for m in range(trials) if m not in budget.done | budget.stopped]
     if short:
         hang = recorder.now() > run.limit_s
         members = ", ".join(f"{m} at {made[m]}" for m in short[:8])
         raise RunFailed(
             "hang" if hang else "crash",
-            f"{len(short)} of {len(results)} members did not reach iteration {run.iterations} "
+            f"{len(short)} of {trials} members did not reach iteration {run.iterations} "
             f"(member {members})"
             + (f" within {run.limit_s:g} s" if hang else ", without an error"),
         )

@@ -28,6 +28,8 @@ class Budget(Stopper):  # type: ignore[misc]
         self.made: dict[int, int] = defaultdict(int)
         self.done: set[int] = set()
         """Members that made their budget, or met a stop condition."""
+        self.stopped: set[int] = set()
+        """Members that a scheduler ended before their budget."""
         self.missing: set[str] = set()
         """Metrics of stop conditions that the problem doesn't have."""
         self._saved: dict[int, int] = defaultdict(int)
@@ -60,8 +62,60 @@ class Budget(Stopper):  # type: ignore[misc]
         return {}
 
 
-class RecordedPBT(PopulationBasedTraining):  # type: ignore[misc]
-    """Decides as Ray does, and notes its decisions and forks."""
+class RecordedForks:
+    """Notes the decisions and forks of Ray's PBT, or of what descends from it."""
+
+    _num_perturbations: int
+
+    def note_to(self, space: Space, recorder: Recorder, budget: Budget) -> None:
+        """Where to note."""
+        self._space, self._recorder, self._budget = space, recorder, budget
+        self._skipped: list[int] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots of the experiment need none of it."""
+        return {}
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        start = self._recorder.now()
+        decision = super().on_trial_result(controller, trial, result)  # type: ignore[misc]
+        self._recorder.add(
+            "decide",
+            start,
+            self._recorder.now() - start,
+            worker=-1,
+            **self._place(trial),
+            detail={"exploits_skipped": self._skipped} if self._skipped else None,
+        )
+        self._skipped = []
+        return decision
+
+    def _checkpoint_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
+        before = self._num_perturbations
+        super()._checkpoint_or_exploit(trial, controller, upper, lower)  # type: ignore[misc]
+        if trial in lower and self._num_perturbations == before:
+            self._skipped.append(member_of(trial.trial_id))
+
+    def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
+        old = dict(trial.config)
+        super()._exploit(controller, trial, donor)  # type: ignore[misc]
+        self._budget.saved(member_of(trial.trial_id))
+        new = dict(trial.config)
+        detail = {"donor": member_of(donor.trial_id), "old": old, "new": new}
+        outside = [name for name, h in self._space.items() if not h.contains(new[name])]
+        if outside:
+            detail["out_of_bounds"] = outside
+        self._recorder.add(
+            "fork", self._recorder.now(), worker=-1, **self._place(trial), detail=detail
+        )
+
+    def _place(self, trial: Any) -> dict[str, int]:
+        member = member_of(trial.trial_id)
+        return {"member": member, "iteration": self._budget.made[member]}
+
+
+class RecordedPBT(RecordedForks, PopulationBasedTraining):  # type: ignore[misc]
+    """Our PBT's options, decided as Ray does."""
 
     def __init__(
         self, method: PBT, space: Space, seed: int, recorder: Recorder, budget: Budget
@@ -80,49 +134,7 @@ class RecordedPBT(PopulationBasedTraining):  # type: ignore[misc]
             custom_explore_fn=None if mutations else partial(_explored, method, space, rng),
             synch=method.synchronous,
         )
-        self._space, self._recorder, self._budget = space, recorder, budget
-        self._skipped: list[int] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune's snapshots of the experiment need none of it."""
-        return {}
-
-    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> Any:
-        start = self._recorder.now()
-        decision = super().on_trial_result(controller, trial, result)
-        self._recorder.add(
-            "decide",
-            start,
-            self._recorder.now() - start,
-            worker=-1,
-            **self._place(trial),
-            detail={"exploits_skipped": self._skipped} if self._skipped else None,
-        )
-        self._skipped = []
-        return decision
-
-    def _checkpoint_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
-        before = self._num_perturbations
-        super()._checkpoint_or_exploit(trial, controller, upper, lower)
-        if trial in lower and self._num_perturbations == before:
-            self._skipped.append(member_of(trial.trial_id))
-
-    def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
-        old = dict(trial.config)
-        super()._exploit(controller, trial, donor)
-        self._budget.saved(member_of(trial.trial_id))
-        new = dict(trial.config)
-        detail = {"donor": member_of(donor.trial_id), "old": old, "new": new}
-        outside = [name for name, h in self._space.items() if not h.contains(new[name])]
-        if outside:
-            detail["out_of_bounds"] = outside
-        self._recorder.add(
-            "fork", self._recorder.now(), worker=-1, **self._place(trial), detail=detail
-        )
-
-    def _place(self, trial: Any) -> dict[str, int]:
-        member = member_of(trial.trial_id)
-        return {"member": member, "iteration": self._budget.made[member]}
+        self.note_to(space, recorder, budget)
 
 
 def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:

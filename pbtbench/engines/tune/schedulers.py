@@ -1,0 +1,137 @@
+"""Tune's schedulers by name: they end trials early, or change them, and all that they do is noted."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from ray.tune.schedulers import (
+    SCHEDULER_IMPORT,
+    PopulationBasedTraining,
+    PopulationBasedTrainingReplay,
+    TrialScheduler,
+)
+
+from pbtbench.engines.tune.constructed import constructed
+from pbtbench.engines.tune.scheduler import Budget, RecordedForks
+from pbtbench.engines.tune.trainable import member_of
+from pbtbench.errors import BadInput
+from pbtbench.methods.tuned import Tuned
+from pbtbench.space import IntUniform, LogUniform, Space, Uniform
+from pbtbench.trace import Recorder
+
+SHORT = {"asha": "async_hyperband", "median": "median_stopping_rule", "replay": "pbt_replay"}
+"""Names that people use -> Tune's."""
+
+LEFT_OUT = {"pbt", "pbt_replay", "hb_bohb", "resource_changing"}
+"""`pbt` is a method of ours and `replay` the replay's name; the others need objects that a study can't name."""
+
+SCHEDULERS = {*SHORT, *SCHEDULER_IMPORT} - LEFT_OUT
+
+
+def scheduler_class(name: str) -> type[Any]:
+    """Tune's class of that name."""
+    found: Any = SCHEDULER_IMPORT[SHORT.get(name, name)]
+    return found() if inspect.isfunction(found) else found  # type: ignore[no-any-return]
+
+
+def scheduler(
+    method: Tuned, space: Space, iterations: int, recorder: Recorder, budget: Budget
+) -> Any:
+    """Tune's scheduler of that name, which notes what it does. Raises `BadInput` for its options."""
+    cls = scheduler_class(method.name)
+    options = dict(method.options)
+    ours: dict[str, Any] = {"time_attr": "training_iteration", "max_t": iterations}
+    if cls is PopulationBasedTrainingReplay:
+        options["policy_file"] = _policy(options)
+    elif issubclass(cls, PopulationBasedTraining):
+        ours |= {"perturbation_interval": method.interval, "hyperparam_bounds": _bounds(space)}
+    elif method.name in ("median", "median_stopping_rule", "medianstopping"):
+        ours["grace_period"] = 1  # Tune's is 60, meant as seconds
+    notes = RecordedForks if issubclass(cls, PopulationBasedTraining) else Recorded
+    noted = type(cls.__name__, (notes, cls), {"__signature__": inspect.signature(cls)})
+    found = constructed(method.name, noted, options, ours)
+    found.note_to(space, recorder, budget)
+    return found
+
+
+class Recorded:
+    """Notes a scheduler's decisions, whom it stops, and where a replay changes its trial."""
+
+    def note_to(self, space: Space, recorder: Recorder, budget: Budget) -> None:
+        """Where to note."""
+        self._space, self._recorder, self._budget = space, recorder, budget
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots of the experiment need none of it."""
+        return {}
+
+    def on_trial_result(self, controller: Any, trial: Any, result: Any) -> Any:
+        start, old = self._recorder.now(), dict(trial.config)
+        decision = super().on_trial_result(self._watched(controller), trial, result)  # type: ignore[misc]
+        member = member_of(trial.trial_id)
+        if decision == TrialScheduler.STOP:
+            self._budget.stopped.add(member)
+        at = {"worker": -1, "member": member, "iteration": self._budget.made[member]}
+        new = dict(trial.config)
+        if new != old:
+            self._budget.saved(member)
+            detail = {"donor": member, "old": old, "new": new}
+            self._recorder.add("fork", self._recorder.now(), **at, detail=detail)
+        stopped = {"stopped": True} if member in self._budget.stopped else None
+        self._recorder.add("decide", start, self._recorder.now() - start, **at, detail=stopped)
+        return decision
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: Any) -> None:
+        super().on_trial_complete(self._watched(controller), trial, result)  # type: ignore[misc]
+
+    def on_trial_remove(self, controller: Any, trial: Any) -> None:
+        super().on_trial_remove(self._watched(controller), trial)  # type: ignore[misc]
+
+    def on_trial_error(self, controller: Any, trial: Any) -> None:
+        super().on_trial_error(self._watched(controller), trial)  # type: ignore[misc]
+
+    def choose_trial_to_run(self, controller: Any) -> Any:
+        return super().choose_trial_to_run(self._watched(controller))  # type: ignore[misc]
+
+    def _watched(self, controller: Any) -> Any:
+        return _Watched(controller, self._budget)
+
+
+class _Watched:
+    """Tune's controller, as a scheduler sees it: whom it stops is noted."""
+
+    def __init__(self, controller: Any, budget: Budget) -> None:
+        self._controller, self._budget = controller, budget
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._controller, name)
+
+    def stop_trial(self, trial: Any) -> None:
+        if not trial.is_finished():
+            self._budget.stopped.add(member_of(trial.trial_id))
+        self._controller.stop_trial(trial)
+
+
+def _policy(options: dict[str, Any]) -> str:
+    """The file that `policy` names, which Ray's PBT wrote."""
+    path = options.pop("policy", None)
+    if not isinstance(path, str):
+        raise BadInput(
+            "method 'tune:replay': policy: give the path of a pbt_policy_*.txt, which Ray's PBT "
+            "writes into the folder of a run with storage_path"
+        )
+    return str(Path(path).expanduser().absolute())
+
+
+def _bounds(space: Space) -> dict[str, list[float]]:
+    """Bounds of the hyperparameters that PB2 may move: dynamic real or whole numbers."""
+    bounds = {
+        name: [h.low, h.high]
+        for name in space.dynamic
+        if isinstance(h := space[name], Uniform | LogUniform | IntUniform)
+    }
+    if not bounds:
+        raise BadInput("method 'tune:pb2': the problem has no dynamic number with bounds to move")
+    return bounds

@@ -1,0 +1,99 @@
+"""Tune's searchers by name: they propose, one trial after another, from what came of those before."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ray import tune
+from ray.tune import Callback
+from ray.tune.search import SEARCH_ALG_IMPORT, ConcurrencyLimiter, SearchGenerator
+
+from pbtbench.engines.tune.constructed import constructed, refused
+from pbtbench.engines.tune.trainable import TURNED, member_of
+from pbtbench.errors import BadInput
+from pbtbench.methods.tuned import Tuned
+from pbtbench.space import Choice, Constant, Hyperparameter, IntUniform, LogUniform, Space, Uniform
+from pbtbench.trace import Recorder
+
+SEARCHERS = {
+    n: load for n, load in SEARCH_ALG_IMPORT.items() if n not in ("random", "variant_generator")
+}
+"""Name -> what loads the class. Random search is a method of ours."""
+
+
+def searcher(method: Tuned, space: Space, size: int, seed: int) -> Any:
+    """Tune's searcher of that name, over the space, for `size` trials.
+
+    Raises `BadInput` where its package isn't installed, or for a space that it can't search.
+    """
+    cls = SEARCHERS[method.name]()
+    logging.getLogger(method.name).setLevel(logging.WARNING)  # after its package has set it
+    seeds = dict.fromkeys(("seed", "random_state", "random_state_seed"), seed)
+    found = constructed(method.name, cls, method.options, {**seeds, "budget": size})
+    domains = {name: _domain(method.name, name, h) for name, h in space.items()}
+    try:
+        found.set_search_properties(TURNED, "max", domains)
+    except Exception as error:
+        raise refused(method.name, error) from None
+    return found
+
+
+class Numbered(SearchGenerator):  # type: ignore[misc]
+    """A searcher whose trials are members 0, 1, …: their names end in the member, as `member_of` reads."""
+
+    def __init__(self, searcher: Any, workers: int) -> None:
+        super().__init__(ConcurrencyLimiter(searcher, max_concurrent=workers))
+        self._theirs: dict[str, str] = {}
+        """Our name of a trial -> the searcher's."""
+
+    def create_trial_if_possible(self, experiment_spec: Any) -> Any:
+        trial = super().create_trial_if_possible(experiment_spec)
+        if trial is not None:
+            ours = f"{trial.trial_id}_{self._counter - 1:05d}"
+            self._theirs[ours] = trial.trial_id
+            trial.trial_id = ours
+        return trial
+
+    def on_trial_result(self, trial_id: str, result: Any) -> None:
+        super().on_trial_result(self._theirs[trial_id], result)
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        super().on_trial_complete(self._theirs[trial_id], result, error)
+
+
+class Proposals(Callback):  # type: ignore[misc]
+    """Notes with what each member starts, once a searcher has proposed it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._seen: set[int] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots of the experiment need none of it."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """A trial's actor is there."""
+        member = member_of(trial.trial_id)
+        if member not in self._seen:
+            self._seen.add(member)
+            plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in trial.config.items()}
+            self._recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=plain)
+
+
+def _domain(method: str, name: str, hyperparameter: Hyperparameter) -> Any:
+    match hyperparameter:
+        case Uniform(low, high):
+            return tune.uniform(low, high)
+        case LogUniform(low, high):
+            return tune.loguniform(low, high)
+        case IntUniform(low, high):
+            return tune.randint(low, high + 1)
+        case Choice():
+            return tune.choice(list(hyperparameter.values))
+        case Constant(value):
+            return value
+    raise BadInput(
+        f"method 'tune:{method}' can't search {name!r}, a callable; declare it with bounds or choices"
+    )
