@@ -159,10 +159,11 @@ def reading() -> tuple[str, float]:
 
 def _start(cluster: Cluster, slots: int) -> None:
     import ray
+    from ray._raylet import Config
 
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
-        ray._raylet.Config.initialize("")  # it was read at Ray's import
+        Config.initialize("")  # it was read at Ray's import
     os.environ.setdefault("RAY_preallocate_plasma_memory", "1")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
