@@ -12,7 +12,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,10 +120,11 @@ class Disk:
 
     def discard(self, parcel: Written) -> None:
         place = Path(parcel.place)
-        if not (place / "whole").exists():
-            with suppress(TransportFailed):
-                _await(place)
-        for file in place.iterdir() if place.is_dir() else ():
+        if not place.is_dir():
+            return
+        with suppress(TransportFailed):
+            _await(place)
+        for file in place.iterdir():
             file.unlink(missing_ok=True)
         with suppress(OSError):
             place.rmdir()
@@ -170,13 +171,9 @@ class Npz:
         np.savez(place / "state.npz", **arrays)
 
     def _write_behind(self, place: Path, state: State, ended: Callable[[], None]) -> None:
-        try:
-            with _told(place):
-                self._write(place, state)
+        with _marked(place):
+            self._write(place, state)
             ended()
-        except Exception as error:
-            with suppress(OSError):
-                (place / "failed").write_text(str(error), "utf-8")
 
 
 @dataclass
@@ -185,6 +182,9 @@ class TensorFlow:
     its asynchronous writer knows only what it saw first."""
 
     _checkpoints: dict[tuple[Any, ...], tuple[Any, list[Any]]] = field(default_factory=dict)
+    _watcher: ThreadPoolExecutor | None = None
+    _watched: Future[None] | None = None
+    """The latest write behind the training, which still reads the variables it was given."""
 
     def write(self, place: Path, state: State, behind: bool, ended: Callable[[], None]) -> None:
         import tensorflow as tf
@@ -195,8 +195,8 @@ class TensorFlow:
                 variables = [tf.Variable(array) for array in state.values()]
             self._checkpoints[key] = tf.train.Checkpoint(state=variables), variables
         checkpoint, variables = self._checkpoints[key]
-        if behind:
-            checkpoint.sync()  # the writer still reads what it was given last
+        if self._watched:
+            self._watched.result()
         for variable, array in zip(variables, state.values(), strict=True):
             variable.assign(array)
         options = tf.train.CheckpointOptions(
@@ -204,7 +204,10 @@ class TensorFlow:
             experimental_write_callbacks=[lambda _: ended()] if behind else None,
         )
         checkpoint.write(str(place / "state"), options)
-        if not behind:
+        if behind:
+            self._watcher = self._watcher or ThreadPoolExecutor(1)
+            self._watched = self._watcher.submit(self._watch, key, place, options)
+        else:
             ended()
 
     def read(self, place: Path, names: tuple[str, ...]) -> State:
@@ -217,8 +220,19 @@ class TensorFlow:
         }
 
     def close(self) -> None:
-        for checkpoint, _ in self._checkpoints.values():
-            checkpoint.sync()
+        if self._watcher is not None:
+            self._watcher.shutdown(wait=True)
+            self._watcher = None
+
+    def _watch(self, key: tuple[Any, ...], place: Path, options: Any) -> None:
+        """Mark a write that fails: TensorFlow raises what became of it only at the next one."""
+        checkpoint, _ = self._checkpoints[key]
+        checkpoint.sync()
+        if not (place / "whole").exists():
+            del self._checkpoints[key]
+            with _marked(place):
+                checkpoint.write(str(place / "next"), options)
+                raise TransportFailed(f"{place}: TensorFlow wrote nothing, and doesn't say why")
 
 
 _KINDS: Mapping[str, Callable[[Path], Transport]] = {
@@ -244,10 +258,25 @@ def _await(place: Path) -> None:
     end = time.monotonic() + LIMIT_S
     while not (place / "whole").exists():
         if (place / "failed").exists():
-            raise TransportFailed((place / "failed").read_text("utf-8"))
+            raise TransportFailed((place / "failed").read_text("utf-8") or _full(place))
         if time.monotonic() > end:
             raise TransportFailed(f"{place}: its write did not end within {LIMIT_S:g} s")
         time.sleep(POLL_S)
+
+
+@contextmanager
+def _marked(place: Path) -> Iterator[None]:
+    """Leave word, for whoever waits, of why a write behind the training failed."""
+    try:
+        with _told(place):
+            yield
+    except Exception as error:
+        with suppress(OSError):
+            try:
+                (place / "reason").write_text(str(error), "utf-8")
+                (place / "reason").replace(place / "failed")
+            except OSError:
+                (place / "failed").touch()  # no room even for the reason
 
 
 @contextmanager
@@ -256,16 +285,21 @@ def _told(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        reason = "the disk is full" if full else error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise TransportFailed(_full(place)) from None
+        reason = error.strerror or str(error)
         raise TransportFailed(f"states can't be kept in {place.parent}: {reason}") from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "tensorflow":
             raise
         reason = " ".join(str(error).split())
-        full = "No space left" in reason or "File too large" in reason
-        reason = "the disk is full" if full else reason[:200]
-        raise TransportFailed(f"states can't be kept in {place.parent}: {reason}") from None
+        if "No space left" in reason or "File too large" in reason:
+            raise TransportFailed(_full(place)) from None
+        raise TransportFailed(f"states can't be kept in {place.parent}: {reason[:200]}") from None
+
+
+def _full(place: Path) -> str:
+    return f"states can't be kept in {place.parent}: the disk is full"
 
 
 def _size(place: Path) -> int:

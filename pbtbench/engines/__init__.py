@@ -22,6 +22,7 @@ from pbtbench.errors import BadInput, unknown
 from pbtbench.options import over_defaults
 from pbtbench.problem import member_seed
 from pbtbench.trace import Outcome, Recorder, Watch
+from pbtbench.transport import TransportFailed
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -102,6 +103,8 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
         raise
     except RunFailed as failure:
         cause, message = failure.cause, str(failure)
+    except TransportFailed as failure:
+        cause, message = "crash", str(failure)
     except Exception as error:
         cause = "crash"
         message = " ".join(f"{type(error).__name__}: {error}".split())[:500]

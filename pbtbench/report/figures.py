@@ -50,7 +50,7 @@ def figure(name: str, title: str, caption: str, chart: Any, height: int = HEIGHT
 
 def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
-    return str(vl_convert.javascript_bundle(None, vl_version=_version()))  # type: ignore[arg-type]
+    return str(vl_convert.javascript_bundle(None, vl_version=_version()))
 
 
 def progress(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:

@@ -24,6 +24,7 @@ from pbtbench.process import Surroundings
 from pbtbench.run import Run
 from pbtbench.shard import Copy
 from pbtbench.trace import Recorder
+from pbtbench.transport import TransportFailed
 
 TICK_S = 0.5
 """How often hanging calls are looked for."""
@@ -345,7 +346,7 @@ def _named(unit: Unit) -> str:
 def _own(error: Any, unit: Unit) -> Exception:
     """The problem's own exception, with where it came from."""
     cause = getattr(error, "cause", None) or error
-    if isinstance(cause, BadInput):
+    if isinstance(cause, BadInput | TransportFailed):
         return cause
     return RunFailed(
         "crash", f"{_named(unit)} at iteration {unit.iteration + 1} or after: {_told(cause)}"

@@ -7,9 +7,9 @@ background. What travels by disk is deleted once all who wanted it have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class Survivors:
         self._travel.close()
 
     def _persist(self, member: int, iteration: int, reference: Any) -> None:
-        with suppress(ray.exceptions.RayError, TimeoutError, transport.TransportFailed):
+        with suppress(ray.exceptions.RayError, TimeoutError), self._noted(member, iteration):
             parcel = ray.get(reference, timeout=LIMIT_S)
             if self._by_store:
                 aside = Recorder(start=self._recorder.start, lapped=self._recorder.now())
@@ -127,3 +127,18 @@ class Survivors:
             old, self._kept[member] = self._kept.get(member), Kept(iteration, None, parcel)
             if old is not None and old.parcel is not None:
                 self._disk.discard(old.parcel)
+
+    @contextmanager
+    def _noted(self, member: int, iteration: int) -> Iterator[None]:
+        """A state that can't be written is an `error` row; the training goes on without it."""
+        try:
+            yield
+        except transport.TransportFailed as failure:
+            self._recorder.add(
+                "error",
+                self._recorder.now(),
+                worker=-1,
+                member=member,
+                iteration=iteration,
+                detail={"cause": "crash", "message": f"its state was not persisted: {failure}"},
+            )
