@@ -174,6 +174,7 @@ def doctor() -> None:
     rows = {
         "CPU": f"{found['cpu']}, {found['cores_usable']} of {found['cores']} cores usable",
         "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
+        "memcpy": f"{1 / found['memcpy_s_per_gb']:.3g} GB/s",
         "GPUs": "; ".join(found["gpus"]) or "none",
         "system": found["system"],
         "Python": found["python"],

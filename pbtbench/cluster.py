@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,16 +140,22 @@ def _clock(node: dict[str, Any]) -> dict[str, Any]:
         return {**facts, "clock_offset_s": 0.0, "clock_uncertainty_s": 0.0}
     pinned = NodeAffinitySchedulingStrategy(facts["id"], soft=False)
     ask = ray.remote(num_cpus=0, scheduling_strategy=pinned)(reading)
+    offset, uncertainty = compared(lambda: ray.get(ask.remote(), timeout=CONNECT_S))
+    return {**facts, "clock_offset_s": offset, "clock_uncertainty_s": uncertainty}
+
+
+def compared(ask: Callable[[], tuple[str, float]]) -> tuple[float, float]:
+    """What another machine's clock shows more than this one's, and how far off that may be, in
+    seconds; `ask` gives the other's `reading`."""
     best = (math.inf, 0.0)
     for _ in range(QUESTIONS):
         asked = time.perf_counter()
-        boot, then = ray.get(ask.remote(), timeout=CONNECT_S)
+        boot, then = ask()
         answered = time.perf_counter()
         if boot == reading()[0]:
-            best = (0.0, 0.0)
-            break
+            return 0.0, 0.0
         best = min(best, ((answered - asked) / 2, then - (asked + answered) / 2))
-    return {**facts, "clock_offset_s": best[1], "clock_uncertainty_s": best[0]}
+    return best[1], best[0]
 
 
 def reading() -> tuple[str, float]:

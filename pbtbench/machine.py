@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 PACKAGES = ("pbtbench", "ray", "tensorflow", "keras", "numpy", "scipy", "pyarrow")
+
+COPIED_BYTES, COPIES = 64_000_000, 9
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory (bytes), GPUs, versions and the commit of the code, as plain data."""
+    """CPU, cores, memory (bytes), GPUs, versions, the commit of the code, and what copying in memory
+    takes (seconds for 10⁹ bytes), as plain data."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "cores_usable": _usable_cores(),
         "memory_bytes": _memory_bytes(),
+        "memcpy_s_per_gb": _memcpy_s_per_gb(),
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -45,6 +52,18 @@ def _memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
+
+
+def _memcpy_s_per_gb() -> float:
+    """Median of some copies between arrays of 64 MB whose pages are there: the least that moving a
+    state can cost."""
+    source, target = np.ones((2, COPIED_BYTES), np.uint8)
+    took = []
+    for _ in range(COPIES):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        took.append(time.perf_counter() - start)
+    return float(np.median(took)) / COPIED_BYTES * 1e9
 
 
 def _gpus() -> list[str]:

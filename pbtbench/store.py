@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +96,17 @@ class Store:
                 f"{self.path}: another pbtbench is writing here; wait for it or give another --out"
             ) from None
 
-    def write_machine(self, machine: dict[str, Any]) -> None:
-        """Write `machine.json`."""
-        _replace(self.path / "machine.json", json.dumps(machine, indent=2) + "\n")
+    def write_machine(self, facts: Mapping[str, Any]) -> None:
+        """Write facts to `machine.json`, over those that it has."""
+        _replace(
+            self.path / "machine.json", json.dumps({**self.machine(), **facts}, indent=2) + "\n"
+        )
+
+    def note_cluster(self, label: str, nodes: Sequence[Mapping[str, Any]]) -> None:
+        """Keep in `machine.json` the machines of a Ray cluster, each with its clock's offset."""
+        clusters = self.machine().get("clusters", {})
+        if clusters.get(label) != nodes:
+            self.write_machine({"clusters": {**clusters, label: nodes}})
 
     def write_summary(self, csv: str) -> None:
         """Write `summary.csv`."""
@@ -163,9 +171,12 @@ class Store:
         return str(declared.get("title") or declared.get("name"))
 
     def machine(self) -> dict[str, Any]:
-        """What `machine.json` says; empty if it isn't there."""
-        file = self.path / "machine.json"
-        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        """What `machine.json` says; empty if it isn't there, or damaged."""
+        try:
+            found = json.loads((self.path / "machine.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def _place(self, run_id: str) -> Path:
         return self.path / "runs" / run_id

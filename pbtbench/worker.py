@@ -36,9 +36,11 @@ class Watchdog:
         self._over = threading.Event()
         self._ending = threading.Lock()
         self._parent = os.getppid()
+        self._recorder: Recorder | None = None
 
     def watch(self, recorder: Recorder) -> None:
         """Start watching: called by the engine when the run's clock starts."""
+        self._recorder = recorder
         threading.Thread(target=self._loop, args=(recorder,), daemon=True).start()
 
     def finish(self, outcome: Outcome) -> None:
@@ -46,6 +48,8 @@ class Watchdog:
         with self._ending:
             self._over.set()
             self._store.write(self._run, outcome)
+            if self._recorder is not None and self._recorder.nodes:
+                self._store.note_cluster(outcome.cluster, self._recorder.nodes)
             self._channel.done(outcome)
 
     def stop(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pbtbench import cluster, engines
 from pbtbench.errors import BadInput
@@ -288,6 +290,24 @@ def test_what_cannot_be_is_bad_input_in_one_line(keys, says):
 def test_no_cluster_at_the_address():
     with pytest.raises(BadInput, match=r"address '127.0.0.1:1': no Ray cluster answers"):
         executed(address="127.0.0.1:1")
+
+
+@given(skew=st.floats(-1e4, 1e4), there=st.floats(0, 0.004), back=st.floats(0, 0.004))
+@settings(max_examples=10)
+def test_another_machines_clock_is_off_by_no_more_than_is_said(skew, there, back):
+    def ask():
+        time.sleep(there)
+        then = time.perf_counter() + skew
+        time.sleep(back)
+        return "another boot", then
+
+    offset, uncertainty = cluster.compared(ask)
+    assert abs(offset - skew) <= uncertainty + 1e-9
+    assert uncertainty >= (there + back) / 2
+
+
+def test_a_machine_that_shares_the_boot_shares_the_clock():
+    assert cluster.compared(cluster.reading) == (0.0, 0.0)
 
 
 def test_nodes_of_a_cluster_come_and_go():

@@ -252,3 +252,22 @@ def _imported_or_named(node):
         refused = isinstance(node.value, ast.Constant) and node.value.value is False
         return [] if refused else [node.arg or ""]
     return [node.attr] if isinstance(node, ast.Attribute) else []
+
+
+def test_machine_json_keeps_what_is_known_of_clusters(store):
+    node = {"id": "a", "cpus": 2.0, "clock_offset_s": 0.5, "clock_uncertainty_s": 1e-4}
+    store.write_machine({"cpu": "one"})
+    store.note_cluster("ray-1x2cpu", [node])
+    store.note_cluster("ray-2x2cpu", [node, {**node, "id": "b"}])
+    store.write_machine({"cpu": "another"})
+    found = store.machine()
+    assert found["cpu"] == "another"
+    assert [len(nodes) for nodes in found["clusters"].values()] == [1, 2]
+    assert found["clusters"]["ray-1x2cpu"] == [node]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]"])
+def test_a_damaged_machine_json_is_written_anew(store, damage):
+    (store.path / "machine.json").write_text(damage)
+    store.write_machine({"cores": 2})
+    assert store.machine() == {"cores": 2}
