@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from pbtbench import engines
 from pbtbench.run import Run
 
 PLAIN_PERIOD_S = 30.0
@@ -37,9 +38,9 @@ def clock(seconds: float) -> str:
 
 
 def _resources(run: Run) -> str:
-    cpus, gpus = (run.engine_options.get(f"{kind}_per_trial", 0) for kind in ("cpus", "gpus"))
-    if not cpus:
+    if not engines.engine(run.engine).distributed:
         return "1 process"
+    cpus, gpus = run.cluster.cpus_per_worker, run.cluster.gpus_per_worker
     each = f"{cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
     return f"{run.workers} workers of {each}"
 

@@ -1,16 +1,25 @@
-"""A process of an engine's that isn't the driver's: what it must do before it touches a problem."""
+"""Processes: what one that isn't the driver's must do before it touches a problem, and how one ends
+with all that it started."""
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 if TYPE_CHECKING:
     from pbtbench.run import Cluster
+    from pbtbench.trace import Recorder
+
+GROWN = 1.01
+"""By what factor a process's memory must have grown to be worth another row."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,30 @@ class Surroundings:
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
-def peak_memory() -> int:
-    """The most bytes that this process has held in memory so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def note_memory(recorder: Recorder, noted: int, **row: Any) -> int:
+    """Add a `memory` row if this process's peak has grown beyond what was `noted` last; the peak that
+    is noted now."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if peak <= GROWN * noted:
+        return noted
+    recorder.add("memory", recorder.now(), **row, bytes=peak, value=_device_memory())
+    return peak
 
 
-def device_memory() -> float:
+def kill_tree(pid: int) -> None:
+    """Kill a process that leads a process group, with all that it started, in its group or not.
+
+    Ray's workers are left to notice that their raylet is gone, which may take them a minute.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(pid).children(recursive=True):  # parents before children
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _device_memory() -> float:
     """The most bytes that TensorFlow has held on this process's first GPU; NaN without one."""
     if "tensorflow" not in sys.modules:
         return float("nan")

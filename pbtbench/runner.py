@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 
 from pbtbench import engines
 from pbtbench.errors import BadInput
+from pbtbench.process import kill_tree
 from pbtbench.run import Run
 from pbtbench.store import Store
 from pbtbench.study import Study
@@ -133,8 +134,7 @@ class _Child:
         self.busy = False
         with suppress(subprocess.TimeoutExpired):
             process.wait(patience_s)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_tree(process.pid)
         process.wait()
         if self.messages is not None:
             self.messages.close()

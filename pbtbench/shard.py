@@ -44,10 +44,10 @@ class Shard:
     def iterate(self) -> dict[str, list[float]]:
         """Train and evaluate every member once; the scores, metric -> a number for each."""
         population, lap = self.population, self.recorder.lap
-        self.iteration += 1
-        worker, iteration = self.worker, self.iteration
+        worker, iteration = self.worker, self.iteration + 1
         traces = population.traces
         population.train(self.problem.steps_per_iteration)
+        self.iteration = iteration  # only now: a donor may hand out its state meanwhile
         kind = "train" if population.traces == traces else "compile"
         lap(kind, worker=worker, iteration=iteration)
         traces = population.traces

@@ -3,8 +3,8 @@
 Runs come as lines of JSON on standard input; messages go as lines of JSON to the file descriptor FD:
 `{"progress": …}` a few times a second, `{"done": {cause, message, wall_s}}` when a run has been
 stored, `{"bad": message}` for bad input that showed only now. A thread watches the run: past its
-limit, what was recorded is stored as a `hang` and the process ends; and it ends when its parent has
-gone. Nothing is pickled.
+limit, what was recorded is stored as a `hang` and the process ends. Another ends the process, with
+all that it started, when its parent has gone. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from pbtbench import catalogue, engines
 from pbtbench.errors import BadInput
+from pbtbench.process import kill_tree
 from pbtbench.progress import Progress
 from pbtbench.run import Run
 from pbtbench.store import Store
@@ -35,7 +36,6 @@ class Watchdog:
         self._run, self._store, self._channel = run, store, channel
         self._over = threading.Event()
         self._ending = threading.Lock()
-        self._parent = os.getppid()
         self._recorder: Recorder | None = None
 
     def watch(self, recorder: Recorder) -> None:
@@ -59,8 +59,6 @@ class Watchdog:
     def _loop(self, recorder: Recorder) -> None:
         progress = Progress(recorder)
         while not self._over.wait(PERIOD_S):
-            if os.getppid() != self._parent:
-                _end_with_offspring()
             self._channel.send({"progress": progress.to_dict()})
             if recorder.now() > self._run.limit_s:
                 self._hung(recorder)
@@ -99,6 +97,7 @@ class Channel:
 
 def main() -> None:
     """Execute runs until standard input ends."""
+    threading.Thread(target=_end_without_parent, args=(os.getppid(),), daemon=True).start()
     store = Store(Path(sys.argv[1]).resolve())
     channel = Channel(int(sys.argv[2]))
     store.scratch.mkdir(exist_ok=True)
@@ -121,12 +120,19 @@ def main() -> None:
             engines.engine(name).close()
 
 
+def _end_without_parent(parent: int) -> None:
+    never = threading.Event()
+    while os.getppid() == parent:
+        never.wait(PERIOD_S)
+    _end_with_offspring()
+
+
 def _end_with_offspring() -> NoReturn:
     """End at once, with all that was started from here: the parent has gone, nobody else will do it.
 
     The parent starts this process as the leader of a process group of its own.
     """
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    kill_tree(os.getpid())
     raise SystemExit(1)
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pbtbench.errors import BadInput
@@ -128,28 +129,21 @@ def test_bad_input_that_shows_only_in_a_run_stops_the_study(tmp_path):
         run([str(file)], tmp_path / "out")
 
 
-def _descendants(pid: int) -> set[int]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-    parent = {int(p): int(q) for p, q in (line.split() for line in listed.stdout.splitlines())}
-    found, level = set(), {pid}
-    while level:
-        level = {p for p, q in parent.items() if q in level}
-        found |= level
-    return found
+def _descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
 
 
-def _alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
+def _alive(process: psutil.Process) -> bool:
     try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
-def _name(pid: int) -> str:
+def _name(process: psutil.Process) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
         return ""
 
 
@@ -205,23 +199,29 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
         assert (kept_.value[kept_.rows("score")] == again.value[rows]).all()
 
 
-def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(tmp_path):
-    flags = ["--problems", "toy.pbt_quadratic", "--methods", "pbt", "--engines", "tune"]
+@pytest.mark.parametrize(
+    ("engine", "until"), [("tune", "ray::Member"), ("ray", "ray::Worker"), ("ray", "gcs_server")]
+)
+def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(
+    tmp_path, engine, until
+):
+    """Killed while it trains, or while Ray starts."""
+    flags = ["--problems", "toy.pbt_quadratic", "--methods", "pbt", "--engines", engine]
     flags += ["--population", "2", "--iterations", "6", "--intervals", "3", "--seeds", "1"]
     command = [sys.executable, "-m", "pbtbench", "run", *flags]  # --out is a relative default
     killed = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    _until(lambda: any("ray::Member" in name for name in map(_name, _descendants(killed.pid))))
+    _until(lambda: any(until in name for name in map(_name, _descendants(killed.pid))))
     offspring = _descendants(killed.pid)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    _until(lambda: not any(map(_alive, offspring)), limit_s=20)
+    _until(lambda: not any(map(_alive, offspring)))
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     out = tmp_path / "results" / "study"
-    assert [run.engine for run, outcome in Store.open(out).runs() if not outcome.cause] == ["tune"]
+    assert [run.engine for run, outcome in Store.open(out).runs() if not outcome.cause] == [engine]
     assert not list(out.glob(".part-*"))
 
 

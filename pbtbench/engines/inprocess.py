@@ -14,7 +14,7 @@ from pbtbench import transport
 from pbtbench.decisions import Decisions
 from pbtbench.engines import Engine
 from pbtbench.problem import member_seed
-from pbtbench.process import device_memory, peak_memory
+from pbtbench.process import note_memory
 from pbtbench.shard import Shard, exchange
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                         decisions.made([copy], recorder, iteration, worker=0)
                         lap("decide", iteration=iteration)
         travel.close()
-    recorder.add("memory", recorder.now(), bytes=peak_memory(), value=device_memory())
+    note_memory(recorder, 0)
 
 
 ENGINE = Engine(

@@ -19,7 +19,7 @@ import ray
 
 from pbtbench import catalogue, transport
 from pbtbench.problem import member_seed, state_bytes
-from pbtbench.process import Surroundings, device_memory, peak_memory
+from pbtbench.process import Surroundings, note_memory
 from pbtbench.shard import Copy, Shard
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Event, Recorder
@@ -28,9 +28,6 @@ IO = "io"
 
 STATE_S = 60.0
 """How long a state may take to arrive."""
-
-GROWN = 1.01
-"""By what factor a process's memory must have grown to be worth another row."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Worker:
         self._transport = transport.transport(assignment.transport, Path(assignment.folder))
         self._shards: dict[int, Shard] = {}
         self._turn = Turn()
-        self._noted = 0.0
+        self._noted = 0
 
     def ready(self) -> None:
         """Answers as soon as the actor is there."""
@@ -160,7 +157,7 @@ class Worker:
         """The last rows."""
         self._recorder.lap("wait", worker=self._worker)
         self._transport.close()
-        self._noted = 0.0
+        self._noted = 0
         return self._report(np.zeros((0, 0)))
 
     def _copied(self, copies: Sequence[Copy], incoming: Incoming) -> list[int]:
@@ -203,16 +200,7 @@ class Worker:
         return nullcontext() if getattr(shard.population, "concurrent", False) else self._turn()
 
     def _report(self, scores: np.ndarray, lost: Sequence[int] = ()) -> Report:
-        memory = peak_memory()
-        if memory > GROWN * self._noted:
-            self._noted = memory
-            self._recorder.add(
-                "memory",
-                self._recorder.now(),
-                worker=self._worker,
-                bytes=memory,
-                value=device_memory(),
-            )
+        self._noted = note_memory(self._recorder, self._noted, worker=self._worker)
         lapped = self._recorder.lapped
         return Report(scores, _drained(self._recorder), lapped, tuple(lost))
 

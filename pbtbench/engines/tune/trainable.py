@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from ray.tune import Trainable
 from pbtbench import catalogue
 from pbtbench.cluster import LOADED
 from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
+from pbtbench.process import Surroundings, note_memory
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Recorder
 
@@ -47,10 +47,9 @@ class Assignment:
     seed: int
     sign: int
     metric: str
-    threads: int
-    gpu: bool
-    path: tuple[str, ...]
-    """Where the driver finds modules."""
+    surroundings: Surroundings
+    offsets: Mapping[str, float]
+    """Node -> what its clock shows more than the driver's, in seconds."""
 
     @classmethod
     def of(cls, run: Run, problem: Problem, recorder: Recorder) -> Assignment:
@@ -62,9 +61,8 @@ class Assignment:
             seed=run.seed,
             sign=problem.objective.sign,
             metric=problem.objective.metric,
-            threads=max(1, int(run.cluster.cpus_per_worker)),
-            gpu=run.cluster.gpus_per_worker > 0,
-            path=tuple(p or str(Path.cwd()) for p in sys.path),
+            surroundings=Surroundings.of(run.cluster),
+            offsets={clock["id"]: clock["clock_offset_s"] for clock in recorder.nodes},
         )
 
 
@@ -81,10 +79,13 @@ class Member(Trainable):  # type: ignore[misc]
         self._assignment, self._collector = assignment, collector
         self._actor = uuid.uuid4().hex
         self._member = member_of(self.trial_id)
-        began, loaded = _process_start() - assignment.start, LOADED - assignment.start
-        self._recorder = Recorder(start=assignment.start, lapped=loaded)
+        node = ray.get_runtime_context().get_node_id()
+        start = assignment.start + assignment.offsets.get(node, 0.0)
+        began, loaded = _process_start() - start, LOADED - start
+        self._recorder = Recorder(start=start, lapped=loaded)
+        self._noted = 0
         self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
-        _prepare(assignment)
+        assignment.surroundings.enter()
         self._problem = catalogue.problem(assignment.problem)
         self._start(config)
         self._lap("setup", detail={"process": os.getpid()})
@@ -172,18 +173,11 @@ class Member(Trainable):  # type: ignore[misc]
 
     def _flush(self) -> ray.ObjectRef:
         """Send off the rows so far."""
+        row = {"worker": -1, "member": self._member}
+        self._noted = note_memory(self._recorder, self._noted, **row)
         rows = [(self._actor, event) for event in self._recorder.events]
         self._recorder.events = []
         return self._collector.record.remote(rows)
-
-
-def _prepare(assignment: Assignment) -> None:
-    """Make this process find the driver's modules, and keep TensorFlow to its share of the machine."""
-    sys.path += [place for place in assignment.path if place not in sys.path]
-    if not assignment.gpu:
-        for key in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ.setdefault(key, str(assignment.threads))
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def _process_start() -> float:
