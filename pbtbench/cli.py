@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -139,7 +140,7 @@ def _present(store: Store, console: Console) -> int:
     pairs = store.runs()
     store.write_summary(metrics.summary_csv(pairs))
     page = report.write(store, pairs)
-    print_summary(pairs, console)
+    print_summary(pairs, console, store.machine().get("memcpy_s_per_gb", math.nan))
     console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
     return sum(bool(outcome.cause) for _, outcome in pairs)
 

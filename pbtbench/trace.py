@@ -37,7 +37,8 @@ TIMED = (
 """Kinds of rows that take a worker's time."""
 
 MARKS = ("fork", "score", "error", "memory")
-"""Kinds of rows that say what happened, at a moment: `fork` (detail: donor, old, new), `score`
+"""Kinds of rows that say what happened, at a moment: `fork` (detail: donor, old, new, and `copied`, the
+iteration of the donor's state where it was saved before), `score`
 (value: the objective), `error` (detail: cause, message), `memory` (bytes: the most that the worker's
 process has held so far; value: the same of its device)."""
 

@@ -148,14 +148,14 @@ class TestTables:
 
     def test_mark_the_best_and_escape_the_rest(self):
         named = metrics.cells([(a_run(method="a_b|c&%"), pbt_outcome())])
-        assert r"a\_b\|c&%" in tables.markdown(named)
-        assert r"a\_b|c\&\%" in tables.latex(named)
-        assert "**0.9**" in tables.markdown(named)
-        assert r"\textbf{0.9}" in tables.latex(named)
+        assert r"a\_b\|c&%" in tables.comparison(named).markdown()
+        assert r"a\_b|c\&\%" in tables.comparison(named).latex()
+        assert "**0.9**" in tables.comparison(named).markdown()
+        assert r"\textbf{0.9}" in tables.comparison(named).latex()
 
     def test_have_a_line_for_each_cell(self):
-        assert len(tables.as_csv(self.cells).splitlines()) == len(self.cells) + 1
-        assert tables.latex(self.cells).count(r" \\") == len(self.cells) + 1
+        assert len(tables.comparison(self.cells).csv().splitlines()) == len(self.cells) + 1
+        assert tables.comparison(self.cells).latex().count(r" \\") == len(self.cells) + 1
 
     @pytest.mark.parametrize("width", [80, 120])
     def test_fit_the_terminal(self, width):

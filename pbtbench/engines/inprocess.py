@@ -45,19 +45,15 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                 lap("decide", iteration=iteration)
             elif method.synchronous:
                 copies = decisions.together()
+                decisions.made(copies, recorder, iteration, worker=0)
                 lap("decide", iteration=iteration)
-                if copies:
-                    exchange(copies, [shard], travel)
-                    decisions.made(copies, recorder, iteration, worker=0)
-                    lap("decide", iteration=iteration)
+                exchange(copies, [shard], travel)
             else:
                 for member in decisions.shuffled(members):
-                    copy = decisions.alone(member)
+                    copies = [copy] if (copy := decisions.alone(member)) else []
+                    decisions.made(copies, recorder, iteration, worker=0)
                     lap("decide", member=member, iteration=iteration)
-                    if copy:
-                        exchange([copy], [shard], travel)
-                        decisions.made([copy], recorder, iteration, worker=0)
-                        lap("decide", iteration=iteration)
+                    exchange(copies, [shard], travel)
         travel.close()
     note_memory(recorder, 0)
 

@@ -8,6 +8,7 @@ family trees (`lineage`) are for figures.
 from __future__ import annotations
 
 from pbtbench.metrics.findings import Finding, findings
+from pbtbench.metrics.laboratory import Costs, laboratory
 from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
 from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, quality
@@ -18,6 +19,7 @@ __all__ = [
     "COLUMNS",
     "Attempt",
     "Cell",
+    "Costs",
     "Finding",
     "Measures",
     "Overhead",
@@ -29,6 +31,7 @@ __all__ = [
     "censored_median",
     "ert",
     "findings",
+    "laboratory",
     "measure",
     "overhead",
     "quality",

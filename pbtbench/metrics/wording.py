@@ -40,6 +40,24 @@ def percent(share: float) -> str:
     return f"{value:.1f}%" if abs(value) < 10 else f"{value:,.0f}%"
 
 
+def signed(share: float) -> str:
+    """`+0.7%`, `−3.1%`: a share by which something is more or less."""
+    if math.isnan(share):
+        return NONE
+    sign = "−" if share < 0 else "+"
+    return sign + percent(abs(share)).lstrip("<")
+
+
+def size(count: float) -> str:
+    """`250 bytes`, `1 kB`, `16 MB`, `1.5 GB`; `–` for none."""
+    if not count:
+        return NONE
+    for limit, scale, unit in ((1e3, 1, "bytes"), (1e6, 1e3, "kB"), (1e9, 1e6, "MB")):
+        if count < 0.9995 * limit:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count / 1e9:.3g} GB"
+
+
 def seconds(value: float) -> str:
     """`31 µs`, `3.1 ms`, `4.2 s`, `12.5 min`; `–` for NaN, `∞` for infinite."""
     if math.isnan(value) or math.isinf(value):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from pbtbench import metrics
 from pbtbench.metrics import Cell, Finding
-from pbtbench.report import figures, html, intervals, lineages, palette, paths, tables
+from pbtbench.report import figures, html, intervals, laboratory, lineages, palette, paths, tables
 from pbtbench.report.palette import Series
 from pbtbench.run import Run
 from pbtbench.store import Store
@@ -19,16 +20,18 @@ def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     found = metrics.findings(cells)
     colours = palette.series(cells)
     sections = list(_sections(cells, found, colours))
+    machine = out.machine()
+    costs = metrics.laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
+    lab = laboratory.laboratory(costs)
     study = (out.path / "study.toml").read_text("utf-8")
     overall = [f for f in found if not f.problem]
-    page = html.page(out.title(), sections, overall, cells, colours, study, out.machine())
+    page = html.page(out.title(), sections, overall, cells, colours, study, machine, lab)
     light = palette.variables(colours, dark=False)
-    drawn = [f for section in sections for f in section.figures]
+    drawn = [f for section in sections for f in section.figures] + (lab.figures if lab else [])
     return {
         "index.html": page,
-        "tables/comparison.md": tables.markdown(cells),
-        "tables/comparison.tex": tables.latex(cells),
-        "tables/comparison.csv": tables.as_csv(cells),
+        **tables.comparison(cells).files("tables/comparison"),
+        **(lab.files() if lab else {}),
         **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},
     }
 

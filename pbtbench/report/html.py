@@ -22,6 +22,7 @@ from pbtbench import __version__
 from pbtbench.metrics import Cell, Finding
 from pbtbench.metrics.wording import seconds
 from pbtbench.report.figures import Figure, bundle
+from pbtbench.report.laboratory import Laboratory
 from pbtbench.report.palette import Series, variables
 from pbtbench.report.tables import Row
 
@@ -67,12 +68,14 @@ def page(
     colours: Sequence[Series],
     study: str,
     machine: Mapping[str, Any],
+    lab: Laboratory | None = None,
 ) -> str:
     """The page as HTML text."""
     folder = resources.files(__package__)
     script = (folder / "page.js").read_text("utf-8")
     vega = bundle()
-    specs = {f"figure-{f.name}": f.spec for s in sections for f in s.figures}
+    drawn = [f for s in sections for f in s.figures] + (lab.figures if lab else [])
+    specs = {f"figure-{f.name}": f.spec for f in drawn}
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -82,6 +85,7 @@ def page(
     return template.render(
         title=title,
         sections=sections,
+        lab=lab,
         overall=overall,
         measures=measures,
         failed=[m for m in measures if m.outcome.cause],

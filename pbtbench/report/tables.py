@@ -1,15 +1,13 @@
-"""The comparison table, as text: for the terminal, the page, Markdown, LaTeX and CSV."""
+"""The comparison: its rows as people read them, for the terminal, the page and files."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pbtbench.metrics import Cell
-from pbtbench.metrics.wording import NONE, number, percent, score, seconds
+from pbtbench.metrics.wording import number, percent, score, seconds
+from pbtbench.report.texts import Table
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,10 @@ def _row(cell: Cell, best: float | None) -> Row:
     )
 
 
-def grid(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) of plain text over all problems, a target's columns numbered."""
+def comparison(cells: Sequence[Cell]) -> Table:
+    """The comparison over all problems, a target's columns numbered; the best final score of each
+    problem is bold."""
+    table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
     header = ["problem", "method", "engine", "runs", "final score", "min, max"]
     for i in range(most):
@@ -100,62 +100,9 @@ def grid(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         ]
         for row in table
     ]
-    return header, [[" ".join(text.split()) for text in line] for line in body]
-
-
-def markdown(cells: Sequence[Cell]) -> str:
-    """A GitHub-flavoured table; the best final score of each problem is bold."""
-    table = rows(cells)
-    header, body = grid(table)
-    for line, row in zip(body, table, strict=True):
-        line[:] = [re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text) for text in line]
-        if row.best:
-            line[4] = f"**{line[4]}**"
-    ruler = ["---"] * 3 + ["--:"] * (len(header) - 3)
-    return "".join(f"| {' | '.join(line)} |\n" for line in [header, ruler, *body])
-
-
-_LATEX = {
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "∞": r"$\infty$",
-    "−": "$-$",
-    "–": "--",
-    "µ": r"$\mu$",
-    "<": "$<$",
-    ">": "$>$",
-}
-
-
-def latex(cells: Sequence[Cell]) -> str:
-    """A `tabular` with the rules of the package booktabs."""
-    table = rows(cells)
-    header, body = grid(table)
-
-    def escaped(text: str) -> str:
-        return "".join(_LATEX.get(c, c) for c in text)
-
-    lines = [[escaped(text) for text in line] for line in [header, *body]]
-    for line, row in zip(lines[1:], table, strict=True):
-        if row.best:
-            line[4] = rf"\textbf{{{line[4]}}}"
-    first, *rest = [" & ".join(line) + r" \\" for line in lines]
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{'l' * 3}{'r' * (len(header) - 3)}}}",
-            *(r"\toprule", first, r"\midrule", *rest, r"\bottomrule"),
-            "\\end{tabular}\n",
-        ]
+    return Table(
+        header,
+        [[" ".join(text.split()) for text in line] for line in body],
+        left=3,
+        bold=frozenset((i, 4) for i, row in enumerate(table) if row.best),
     )
-
-
-def as_csv(cells: Sequence[Cell]) -> str:
-    """The same as CSV, empty where nothing applies. For exact numbers take `summary.csv`."""
-    header, body = grid(rows(cells))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if value == NONE else value for value in line] for line in body])
-    return text.getvalue()

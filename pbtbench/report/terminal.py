@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -12,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pbtbench import metrics
+from pbtbench.metrics.advice import sentences
 from pbtbench.metrics.wording import number
+from pbtbench.report.laboratory import headline_table
 from pbtbench.report.tables import Row, rows
 from pbtbench.run import Run
 from pbtbench.trace import Outcome
@@ -21,13 +24,18 @@ WIDE = 110
 """Columns of a terminal from which the whole table fits."""
 
 
-def print_summary(pairs: Sequence[tuple[Run, Outcome]], console: Console) -> None:
-    """Print a table for each problem, then what was found, then what failed."""
+def print_summary(
+    pairs: Sequence[tuple[Run, Outcome]], console: Console, memcpy_s_per_gb: float = math.nan
+) -> None:
+    """Print a table for each problem, or the laboratory's headline; then what was found, then what
+    failed."""
     cells = metrics.cells(pairs)
     found = metrics.findings(cells)
     if not cells:
         console.print("No run is kept yet.")
-    for problem, mine in groupby(rows(cells), key=lambda row: row.problem):
+    if costs := metrics.laboratory(cells, memcpy_s_per_gb):
+        _print_laboratory(costs, console)
+    for problem, mine in groupby(rows([] if costs else cells), key=lambda row: row.problem):
         of_problem = list(mine)
         console.print()
         console.print(_table(problem, of_problem, wide=console.width >= WIDE))
@@ -87,6 +95,27 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
         )
         table.add_row(*map(_plain, shown), style="bold" if row.best else "")
     return table
+
+
+def _print_laboratory(costs: Sequence[metrics.Costs], console: Console) -> None:
+    shown = headline_table(costs)
+    for group in ("fork, ", "PBT tax, "):
+        columns = [0, *(i for i, name in enumerate(shown.header) if name.startswith(group))]
+        table = Table(
+            title=_plain({"fork, ": "A fork costs", "PBT tax, ": "PBT tax"}[group]),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        for i in columns:
+            name = shown.header[i].removeprefix(group)
+            table.add_column(name, justify="right" if i else "left", no_wrap=True)
+        for line in shown.body:
+            table.add_row(*(_plain(line[i]) for i in columns))
+        console.print()
+        console.print(table)
+    _print_sentences(list(sentences(costs)), console)
 
 
 def _print_sentences(sentences: Sequence[str], console: Console) -> None:

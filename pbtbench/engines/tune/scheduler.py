@@ -50,6 +50,10 @@ class Budget(Stopper):  # type: ignore[misc]
         """The member's trial has a checkpoint of now: its own, or its donor's."""
         self._saved[member] = self.made[member]
 
+    def saved_at(self, member: int) -> int:
+        """The iteration of the member's checkpoint; 0 without one."""
+        return self._saved[member]
+
     def again(self, member: int) -> None:
         """The member's trial starts again from its checkpoint, or from scratch."""
         self.made[member] = self._saved[member]
@@ -97,11 +101,11 @@ class RecordedForks:
             self._skipped.append(member_of(trial.trial_id))
 
     def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
-        old = dict(trial.config)
+        old, source = dict(trial.config), member_of(donor.trial_id)
         super()._exploit(controller, trial, donor)  # type: ignore[misc]
+        new, copied = dict(trial.config), self._budget.saved_at(source)
         self._budget.saved(member_of(trial.trial_id))
-        new = dict(trial.config)
-        detail = {"donor": member_of(donor.trial_id), "old": old, "new": new}
+        detail = {"donor": source, "copied": copied, "old": old, "new": new}
         outside = [name for name, h in self._space.items() if not h.contains(new[name])]
         if outside:
             detail["out_of_bounds"] = outside

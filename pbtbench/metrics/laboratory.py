@@ -1,0 +1,286 @@
+"""The laboratory: what checkpoints cost, stage by stage, on one problem in several sizes (METHOD 1).
+
+PBT at an interval is held against its control: the same engine, budget and seeds without checkpoints.
+The closed forms are fed with the cost of a save and a restore at the shortest interval, the pace of
+the control, and the shares that did save and exploit; what they say of longer intervals can be wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pbtbench import methods
+from pbtbench.metrics import closed_forms
+from pbtbench.metrics.beside import Beside, beside
+from pbtbench.metrics.measures import Cell, Measures, Spread, spread
+from pbtbench.metrics.overhead import CHECKPOINT, WORK
+
+BEHIND = "persist behind"
+"""The stage that goes on behind the training, and takes no worker's time."""
+
+STAGES = (*CHECKPOINT, BEHIND)
+
+BUDGET = 0.05
+"""The share of all time that checkpoints may take, where an interval is advised."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of all checkpoints of a cell took."""
+
+    seconds: float
+    rows: int
+    bytes: int
+
+    @property
+    def s_per_gb(self) -> float:
+        """Seconds for 10⁹ bytes; NaN for a stage that moves none."""
+        return 1e9 * self.seconds / self.bytes if self.bytes else math.nan
+
+
+@dataclass(frozen=True)
+class Costs:
+    """PBT at one interval on one engine and size, against its control."""
+
+    cell: Cell
+    state_bytes: int
+    stages: Mapping[str, Stage]
+    fork_s: float
+    """Checkpoint seconds for each fork, all saves made for it counted in; NaN without forks."""
+    limit_s: float
+    """What copying the state once in memory takes."""
+    tax: Spread
+    """PBT tax: wall over the control's of the same seed, less 1."""
+    tax_after_setup: Spread
+    """The same of the time after the first worker has begun to train."""
+    interference: float
+    """Training seconds of an iteration over the control's, less 1."""
+    measured: float
+    """Ω as measured: of checkpoints alone, or with all waits where decisions are synchronous."""
+    predicted: float
+    """Ω by the closed form; NaN where a save or a restore was never timed."""
+    calibrated: bool
+    """Whether the closed form has its costs from this very cell."""
+    least_interval: int | None
+    """The shortest interval that keeps checkpoints within `BUDGET`; None where nothing was timed."""
+    beside: tuple[Beside, ...]
+    """One for each run that completed."""
+
+    @property
+    def difference(self) -> float:
+        """How far the measured overhead is from the closed form's, relative to that."""
+        return self.measured / self.predicted - 1 if self.predicted > 0 else math.nan
+
+
+def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: float) -> list[Costs]:
+    """The costs of all PBT cells of problems that come in several sizes and have a control, by size,
+    engine, method and interval."""
+    found = [
+        costs
+        for cell in cells
+        if cell.interval is not None and cell.completed
+        if (control := _control(cell, cells)) is not None
+        if (costs := _costs(cell, control, cells, memcpy_s_per_gb)) is not None
+    ]
+    sizes: dict[str, set[str]] = defaultdict(set)
+    for c in found:
+        sizes[c.cell.run.problem].add(c.cell.problem)
+    found = [c for c in found if len(sizes[c.cell.run.problem]) > 1]
+    found.sort(key=lambda c: c.state_bytes)
+    return found
+
+
+def _control(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
+    """The cell without checkpoints that this one is held against."""
+    run = cell.run
+    for other in cells:
+        own = other.run
+        if (
+            (other.problem, other.engine.partition("+")[0], other.cluster)
+            == (cell.problem, cell.engine.partition("+")[0], cell.cluster)
+            and (own.iterations, own.population) == (run.iterations, run.population)
+            and other.interval is None
+            and other.completed
+            and not any(m.overhead.saves for m in other.completed)
+        ):
+            return other
+    return None
+
+
+def _costs(
+    cell: Cell, control: Cell, cells: Sequence[Cell], memcpy_s_per_gb: float
+) -> Costs | None:
+    stages = _stages(cell)
+    forks = sum(m.overhead.forks for m in cell.completed)
+    size = max((m.overhead.state_bytes or 0 for m in _alike(cell, cells)), default=0)
+    if not size:
+        return None
+    spent = sum(stages[kind].seconds for kind in CHECKPOINT)
+    reference = min(_family(cell, cells), key=lambda c: c.interval or 0)
+    together = _synchronous(cell)
+    predict = _synchronously if together else _asynchronously
+    return Costs(
+        cell=cell,
+        state_bytes=size,
+        stages=stages,
+        fork_s=spent / forks if forks else math.nan,
+        limit_s=size * memcpy_s_per_gb / 1e9,
+        tax=_tax(cell, control, lambda m: m.outcome.wall_s),
+        tax_after_setup=_tax(cell, control, _after_setup),
+        interference=_pace(cell, ("train",)) / _pace(control, ("train",)) - 1,
+        measured=cell.pbt_overhead if together else cell.checkpoint_overhead,
+        predicted=predict(cell, reference, control),
+        calibrated=reference is cell,
+        least_interval=_least_interval(cell, control),
+        beside=tuple(beside(m.run, m.outcome) for m in cell.completed),
+    )
+
+
+def _alike(cell: Cell, cells: Sequence[Cell]) -> Iterator[Measures]:
+    """All runs of the same problem and size."""
+    for other in cells:
+        if other.problem == cell.problem:
+            yield from other.completed
+
+
+def _family(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that differ by their interval alone."""
+    key = (cell.problem, cell.engine, cell.cluster, cell.method)
+    return [
+        c
+        for c in cells
+        if (c.problem, c.engine, c.cluster, c.method) == key
+        if c.interval is not None and c.completed
+    ]
+
+
+def _stages(cell: Cell) -> dict[str, Stage]:
+    found = {}
+    for name in STAGES:
+        kind = name.partition(" ")[0]
+        seconds, rows, size = 0.0, 0, 0
+        for m in cell.completed:
+            trace = m.outcome.trace
+            aside = trace.worker < 0
+            chosen = (trace.kind == kind) & (aside if name == BEHIND else ~aside)
+            seconds += float(trace.duration_s[chosen].sum())
+            rows += int(chosen.sum())
+            size += int(trace.bytes[chosen].sum())
+        found[name] = Stage(seconds, rows, size)
+    return found
+
+
+def _tax(cell: Cell, control: Cell, taken: Callable[[Measures], float]) -> Spread:
+    without = {m.run.seed: taken(m) for m in control.completed}
+    return spread(
+        [taken(m) / without[m.run.seed] - 1 for m in cell.completed if m.run.seed in without]
+    )
+
+
+def _after_setup(m: Measures) -> float:
+    """Wall seconds from when the first worker has begun to train."""
+    trace = m.outcome.trace
+    begun = trace.t_start_s[np.isin(trace.kind, ("train", "compile")) & (trace.worker >= 0)]
+    return m.outcome.wall_s - float(begun.min(initial=m.outcome.wall_s))
+
+
+def _count(cell: Cell, kind: str) -> int:
+    return sum(
+        int(((t := m.outcome.trace).kind == kind)[t.worker >= 0].sum()) for m in cell.completed
+    )
+
+
+def _pace(cell: Cell, kinds: Sequence[str]) -> float:
+    """Seconds of an iteration of what a worker trains as one; NaN if nothing was trained."""
+    rows = _count(cell, "train")
+    spent = sum(m.overhead.seconds[kind] for m in cell.completed for kind in kinds)
+    return spent / rows if rows else math.nan
+
+
+def _synchronous(cell: Cell) -> bool:
+    run = cell.run
+    return bool(methods.build(run.kind, run.interval, run.method_options).synchronous)
+
+
+def _saved_and_restored(cell: Cell) -> tuple[int, int]:
+    return (
+        sum(m.overhead.saves for m in cell.completed),
+        sum(m.overhead.restores for m in cell.completed),
+    )
+
+
+def _asynchronously(cell: Cell, reference: Cell, control: Cell) -> float:
+    saves, restores = _saved_and_restored(cell)
+    timed_saves, timed_restores = _saved_and_restored(reference)
+    if (saves and not timed_saves) or (restores and not timed_restores):
+        return math.nan
+    stages, k, s = _stages(reference), cell.interval or 1, _pace(control, WORK)
+    c_s = (stages["save"].seconds + stages["persist"].seconds) / max(1, timed_saves)
+    if (behind := stages[BEHIND]).rows:
+        blocked = [
+            float(t.duration_s[(t.kind == "persist") & (t.worker >= 0)].min(initial=math.inf))
+            for m in reference.completed
+            for t in (m.outcome.trace,)
+        ]
+        snapshot = stages["save"].seconds / max(1, timed_saves) + min(blocked)
+        c_s = closed_forms.effective_save(snapshot, behind.seconds / behind.rows, k, s)
+    back = sum(stages[kind].seconds for kind in ("transfer", "restore", "restart"))
+    c_r = back / max(1, timed_restores)
+    intervals = _count(cell, "train") / k
+    return closed_forms.asynchronous(saves / intervals, c_s, restores / intervals, c_r, k, s)
+
+
+def _synchronously(cell: Cell, reference: Cell, control: Cell) -> float:
+    k, s = cell.interval or 1, _pace(control, WORK)
+    paces = [pace for m in control.completed for pace in _paces(m)]
+    deciding = (cell.run.iterations - 1) // k
+    if not deciding or not all(_saved_and_restored(reference)):
+        return math.nan
+    omega = closed_forms.synchronous(
+        _critical(reference, ("save", "persist")),
+        _critical(reference, ("transfer", "restore", "restart")),
+        float(np.std(paces)),
+        cell.completed[0].outcome.workers,
+        k,
+        s,
+    )
+    return omega * deciding * k / cell.run.iterations
+
+
+def _critical(cell: Cell, kinds: Sequence[str]) -> float:
+    """Seconds that the busiest worker spends on stages at a decision, on average."""
+    run = cell.run
+    found = []
+    for m in cell.completed:
+        trace = m.outcome.trace
+        chosen = np.isin(trace.kind, kinds) & (trace.worker >= 0)
+        by_round: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        for row in np.flatnonzero(chosen).tolist():
+            by_round[int(trace.iteration[row])][int(trace.worker[row])] += float(
+                trace.duration_s[row]
+            )
+        found.append(sum(max(of.values()) for of in by_round.values()))
+    return sum(found) / len(found) / max(1, (run.iterations - 1) // (run.interval or 1))
+
+
+def _paces(m: Measures) -> Iterator[float]:
+    """Seconds of each iteration of each worker, trained and evaluated."""
+    trace = m.outcome.trace
+    by: dict[tuple[int, int], float] = defaultdict(float)
+    for row in np.flatnonzero(np.isin(trace.kind, WORK) & (trace.worker >= 0)).tolist():
+        by[int(trace.worker[row]), int(trace.iteration[row])] += float(trace.duration_s[row])
+    yield from by.values()
+
+
+def _least_interval(cell: Cell, control: Cell) -> int | None:
+    saves, restores = _saved_and_restored(cell)
+    s = _pace(control, WORK)
+    if not (saves or restores) or math.isnan(s):
+        return None
+    cost = cell.checkpoint_overhead * s * (cell.interval or 1)
+    return closed_forms.least_interval(cost, s, BUDGET)

@@ -1,0 +1,82 @@
+"""A table of texts as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pbtbench.metrics.wording import NONE
+
+_LATEX = {
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "∞": r"$\infty$",
+    "−": "$-$",
+    "–": "--",
+    "µ": r"$\mu$",
+    "×": r"$\times$",
+    "Ω": r"$\Omega$",
+    "≥": r"$\geq$",
+    "<": "$<$",
+    ">": "$>$",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header and rows of equal length."""
+
+    header: Sequence[str]
+    body: Sequence[Sequence[str]]
+    left: int = 1
+    """How many columns, from the first, are text; the others are numbers."""
+    bold: frozenset[tuple[int, int]] = frozenset()
+    """(row, column) of cells that stand out."""
+
+    def files(self, name: str) -> dict[str, str]:
+        """File -> text, in every format."""
+        return {
+            f"{name}.md": self.markdown(),
+            f"{name}.tex": self.latex(),
+            f"{name}.csv": self.csv(),
+        }
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured table."""
+        lines = self._marked(lambda text: re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text), "**{}**")
+        ruler = ["---"] * self.left + ["--:"] * (len(self.header) - self.left)
+        return "".join(f"| {' | '.join(line)} |\n" for line in [self.header, ruler, *lines])
+
+    def latex(self) -> str:
+        """A `tabular` with the rules of the package booktabs."""
+
+        def escaped(text: str) -> str:
+            return "".join(_LATEX.get(c, c) for c in text)
+
+        lines = [[*map(escaped, self.header)], *self._marked(escaped, r"\textbf{{{}}}")]
+        first, *rest = [" & ".join(line) + r" \\" for line in lines]
+        columns = "l" * self.left + "r" * (len(self.header) - self.left)
+        ruled = [r"\toprule", first, r"\midrule", *rest, r"\bottomrule"]
+        return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *ruled, "\\end{tabular}\n"])
+
+    def csv(self) -> str:
+        """CSV, empty where nothing applies. For exact numbers take `summary.csv`."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows([["" if cell == NONE else cell for cell in line] for line in self.body])
+        return text.getvalue()
+
+    def _marked(self, escaped: Callable[[str], str], bold: str) -> list[list[str]]:
+        return [
+            [
+                bold.format(escaped(text)) if (i, j) in self.bold else escaped(text)
+                for j, text in enumerate(line)
+            ]
+            for i, line in enumerate(self.body)
+        ]
