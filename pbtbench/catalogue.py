@@ -1,8 +1,9 @@
 """From a name to a problem. The only importer of `problems`.
 
-A problem is named by its place under `problems/` (`toy.pbt_quadratic`), by `package.module:NAME`,
-or by the path of a file (`./my_problem.py`). Other packages add theirs through the entry point
-group `pbtbench.problems`, one entry for each package of problems.
+A problem is named by its place under `problems/` (`toy.pbt_quadratic`), by `package.module:NAME`, by
+the path of a file (`./my_problem.py`), or by both (`./my_problem.py:NAME`). NAME may be a user's own
+`tune.Trainable`, with its space and metric beside it (`adapters.trainable`). Other packages add
+theirs through the entry point group `pbtbench.problems`, one entry for each package of problems.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pbtbench import loading
+from pbtbench.adapters import trainable
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Problem
 
@@ -29,11 +32,9 @@ def names() -> list[str]:
 
 def problem(reference: str) -> Problem:
     """The problem that `reference` names; `BadInput` if there is none or it doesn't import."""
-    if reference.endswith(".py"):
-        return _named(_imported(reference, reference), "PROBLEM", reference)
-    if ":" in reference:
-        module, _, attribute = reference.partition(":")
-        return _named(_imported(module, reference), attribute, reference)
+    place, attribute = _split(reference)
+    if place.endswith(".py") or ":" in reference:
+        return _named(_imported(place, reference), attribute, reference)
     places = _places()
     if reference not in places:
         raise unknown("problem", reference, places)
@@ -42,7 +43,10 @@ def problem(reference: str) -> Problem:
 
 def absolute(reference: str) -> str:
     """The reference such that it means the same in another working directory."""
-    return str(Path(reference).resolve()) if str(reference).endswith(".py") else reference
+    place, attribute = _split(str(reference))
+    if not place.endswith(".py"):
+        return reference
+    return str(Path(place).resolve()) + (f":{attribute}" if ":" in reference else "")
 
 
 def include_working_directory() -> None:
@@ -53,9 +57,15 @@ def include_working_directory() -> None:
 
 def label(reference: str) -> str:
     """The readable name that a reference gives its problem, fit for a folder's name."""
-    if reference.endswith(".py"):
-        return Path(reference).stem
-    return reference.removesuffix(":PROBLEM").replace(":", ".")
+    place, attribute = _split(reference)
+    name = Path(place).stem if place.endswith(".py") else place
+    return name if attribute == "PROBLEM" else f"{name}.{attribute}"
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """A reference's module, or file, and the name in it."""
+    place, _, attribute = reference.partition(":")
+    return place, attribute or "PROBLEM"
 
 
 def _places() -> dict[str, str]:
@@ -84,7 +94,9 @@ def _imported(place: str, reference: str) -> ModuleType:
 
 
 def _named(module: ModuleType, attribute: str, reference: str) -> Problem:
-    found = getattr(module, attribute, None)
+    found: Any = getattr(module, attribute, None)
+    if trainable.is_trainable(found):
+        found = trainable.beside(found, module)
     if not isinstance(found, Problem):
         what = "has no" if found is None else f"has a {type(found).__name__}, not a Problem, as"
         raise BadInput(

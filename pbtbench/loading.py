@@ -10,6 +10,9 @@ from types import ModuleType
 
 from pbtbench.errors import BadInput
 
+OF_FILE = "pbtbench_file_"
+"""What the name of a file's module begins with. Other processes can't import it by that name."""
+
 
 def module(place: str, failure: str) -> ModuleType:
     """The module of a dotted name, or of a path that ends in `.py`.
@@ -31,7 +34,7 @@ def module(place: str, failure: str) -> ModuleType:
 
 
 def _from_file(path: Path) -> ModuleType:
-    name = f"pbtbench_file_{path.stem}"
+    name = f"{OF_FILE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

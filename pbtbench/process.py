@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class Surroundings:
 
     path: tuple[str, ...]
     """Where the driver finds modules."""
+    scratch: str
+    """The driver's folder for temporary files, which goes with it."""
     threads: int
     gpu: bool
 
@@ -36,13 +39,17 @@ class Surroundings:
         """Those of this process, for a worker of such a cluster."""
         return cls(
             path=tuple(place or str(Path.cwd()) for place in sys.path),
+            scratch=tempfile.gettempdir(),
             threads=max(1, int(cluster.cpus_per_worker)),
             gpu=cluster.gpus_per_worker > 0,
         )
 
     def enter(self) -> None:
-        """Make this process find the driver's modules, and keep TensorFlow to its share: of the CPUs,
-        and of a GPU's memory, which it would otherwise take whole."""
+        """Make this process find the driver's modules, leave its temporary files with the driver's if
+        that is on the same machine, and keep TensorFlow to its share: of the CPUs, and of a GPU's
+        memory, which it would otherwise take whole."""
+        if Path(self.scratch).is_dir():
+            tempfile.tempdir = self.scratch
         sys.path += [place for place in self.path if place not in sys.path]
         if not self.gpu:
             for key in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):

@@ -48,7 +48,8 @@ OPTIONS = {
     "max_failures": 0,
     "loggers": False,
 }
-"""Under Ray Tune's names where it has one. `num_to_keep` and `storage_path` have no default value:
+"""Under Ray Tune's names where it has one. `reuse_actors` holds where the trainable has a `reset_config`;
+all but a user's own have. `num_to_keep` and `storage_path` have no default value:
 all checkpoints are kept, in a temporary folder that goes with the run. `stop`: a trial ends early once
 a metric is at or above its value, as {accuracy = 0.97}. `loggers`: Tune's own CSV,
 JSON and TensorBoard loggers (give them a storage_path to see what they wrote). `max_failures`: how
@@ -131,13 +132,15 @@ def _fit(
 
     from pbtbench.engines.tune import named, scheduler
     from pbtbench.engines.tune.failures import Restarts
-    from pbtbench.engines.tune.trainable import TURNED, Assignment, Member
+    from pbtbench.engines.tune.trainable import TURNED, Assignment, member_class, resets
 
     budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
     deciding = named.deciding(run, problem, method, proposed, recorder, budget)
     assignment = Assignment.of(run, problem, recorder)
     trainable = tune.with_resources(
-        tune.with_parameters(Member, assignment=assignment, collector=inbox.collector),
+        tune.with_parameters(
+            member_class(problem), assignment=assignment, collector=inbox.collector
+        ),
         {"cpu": run.cluster.cpus_per_worker, "gpu": run.cluster.gpus_per_worker},
     )
     tuner = tune.Tuner(
@@ -149,7 +152,7 @@ def _fit(
             num_samples=len(proposed),
             search_alg=deciding.search,
             scheduler=deciding.scheduler,
-            reuse_actors=bool(options["reuse_actors"]),
+            reuse_actors=options["reuse_actors"] and resets(problem),
         ),
         run_config=tune.RunConfig(
             name=re.sub(r"[^\w.-]+", "_", run.id),

@@ -50,10 +50,6 @@ class Budget(Stopper):  # type: ignore[misc]
         """The member's trial has a checkpoint of now: its own, or its donor's."""
         self._saved[member] = self.made[member]
 
-    def saved_at(self, member: int) -> int:
-        """The iteration of the member's checkpoint; 0 without one."""
-        return self._saved[member]
-
     def again(self, member: int) -> None:
         """The member's trial starts again from its checkpoint, or from scratch."""
         self.made[member] = self._saved[member]
@@ -75,6 +71,8 @@ class RecordedForks:
         """Where to note."""
         self._space, self._recorder, self._budget = space, recorder, budget
         self._skipped: list[int] = []
+        self._offered: dict[int, int] = {}
+        """Member -> its iteration when Tune last had it save to be copied."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune's snapshots of the experiment need none of it."""
@@ -96,6 +94,9 @@ class RecordedForks:
 
     def _checkpoint_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
         before = self._num_perturbations
+        if trial in upper:
+            member = member_of(trial.trial_id)
+            self._offered[member] = self._budget.made[member]
         super()._checkpoint_or_exploit(trial, controller, upper, lower)  # type: ignore[misc]
         if trial in lower and self._num_perturbations == before:
             self._skipped.append(member_of(trial.trial_id))
@@ -103,9 +104,9 @@ class RecordedForks:
     def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
         old, source = dict(trial.config), member_of(donor.trial_id)
         super()._exploit(controller, trial, donor)  # type: ignore[misc]
-        new, copied = dict(trial.config), self._budget.saved_at(source)
         self._budget.saved(member_of(trial.trial_id))
-        detail = {"donor": source, "copied": copied, "old": old, "new": new}
+        new = dict(trial.config)
+        detail = {"donor": source, "copied": self._offered[source], "old": old, "new": new}
         outside = [name for name, h in self._space.items() if not h.contains(new[name])]
         if outside:
             detail["out_of_bounds"] = outside

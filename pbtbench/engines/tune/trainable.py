@@ -1,9 +1,11 @@
-"""One trial: an actor that holds a population of one and times what it does on the run's clock."""
+"""One trial: an actor that holds a population of one, or a user's own trainable, and times what it does
+on the run's clock."""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,7 +18,9 @@ import ray
 from ray.tune import Trainable
 
 from pbtbench import catalogue
+from pbtbench.adapters.trainable import TrainableStart, measured
 from pbtbench.cluster import LOADED
+from pbtbench.loading import OF_FILE
 from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
 from pbtbench.process import Surroundings, note_memory
 from pbtbench.space import Hyperparameters
@@ -66,8 +70,9 @@ class Assignment:
         )
 
 
-class Member(Trainable):  # type: ignore[misc]
-    """A member, or several one after another where Tune reuses the actor.
+class Timed(Trainable):  # type: ignore[misc]
+    """Times what Tune has a trainable do; mixed in before a user's own class. A trial is a member, or
+    several one after another where Tune reuses the actor.
 
     Every row starts where the one before ended, so that an actor's rows leave nothing open: what
     lies between two calls is `wait`.
@@ -86,39 +91,41 @@ class Member(Trainable):  # type: ignore[misc]
         self._noted = 0
         self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
         assignment.surroundings.enter()
-        self._problem = catalogue.problem(assignment.problem)
         self._start(config)
         self._lap("setup", detail={"process": os.getpid()})
         self._flush()
 
     def _start(self, config: Hyperparameters) -> None:
-        self._member = member_of(self.trial_id)
-        self._hyperparameters = dict(config)
-        seed = member_seed(self._assignment.seed, self._member)
-        options = self._assignment.problem_options
-        self._population = self._problem.population([self._hyperparameters], [seed], options)
+        """Start the trial's member."""
+        super().setup(dict(config))
 
     def step(self) -> dict[str, Any]:
         self._lap("wait")
         try:
-            return self._iteration_made()
+            metrics = self._iterate()
         except Exception:
             self._lap("train", detail={"error": True})
             raise
+        else:
+            return {**metrics, TURNED: self._scored(metrics)}
         finally:
             self._flush()
 
-    def _iteration_made(self) -> dict[str, Any]:
-        population = self._population
-        traces = population.traces
-        population.train(self._problem.steps_per_iteration)
-        self._lap("train" if population.traces == traces else "compile")
-        traces = population.traces
-        found = scores(population.evaluate(), self._assignment.metric, 1)
-        metrics = {name: values[0] for name, values in found.items()}
-        self._lap("evaluate" if population.traces == traces else "compile")
-        score = metrics[self._assignment.metric]
-        others = {name: v for name, v in metrics.items() if name != self._assignment.metric}
+    def _iterate(self) -> Mapping[str, Any]:
+        """Train and evaluate once; what a `step` measures."""
+        result: Mapping[str, Any] = super().step()
+        self._lap("train")
+        return result
+
+    def _scored(self, metrics: Mapping[str, Any]) -> float:
+        """Note the score, with the other numbers as detail; what Tune maximises."""
+        objective = self._assignment.metric
+        score = float(measured(metrics, objective))
+        others = {
+            name: float(value)
+            for name, value in metrics.items()
+            if name != objective and isinstance(value, int | float | np.number)
+        }
         self._recorder.add(
             "score",
             self._recorder.lapped,
@@ -127,8 +134,7 @@ class Member(Trainable):  # type: ignore[misc]
             value=score,
             detail=others or None,
         )
-        turned = -math.inf if math.isnan(score) else self._assignment.sign * score
-        return {**metrics, TURNED: turned}
+        return -math.inf if math.isnan(score) else self._assignment.sign * score
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         self._lap("wait")
@@ -137,33 +143,33 @@ class Member(Trainable):  # type: ignore[misc]
         self._flush()
         return result
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        state = self._population.state(0)
-        path = Path(checkpoint_dir, FILE)
-        with path.open("wb") as file:
-            arrays: dict[str, Any] = {f"/{name}": array for name, array in state.items()}
-            np.savez(file, **arrays)
-        self._written = path.stat().st_size
-        self._lap("save", bytes=state_bytes(state))
+    def save_checkpoint(self, checkpoint_dir: str) -> Any:
+        result = super().save_checkpoint(checkpoint_dir)
+        self._written = _size(checkpoint_dir)
+        self._lap("save", bytes=self._written)
+        return result
 
     def restore(self, checkpoint_path: Any) -> None:
         self._lap("wait")
         super().restore(checkpoint_path)
         self._flush()
 
-    def load_checkpoint(self, checkpoint: str) -> None:
-        with np.load(Path(checkpoint, FILE), allow_pickle=False) as file:
-            state: State = {name.removeprefix("/"): file[name] for name in file.files}
-        self._population.adopt(0, state, self._hyperparameters)
-        self._lap("restore", bytes=state_bytes(state))
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        super().load_checkpoint(checkpoint)
+        self._lap("restore", bytes=_size(checkpoint))
 
     def reset_config(self, new_config: Hyperparameters) -> bool:
         self._lap("wait")
-        self._start(new_config)
+        self._member = member_of(self.trial_id)
+        done = self._reset(new_config)
         self._lap("restart")
-        return True
+        return done
+
+    def _reset(self, new_config: Hyperparameters) -> bool:
+        return bool(super().reset_config(dict(new_config)))
 
     def cleanup(self) -> None:
+        super().cleanup()
         self._lap("wait")
         # this process ends now: wait until they have arrived
         ray.get(self._flush(), timeout=5)
@@ -178,6 +184,68 @@ class Member(Trainable):  # type: ignore[misc]
         rows = [(self._actor, event) for event in self._recorder.events]
         self._recorder.events = []
         return self._collector.record.remote(rows)
+
+
+class Member(Timed):
+    """A trainable that holds a population of one."""
+
+    def _start(self, config: Hyperparameters) -> None:
+        assignment, self._hyperparameters = self._assignment, dict(config)
+        self._problem = catalogue.problem(assignment.problem)
+        seed = member_seed(assignment.seed, self._member)
+        options = assignment.problem_options
+        self._population = self._problem.population([self._hyperparameters], [seed], options)
+
+    def _iterate(self) -> Mapping[str, Any]:
+        population = self._population
+        traces = population.traces
+        population.train(self._problem.steps_per_iteration)
+        self._lap("train" if population.traces == traces else "compile")
+        traces = population.traces
+        found = scores(population.evaluate(), self._assignment.metric, 1)
+        self._lap("evaluate" if population.traces == traces else "compile")
+        return {name: values[0] for name, values in found.items()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        state = self._population.state(0)
+        path = Path(checkpoint_dir, FILE)
+        with path.open("wb") as file:
+            arrays: dict[str, Any] = {f"/{name}": array for name, array in state.items()}
+            np.savez(file, **arrays)
+        self._written = path.stat().st_size
+        self._lap("save", bytes=state_bytes(state))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        with np.load(Path(checkpoint, FILE), allow_pickle=False) as file:
+            state: State = {name.removeprefix("/"): file[name] for name in file.files}
+        self._population.adopt(0, state, self._hyperparameters)
+        self._lap("restore", bytes=state_bytes(state))
+
+    def _reset(self, new_config: Hyperparameters) -> bool:
+        self._start(new_config)
+        return True
+
+
+def member_class(problem: Problem) -> type[Timed]:
+    """The class of a problem's trials: a user's own trainable is run as it is."""
+    start = problem.start
+    if not isinstance(start, TrainableStart):
+        return Member
+    if start.trainable.__module__.startswith(OF_FILE):
+        ray.cloudpickle.register_pickle_by_value(sys.modules[start.trainable.__module__])
+    return type(start.trainable.__name__, (Timed, start.trainable), {})
+
+
+def resets(problem: Problem) -> bool:
+    """Whether an actor can go on with another trial of the problem; without, Tune fails or hangs."""
+    return not isinstance(problem.start, TrainableStart) or problem.start.resets
+
+
+def _size(checkpoint: Any) -> int:
+    """Bytes of a checkpoint: a folder's files, or the arrays of a dictionary."""
+    if isinstance(checkpoint, Mapping):
+        return sum(int(getattr(value, "nbytes", 0)) for value in checkpoint.values())
+    return sum(file.stat().st_size for file in Path(checkpoint).rglob("*") if file.is_file())
 
 
 def _process_start() -> float:
