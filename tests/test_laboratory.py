@@ -190,15 +190,12 @@ class TestBeside:
         )
         outcome = replace(training(4), trace=replace(trace, detail=told))
         assert beside(self.run, outcome).stale_steps == 3
-        assert beside(self.run, outcome).jumps[0].donor == pytest.approx(0.1 + 0.5)
+        assert beside(self.run, outcome).jumps[0].copied == pytest.approx(0.1 + 0.5)
 
     def test_scores_around_a_restore(self):
         first = self.found.jumps[0]
-        assert (first.member, first.before, first.donor) == (
-            1,
-            pytest.approx(0.2),
-            pytest.approx(0.7),
-        )
+        assert (first.member, first.iteration, first.donor) == (1, 2, 0)
+        assert (first.before, first.copied) == (pytest.approx(0.2), pytest.approx(0.7))
         assert first.after == pytest.approx(0.3)
 
     def test_who_never_forked_is_counted(self):

@@ -81,11 +81,20 @@ class TestLineage:
     def test_synchronous_forks_take_the_states_before_any_fork(self):
         outcome = an_outcome(
             started(0, rate=1), started(1, rate=2),
-            timed("save", 1, 0, member=0, iteration=1), timed("save", 1, 0, member=1, iteration=1),
-            fork(2, 0, 1, 1, old=1, new=3), fork(3, 1, 0, 1, old=2, new=4),
+            fork(2, 0, 1, 1, old=1, new=3), fork(2, 1, 0, 1, old=2, new=4),
+            timed("save", 2, 0, member=0, iteration=1), timed("save", 2, 0, member=1, iteration=1),
         )  # fmt: skip
         tree = segments(Objective("accuracy", "max"), outcome.trace)
         assert [s.parent for s in tree] == [None, None, 1, 0]
+
+    def test_forks_one_after_another_take_the_states_after_those_before(self):
+        outcome = an_outcome(
+            started(0, rate=1), started(1, rate=2),
+            fork(2, 0, 1, 1, old=1, new=3), timed("save", 2, 0, member=1, iteration=1),
+            fork(3, 1, 0, 1, old=2, new=4), timed("save", 3, 0, member=0, iteration=1),
+        )  # fmt: skip
+        tree = segments(Objective("accuracy", "max"), outcome.trace)
+        assert [s.parent for s in tree] == [None, None, 1, 2]
 
     def test_a_segment_ends_where_a_fork_begins_the_next(self):
         tree = segments(Objective("accuracy", "max"), pbt_outcome().trace)

@@ -131,6 +131,17 @@ def test_a_fork_takes_the_donors_checkpoint_whatever_it_is_made_of(tmp_path, eng
         assert found[member][made + 1] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("engine", ["inprocess", "ray", "tune"])
+def test_a_member_that_says_it_is_done_trains_no_further(tmp_path, engine):
+    done = METHODS.replace('"place": self.place,', '"place": self.place, "done": self.place > 2,')
+    outcome = executed(written(tmp_path, done + FILES), engine, "random", iterations=12)
+    assert (outcome.cause, outcome.message) == ("", "")
+    for found in scores(outcome.trace).values():
+        rate, places = found[1], [found[i] for i in sorted(found)]
+        assert places[-1] <= 2 + rate
+        assert len(places) == 12 or (engine == "tune" and places[-1] > 2)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_state_read_and_adopted_and_read_again_is_equal(tmp_path, kind):
     start = catalogue.problem(written(tmp_path, METHODS + KINDS[kind])).start

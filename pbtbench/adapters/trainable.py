@@ -148,7 +148,8 @@ class TrainableMember:
 
     def train(self, steps: int) -> None:
         for _ in range(steps):
-            self._result = self._trainable.train()
+            if not self._result.get("done"):  # Tune would not ask it again
+                self._result = self._trainable.train()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         """The metric that the latest `step` gave."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-import numpy as np
-
+from pbtbench.metrics.rows import Rows
 from pbtbench.problem import Objective
 from pbtbench.trace import Trace
 
@@ -35,38 +35,47 @@ class Segment:
     """The same for the member that is best at the end."""
 
 
-@dataclass
-class _Growing:
-    segments: list[Segment] = field(default_factory=list)
-    current: dict[int, int] = field(default_factory=dict)
-    saved: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Member -> (its segment, its iteration) at its latest save."""
-
-
 def segments(objective: Objective, trace: Trace) -> list[Segment]:
     """The family tree, in order of time. A member's first segment comes from its `setup` row of
-    iteration 0; a fork continues what its donor last saved (METHOD 1, stale steps)."""
-    tree = _Growing()
-    last: dict[int, int] = {}
-    score: dict[int, float] = {}
-    order = np.flatnonzero(np.isin(trace.kind, ("setup", "save", "fork", "score")))
-    for row in order.tolist():
-        kind, detail = trace.kind[row], trace.detail[row]
-        member, iteration = int(trace.member[row]), int(trace.iteration[row])
-        if kind == "score":
-            last[member] = iteration
-            score[member] = float(trace.value[row])
-        elif kind == "setup" and member >= 0 and detail is not None and member not in tree.current:
-            tree.current[member] = len(tree.segments)
-            tree.segments.append(Segment(member, 0, 0, detail))
-        elif kind == "save" and member in tree.current:
-            tree.saved[member] = tree.current[member], iteration
-        elif kind == "fork" and detail is not None and member in tree.current:
-            _fork(tree, member, iteration, detail)
-    for member, index in tree.current.items():
-        tree.segments[index].end = last.get(member, tree.segments[index].start)
-    _mark(tree, objective, score)
-    return tree.segments
+    iteration 0; forks of one moment were decided together, and take the states before them all."""
+    rows = Rows(trace, "save", "score")
+    tree: list[Segment] = []
+    own: dict[int, list[int]] = {}
+    starts = [i for i in trace.rows("setup").tolist() if trace.member[i] >= 0 and trace.detail[i]]
+    for row in starts:
+        member = int(trace.member[row])
+        if member not in own:
+            own[member] = [len(tree)]
+            tree.append(Segment(member, 0, 0, trace.detail[row] or {}))
+    for _, together in groupby(trace.rows("fork").tolist(), key=lambda i: trace.t_start_s[i]):
+        forks = [i for i in together if int(trace.member[i]) in own]
+        made = [found for i in forks if (found := _forked(trace, rows, i, tree, own)) is not None]
+        for segment in made:
+            tree[own[segment.member][-1]].end = segment.start
+            own[segment.member].append(len(tree))
+            tree.append(segment)
+    last = {member: rows.last("score", member, math.inf) for member in own}
+    for member, mine in own.items():
+        row = last[member]
+        tree[mine[-1]].end = tree[mine[-1]].start if row is None else int(trace.iteration[row])
+    worth = {m: objective.sign * float(trace.value[i]) for m, i in last.items() if i is not None}
+    _mark(tree, {member: mine[-1] for member, mine in own.items()}, worth)
+    return tree
+
+
+def _forked(
+    trace: Trace, rows: Rows, fork: int, tree: Sequence[Segment], own: Mapping[int, list[int]]
+) -> Segment | None:
+    """The segment that a fork begins; None for one from a member that nothing is known of."""
+    detail, iteration = trace.detail[fork] or {}, int(trace.iteration[fork])
+    donor = int(detail["donor"])
+    if donor not in own:
+        return None
+    copied = rows.copied(trace, fork)
+    copied = iteration if copied is None else copied
+    parent = next((i for i in reversed(own[donor]) if tree[i].start <= copied), own[donor][0])
+    member = int(trace.member[fork])
+    return Segment(member, iteration, iteration, detail.get("new") or {}, parent, copied)
 
 
 def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
@@ -79,29 +88,15 @@ def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
     return math.nan
 
 
-def _fork(tree: _Growing, member: int, iteration: int, detail: Mapping[str, Any]) -> None:
-    donor = int(detail["donor"])
-    if donor not in tree.current:
-        return
-    parent, donated = tree.saved.get(donor, (tree.current[donor], iteration))
-    tree.segments[tree.current[member]].end = iteration
-    tree.current[member] = len(tree.segments)
-    tree.segments.append(
-        Segment(member, iteration, iteration, detail.get("new") or {}, parent, donated)
-    )
-
-
-def _mark(tree: _Growing, objective: Objective, score: Mapping[int, float]) -> None:
-    worth = {
-        m: objective.sign * score[m] if not math.isnan(score.get(m, math.nan)) else -math.inf
-        for m in tree.current
-    }
-    best = max(worth, key=lambda m: worth[m], default=None)
-    for member, index in tree.current.items():
+def _mark(tree: Sequence[Segment], ends: Mapping[int, int], worth: Mapping[int, float]) -> None:
+    """Mark what lives on. `ends`: member -> its last segment. NaN is worth least."""
+    known = {m: -math.inf if math.isnan(worth.get(m, math.nan)) else worth[m] for m in ends}
+    best = max(known, key=known.__getitem__, default=None)
+    for member, index in ends.items():
         at: int | None = index
-        until = tree.segments[index].end
+        until = tree[index].end
         while at is not None:
-            segment = tree.segments[at]
+            segment = tree[at]
             segment.survives_until = max(segment.survives_until, until)
             if member == best:
                 segment.wins_until = max(segment.wins_until, until)

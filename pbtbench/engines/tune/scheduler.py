@@ -19,15 +19,15 @@ from pbtbench.trace import Recorder
 
 
 class Budget(Stopper):  # type: ignore[misc]
-    """Ends a trial after `iterations` results of its own (Tune's count jumps at an exploit), or when
-    a metric is at or above its value in `stop`."""
+    """Ends a trial after `iterations` results of its own (Tune's count jumps at an exploit), when a
+    metric is at or above its value in `stop`, or when its own trainable says that it is done."""
 
     def __init__(
         self, iterations: int, stop: Mapping[str, float], recorder: Recorder, limit_s: float
     ) -> None:
         self.made: dict[int, int] = defaultdict(int)
         self.done: set[int] = set()
-        """Members that made their budget, or met a stop condition."""
+        """Members that made their budget, met a stop condition, or said that they are done."""
         self.stopped: set[int] = set()
         """Members that a scheduler ended before their budget."""
         self.missing: set[str] = set()
@@ -42,7 +42,7 @@ class Budget(Stopper):  # type: ignore[misc]
         self.made[member] += 1
         self.missing |= set(self._stop) - set(result)
         met = any(result.get(metric, -inf) >= value for metric, value in self._stop.items())
-        if met or self.made[member] >= self._iterations:
+        if met or result.get("done") or self.made[member] >= self._iterations:
             self.done.add(member)
         return member in self.done
 

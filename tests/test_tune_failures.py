@@ -1,0 +1,170 @@
+"""What is known to break in Ray Tune, reproduced with it: each run ends within its limit and is recorded
+with its cause, never as a short result that looks whole, and never as a hang."""
+
+from collections import Counter
+
+import pytest
+from test_runner import run
+
+from pbtbench import engines
+from pbtbench.study import Study
+
+SLOW_SAVES = """
+import time
+from dataclasses import replace
+from problems.toy.pbt_quadratic import PROBLEM as TOY, PBTQuadratic
+
+class Slow(PBTQuadratic):
+    def __init__(self, hyperparameters, seeds):
+        super().__init__(hyperparameters)
+
+    def train(self, steps):
+        super().train(steps)
+        time.sleep(0.02)
+
+    def state(self, member):
+        time.sleep(0.3)
+        return super().state(member)
+
+PROBLEM = replace(TOY, start=Slow)
+"""
+
+COUNTS = """
+import os, sys, time
+from pathlib import Path
+import ray
+from ray import tune
+
+class Counts(tune.Trainable):
+    def setup(self, config):
+        self.made = 0
+
+    def step(self):
+        time.sleep(0.02)
+        self.made += 1
+        return {"made": self.made}
+
+    def save_checkpoint(self, folder):
+        Path(folder, "made").write_text(str(self.made))
+
+    def load_checkpoint(self, folder):
+        self.made = int(Path(folder, "made").read_text())
+"""
+
+RESTORED = """
+    def reset_config(self, config):
+        return True
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+class Interrupt(tune.Callback):
+    left = 14
+
+    def on_trial_result(self, *args, **info):
+        self.left -= 1
+        if self.left <= 0 and not os.environ.get("INTERRUPTED"):
+            os.environ["INTERRUPTED"] = "once"
+            raise KeyboardInterrupt
+
+Tuner = tune.Tuner
+
+class Restored(Tuner):
+    '''An experiment of Ray's own in place of ours, which is interrupted and restored.'''
+
+    def __init__(self, trainable, run_config, **keys):
+        self.place = run_config.storage_path
+        synchronous = tune.schedulers.PopulationBasedTraining(
+            time_attr="training_iteration", perturbation_interval=3,
+            hyperparam_mutations={"x": [1, 2, 3]}, synch=True)
+        super().__init__(Counts, param_space={"x": tune.choice([1, 2, 3])},
+            tune_config=tune.TuneConfig(metric="made", mode="max", num_samples=4,
+                scheduler=synchronous, reuse_actors=True),
+            run_config=tune.RunConfig(name="x", storage_path=self.place,
+                stop={"training_iteration": 12}, callbacks=[Interrupt()], verbose=0))
+
+    def fit(self):
+        try:
+            super().fit()
+        except KeyboardInterrupt:
+            return Tuner.restore(f"{self.place}/x", Counts).fit()
+
+if sys.argv[0].endswith("worker.py"):  # in the run's process alone
+    tune.Tuner = Restored
+from problems.toy.pbt_quadratic import PROBLEM
+"""
+
+NO_RESET = """
+    def reset_config(self, config):
+        return False
+
+PARAM_SPACE = {"x": [1, 2, 3]}
+HYPERPARAM_MUTATIONS = PARAM_SPACE
+METRIC, MODE = "made", "max"
+"""
+
+KEYS = {"methods": ["pbt"], "engines": ["tune"], "population": 4, "intervals": [3]}
+TOGETHER = {"pbt": {"synchronous": True}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray_once():
+    yield
+    engines.engine("tune").close()
+
+
+def problem(folder, text):
+    (folder / "it.py").write_text(text)
+    return str(folder / "it.py")
+
+
+def test_a_result_is_whole_or_says_that_it_is_not(tmp_path):
+    """Synchronous PBT that saves after every iteration, slowly (ray#57906): now and then Tune ends a
+    trial early without an error, or leaves it paused for ever."""
+    keys = {**KEYS, "iterations": 9, "seeds": 3, "workers": 4, "cpus_per_worker": 0.5}
+    keys |= {"method": TOGETHER, "engine": {"tune": {"checkpoint_frequency": 1}}, "limit_s": 60}
+    store, notes = run([problem(tmp_path, SLOW_SAVES)], tmp_path / "out", **keys)
+    assert len(notes.causes) == 3
+    for run_, outcome in store.runs():
+        trace = outcome.trace
+        made = Counter(trace.member[trace.rows("score")].tolist())
+        whole = made == dict.fromkeys(range(4), run_.iterations)
+        assert whole == (outcome.cause == ""), outcome.message
+        assert outcome.wall_s < 60 + 20
+
+
+def test_trials_that_end_early_without_an_error_are_a_failure(tmp_path, monkeypatch):
+    """Whatever makes Tune end them."""
+    from ray.tune.schedulers import PopulationBasedTraining, TrialScheduler
+
+    decide = PopulationBasedTraining.on_trial_result
+
+    def ended(self, controller, trial, result):
+        early = trial.trial_id.endswith("2") and result["training_iteration"] == 4
+        return TrialScheduler.STOP if early else decide(self, controller, trial, result)
+
+    monkeypatch.setattr(PopulationBasedTraining, "on_trial_result", ended)
+    keys = {**KEYS, "problems": ["toy.pbt_quadratic"], "iterations": 9, "seeds": 1}
+    outcome = engines.execute(
+        Study.plan({**keys, "method": {"pbt": {"burn_in_period": 9}}}).runs[0]
+    )
+    assert outcome.cause == "crash"
+    assert outcome.message == (
+        "1 of 4 members did not reach iteration 9 (member 2 at 4), without an error"
+    )
+
+
+def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
+    """Synchronous PBT after `Tuner.restore`: one iteration each, then all trials are paused for ever."""
+    reference = problem(tmp_path, COUNTS + RESTORED)
+    store, notes = run([reference], tmp_path / "out", **KEYS, iterations=9, seeds=1, limit_s=12)
+    (cause,), (message,) = notes.causes.values(), notes.messages.values()
+    assert (cause == "hang" and "limit of 12 s" in message) or "did not reach" in message
+    assert store.read("it/pbt/tune/k3/s0")[1].cause == cause
+
+
+def test_a_trainable_that_refuses_to_be_reset_ends_the_run(tmp_path):
+    """With reused actors Tune waits for ever for one whose `reset_config` returns False."""
+    reference = problem(tmp_path, COUNTS + NO_RESET) + ":Counts"
+    _, notes = run([reference], tmp_path / "out", **KEYS, iterations=9, seeds=1, limit_s=12)
+    assert set(notes.causes.values()) <= {"crash", "hang"}
+    assert len(notes.causes) == 1
