@@ -219,7 +219,7 @@ class TestReport:
 
     def test_sentences_say_what_a_fork_costs_and_which_interval_to_take(self):
         told = " ".join(sentences(self.costs))
-        assert "100 ms on Ray Tune (62.5 times)" in told
+        assert "100 ms on Ray Tune (62.5×)" in told
         assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in told
         assert "off by <0.1% in the median of 12 longer intervals" in told
 
@@ -235,6 +235,10 @@ class TestReport:
         for name in ("overhead", "stages", "closed_forms"):
             for kind in ("md", "tex", "csv"):
                 assert (tmp_path / "report" / "tables" / f"{name}.{kind}").read_text("utf-8")
+        assert "What came with the forks" in page
+        restores = (tmp_path / "report" / "tables" / "restores.csv").read_text("utf-8").splitlines()
+        assert len(restores) == 1 + sum(len(o.trace.rows("fork")) for _, o in self.pairs)
+        assert restores[0].startswith("run,iteration,member,donor,before,copied,after,stale_steps")
         drawn = {f.name for f in (tmp_path / "report" / "figures").iterdir()}
         assert {"laboratory-fork.svg", "laboratory-tune-stages-by-size.svg"} <= drawn
 

@@ -7,6 +7,7 @@ family trees (`lineage`) are for figures.
 
 from __future__ import annotations
 
+from pbtbench.metrics.beside import Beside, beside
 from pbtbench.metrics.findings import Finding, findings
 from pbtbench.metrics.laboratory import Costs, laboratory
 from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
@@ -18,6 +19,7 @@ from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
 __all__ = [
     "COLUMNS",
     "Attempt",
+    "Beside",
     "Cell",
     "Costs",
     "Finding",
@@ -27,6 +29,7 @@ __all__ = [
     "Spread",
     "TargetCell",
     "attempt",
+    "beside",
     "cells",
     "censored_median",
     "ert",

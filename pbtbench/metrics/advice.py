@@ -21,7 +21,10 @@ def headline(costs: Sequence[Costs]) -> dict[int, dict[str, Costs]]:
     for c in sorted(costs, key=lambda c: (c.cell.interval or 0, c.cell.run.iterations)):
         if c.cell.engine in NAMES and c.cell.method == costs[0].cell.method:
             found.setdefault(c.state_bytes, {}).setdefault(c.cell.engine, c)
-    return found
+    return {
+        state: {engine: of[engine] for engine in NAMES if engine in of}
+        for state, of in found.items()
+    }
 
 
 def sentences(costs: Sequence[Costs]) -> Iterator[str]:
@@ -38,7 +41,7 @@ def sentences(costs: Sequence[Costs]) -> Iterator[str]:
 
 def _fork(state: int, engines: Mapping[str, Costs]) -> str:
     told = [
-        f"{seconds(c.fork_s)} {_on(engine)} ({number(c.fork_s / c.limit_s)} times)"
+        f"{seconds(c.fork_s)} {_on(engine)} ({number(c.fork_s / c.limit_s)}×)"
         for engine, c in engines.items()
         if c.fork_s > 0
     ]

@@ -1,10 +1,10 @@
 """What is reported beside the overhead, and never folded into it (METHOD 1): stale and discarded steps,
-actor starts, memory, and how members score before and after they take another's state."""
+process starts, memory, and how members score before and after they take another's state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +42,12 @@ class Beside:
     """Mean over the forks; NaN without forks."""
     discarded: float
     """Share of all member-iterations that live on in no member: trained, then overwritten."""
-    actor_starts: int
+    process_starts: int
     """Processes that were started for the members."""
-    peak_memory_bytes: int
-    """The most that one worker's process held; 0 if that was not noted."""
+    lost: int
+    """States, of members or of their donors, that were lost with a worker or trial."""
+    peak_memory_bytes: Mapping[int, int]
+    """Worker -> the most that a process of it held."""
     peak_device_bytes: float
     """The same on its device; NaN without one."""
     jumps: tuple[Jump, ...]
@@ -67,8 +69,12 @@ def beside(run: Run, outcome: Outcome) -> Beside:
     return Beside(
         stale_steps=float(np.mean(stale)) if stale else math.nan,
         discarded=lost / made if made else math.nan,
-        actor_starts=_starts(outcome),
-        peak_memory_bytes=int(trace.bytes[memory].max(initial=0)),
+        process_starts=_starts(outcome),
+        lost=len(trace.rows("error")),
+        peak_memory_bytes={
+            worker: int(trace.bytes[memory][trace.worker[memory] == worker].max())
+            for worker in np.unique(trace.worker[memory]).tolist()
+        },
         peak_device_bytes=float(device.max()) if len(device) else math.nan,
         jumps=jumps,
         never_perturbed=len(members - {jump.member for jump in jumps}),

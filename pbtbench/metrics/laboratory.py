@@ -16,7 +16,6 @@ import numpy as np
 
 from pbtbench import methods
 from pbtbench.metrics import closed_forms
-from pbtbench.metrics.beside import Beside, beside
 from pbtbench.metrics.measures import Cell, Measures, Spread, spread
 from pbtbench.metrics.overhead import CHECKPOINT, WORK
 
@@ -68,8 +67,6 @@ class Costs:
     """Whether the closed form has its costs from this very cell."""
     least_interval: int | None
     """The shortest interval that keeps checkpoints within `BUDGET`; None where nothing was timed."""
-    beside: tuple[Beside, ...]
-    """One for each run that completed."""
 
     @property
     def difference(self) -> float:
@@ -137,7 +134,6 @@ def _costs(
         predicted=predict(cell, reference, control),
         calibrated=reference is cell,
         least_interval=_least_interval(cell, control),
-        beside=tuple(beside(m.run, m.outcome) for m in cell.completed),
     )
 
 

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from pbtbench import metrics
 from pbtbench.metrics import Cell, Finding
-from pbtbench.report import figures, html, intervals, laboratory, lineages, palette, paths, tables
+from pbtbench.report import (
+    figures,
+    forks,
+    html,
+    intervals,
+    laboratory,
+    lineages,
+    palette,
+    paths,
+    tables,
+)
 from pbtbench.report.palette import Series
 from pbtbench.run import Run
 from pbtbench.store import Store
@@ -19,19 +29,41 @@ def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     cells = metrics.cells(pairs)
     found = metrics.findings(cells)
     colours = palette.series(cells)
-    sections = list(_sections(cells, found, colours))
     machine = out.machine()
     costs = metrics.laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
     lab = laboratory.laboratory(costs)
-    study = (out.path / "study.toml").read_text("utf-8")
-    overall = [f for f in found if not f.problem]
-    page = html.page(out.title(), sections, overall, cells, colours, study, machine, lab)
+    of_scores = [c for c in cells if c.problem not in {cost.cell.problem for cost in costs}]
+    sections = list(_sections(of_scores, found, colours))
+    told = [
+        (cell, [(m, metrics.beside(m.run, m.outcome)) for m in cell.completed])
+        for cell in cells
+        if cell.interval is not None
+    ]
+    forked = forks.forks(told)
+    page = html.page(
+        html.Content(
+            title=out.title(),
+            sections=sections,
+            overall=[f for f in found if not f.problem],
+            cells=cells,
+            colours=colours,
+            lab=lab,
+            forks=forked,
+            study=(out.path / "study.toml").read_text("utf-8"),
+            machine=machine,
+        )
+    )
     light = palette.variables(colours, dark=False)
     drawn = [f for section in sections for f in section.figures] + (lab.figures if lab else [])
     return {
         "index.html": page,
         **tables.comparison(cells).files("tables/comparison"),
         **(lab.files() if lab else {}),
+        **(
+            {**forked.files("tables/forks"), "tables/restores.csv": forks.restores(told)}
+            if forked
+            else {}
+        ),
         **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},
     }
 

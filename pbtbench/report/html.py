@@ -25,6 +25,7 @@ from pbtbench.report.figures import Figure, bundle
 from pbtbench.report.laboratory import Laboratory
 from pbtbench.report.palette import Series, variables
 from pbtbench.report.tables import Row
+from pbtbench.report.texts import Table
 
 MEASURES = {
     "final score": "the best of the members' last scores; median and range over the runs that completed",
@@ -60,43 +61,54 @@ class Section:
         return [*self.scores, *self.intervals, *self.costs, *self.lineages]
 
 
-def page(
-    title: str,
-    sections: Sequence[Section],
-    overall: Sequence[Finding],
-    cells: Sequence[Cell],
-    colours: Sequence[Series],
-    study: str,
-    machine: Mapping[str, Any],
-    lab: Laboratory | None = None,
-) -> str:
+@dataclass(frozen=True)
+class Content:
+    """All that a page shows."""
+
+    title: str
+    sections: Sequence[Section]
+    overall: Sequence[Finding]
+    """What was found of the study as a whole."""
+    cells: Sequence[Cell]
+    colours: Sequence[Series]
+    lab: Laboratory | None
+    """The laboratory's part, whose problems have no sections."""
+    forks: Table | None
+    study: str
+    machine: Mapping[str, Any]
+
+
+def page(content: Content) -> str:
     """The page as HTML text."""
     folder = resources.files(__package__)
     script = (folder / "page.js").read_text("utf-8")
     vega = bundle()
-    drawn = [f for s in sections for f in s.figures] + (lab.figures if lab else [])
+    lab, machine = content.lab, content.machine
+    drawn = [f for s in content.sections for f in s.figures] + (lab.figures if lab else [])
     specs = {f"figure-{f.name}": f.spec for f in drawn}
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["seconds"] = seconds
     template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
-    measures = [m for cell in cells for m in cell.measures]
+    measures = [m for cell in content.cells for m in cell.measures]
     return template.render(
-        title=title,
-        sections=sections,
+        title=content.title,
+        sections=content.sections,
         lab=lab,
-        overall=overall,
+        forks=content.forks,
+        overall=content.overall,
         measures=measures,
+        problems={cell.problem for cell in content.cells},
         failed=[m for m in measures if m.outcome.cause],
         definitions=MEASURES,
-        study=study,
+        study=content.study,
         machine=json.dumps(machine, indent=2, ensure_ascii=False) if machine else "",
         place=_place(machine),
         version=__version__,
         css=Markup((folder / "page.css").read_text("utf-8")),  # noqa: S704 our own file
-        light=variables(colours, dark=False),
-        dark=variables(colours, dark=True),
+        light=variables(content.colours, dark=False),
+        dark=variables(content.colours, dark=True),
         svg=lambda f: Markup(f.svg.replace("<svg ", '<svg aria-hidden="true" ', 1)),  # noqa: S704 escaped by Vega
         specs=Markup(json.dumps(specs, separators=(",", ":")).replace("<", "\\u003c")),  # noqa: S704
         vega=Markup(vega),  # noqa: S704 the bundle that vl-convert ships

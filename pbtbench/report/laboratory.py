@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from pbtbench.metrics.advice import NAMES, headline, sentences
@@ -99,27 +97,19 @@ def _stage_table(costs: Sequence[Costs]) -> Table:
 
 
 def _detail_table(costs: Sequence[Costs]) -> Table:
-    """Overhead as measured and by the closed form, and what is reported beside it."""
-    header = ["problem", "engine", "method", "runs", "overhead", "closed form", "difference"]
-    header += ["PBT tax", "after start-up", "interference", "discarded", "stale steps"]
-    header += ["actor starts", "memory each", "interval for 5%"]
-    body = []
-    for c in costs:
-        beside = c.beside
-        stale = [b.stale_steps for b in beside if not math.isnan(b.stale_steps)]
-        body.append(
-            [
-                *(c.cell.problem, c.cell.engine, c.cell.label, str(len(beside))),
-                *(percent(c.measured), percent(c.predicted)),
-                "calibrated" if c.calibrated else signed(c.difference),
-                *(signed(c.tax.median), signed(c.tax_after_setup.median), signed(c.interference)),
-                percent(float(np.median([b.discarded for b in beside]))),
-                number(float(np.mean(stale))) if stale else NONE,
-                number(float(np.median([b.actor_starts for b in beside]))),
-                size(max(b.peak_memory_bytes for b in beside)),
-                NONE if c.least_interval is None else number(c.least_interval),
-            ]
-        )
+    """Overhead as measured and by the closed form, with the taxes and the interference beside it."""
+    header = ["problem", "method", "engine", "runs", "overhead", "closed form", "difference"]
+    header += ["PBT tax", "after start-up", "interference", "interval for 5%"]
+    body = [
+        [
+            *(c.cell.problem, c.cell.label, c.cell.engine, str(len(c.cell.completed))),
+            *(percent(c.measured), percent(c.predicted)),
+            "calibrated" if c.calibrated else signed(c.difference),
+            *(signed(c.tax.median), signed(c.tax_after_setup.median), signed(c.interference)),
+            NONE if c.least_interval is None else number(c.least_interval),
+        ]
+        for c in costs
+    ]
     return Table(header, body, left=3)
 
 
@@ -316,9 +306,8 @@ def _stacked(rows: Sequence[dict[str, Any]], x: str, y: str) -> Any:
 
 
 def _colours(engines: Any) -> Any:
-    """A colour for each engine; grey for the limit."""
-    names = [name for name in engines if name != LIMIT]
-    hues = [f"var(--{HUES[i % len(HUES)]})" for i in range(len(names))]
-    if len(names) < len(engines):
-        names, hues = [*names, LIMIT], [*hues, "var(--muted)"]
-    return alt.Color("engine:N", title=None, sort=names, scale=alt.Scale(domain=names, range=hues))
+    """An engine's own colour, the same in all figures; grey for the limit."""
+    own = {name: f"var(--{hue})" for name, hue in zip(NAMES, HUES, strict=False)}
+    hues = {name: own.get(name, "var(--muted)") for name in (*NAMES, LIMIT) if name in engines}
+    scale = alt.Scale(domain=list(hues), range=list(hues.values()))
+    return alt.Color("engine:N", title=None, sort=list(hues), scale=scale)
