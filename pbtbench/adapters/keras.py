@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pbtbench.adapters.live import Given, Live, within
+from pbtbench.adapters.memory import array, tensor
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Start, State
 from pbtbench.space import Hyperparameters, Space, Value
@@ -165,10 +166,8 @@ class Program:
         return (*(v.value.read_value() for v in model.weights), *self._first_slots)
 
     def fitting(self, state: State) -> tuple[Any, ...]:
-        """`state` as values of the variables: a copy, or the immutable tensors that a snapshot of this
-        process has. `BadInput` if it doesn't fit them."""
-        import tensorflow as tf
-
+        """`state` as values of the variables: the immutable tensors that a snapshot of this process has,
+        else as `memory.tensor` makes them. `BadInput` if it doesn't fit them."""
         for name in {*self.variables, "step"} ^ set(state):
             where = "lacks" if name not in state else "has no place for"
             raise BadInput(f"a state doesn't fit the model: it {where} {name!r}")
@@ -180,9 +179,7 @@ class Program:
                 )
         tensors = state.tensors if isinstance(state, Snapshot) else {}
         return tuple(
-            tensors[id(state[n])]
-            if id(state[n]) in tensors
-            else tf.constant(state[n], dtype=v.dtype)
+            tensors[id(state[n])] if id(state[n]) in tensors else tensor(state[n], v.dtype)
             for n, v in self.variables.items()
         )
 
@@ -302,7 +299,7 @@ class Snapshot(dict[str, np.ndarray]):
     Pickled, it is a plain dictionary."""
 
     def __init__(self, moment: Moment) -> None:
-        arrays = [_array(value) for value in moment.values]
+        arrays = [array(value) for value in moment.values]
         super().__init__(zip(moment.program.variables, arrays, strict=True))
         self.tensors = {id(a): value for a, value in zip(arrays, moment.values, strict=True)}
         """By the identity of their arrays: one put in an array's place is not mistaken for it."""
@@ -390,14 +387,6 @@ class KerasPopulation:
         if state is not None:
             m.moment = Moment(program, program.fitting(state), int(state["step"]))
         m.live = self._live(hyperparameters)
-
-
-def _array(tensor: Any) -> np.ndarray:
-    """A tensor's numbers, without a copy where its memory and its type have the buffer protocol."""
-    if "CPU" in tensor.device:
-        with suppress(ValueError):
-            return np.asarray(memoryview(tensor))
-    return np.asarray(tensor.numpy())
 
 
 @contextmanager
