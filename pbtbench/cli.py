@@ -52,13 +52,13 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.option("--problems", type=_Many(str), help="Names, package.module:NAME, or paths of files.")
+@click.option("--problems", type=_Many(str), help="Names, package.module:NAME (a Problem or a tune.Trainable), or paths of files.")
 @click.option(
     "--methods",
     type=_Many(str),
-    help="pbt, random, grid, or the study's own variants.  [default: pbt,random,grid]",
+    help="pbt, random, grid, tune:NAME, or the study's own variants.  [default: pbt,random,grid]",
 )
-@click.option("--engines", type=_Many(str), help="inprocess, tune.  [default: inprocess]")
+@click.option("--engines", type=_Many(str), help="inprocess, ray, tune.  [default: inprocess]")
 @click.option(
     "--transports",
     type=_Many(str),
