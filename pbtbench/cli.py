@@ -52,7 +52,11 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.option("--problems", type=_Many(str), help="Names, package.module:NAME (a Problem or a tune.Trainable), or paths of files.")
+@click.option(
+    "--problems",
+    type=_Many(str),
+    help="Names, package.module:NAME (a Problem or a tune.Trainable), or paths of files.",
+)
 @click.option(
     "--methods",
     type=_Many(str),

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -182,6 +183,8 @@ class TensorFlow:
     its asynchronous writer knows only what it saw first."""
 
     _checkpoints: dict[tuple[Any, ...], tuple[Any, list[Any]]] = field(default_factory=dict)
+    _writing: Lock = field(default_factory=Lock)
+    """A donor may be asked by another thread than the one that trains."""
     _watcher: ThreadPoolExecutor | None = None
     _watched: Future[None] | None = None
     """The latest write behind the training, which still reads the variables it was given."""
@@ -189,26 +192,30 @@ class TensorFlow:
     def write(self, place: Path, state: State, behind: bool, ended: Callable[[], None]) -> None:
         import tensorflow as tf
 
-        key = tuple((name, a.shape, a.dtype.str) for name, a in state.items())
-        if key not in self._checkpoints:
-            with tf.device("CPU"):
-                variables = [tf.Variable(array) for array in state.values()]
-            self._checkpoints[key] = tf.train.Checkpoint(state=variables), variables
-        checkpoint, variables = self._checkpoints[key]
-        if self._watched:
-            self._watched.result()
-        for variable, array in zip(variables, state.values(), strict=True):
-            variable.assign(array)
-        options = tf.train.CheckpointOptions(
-            enable_async=behind,
-            experimental_write_callbacks=[lambda _: ended()] if behind else None,
-        )
-        checkpoint.write(str(place / "state"), options)
-        if behind:
-            self._watcher = self._watcher or ThreadPoolExecutor(1)
-            self._watched = self._watcher.submit(self._watch, key, place, options)
-        else:
+        written = Event()
+
+        def at_its_end(_: str) -> None:
             ended()
+            written.set()
+
+        with self._writing:
+            key = tuple((name, a.shape, a.dtype.str) for name, a in state.items())
+            if key not in self._checkpoints:
+                with tf.device("CPU"):
+                    variables = [tf.Variable(array) for array in state.values()]
+                self._checkpoints[key] = tf.train.Checkpoint(state=variables), variables
+            checkpoint, variables = self._checkpoints[key]
+            if self._watched:
+                self._watched.result()
+            for variable, array in zip(variables, state.values(), strict=True):
+                variable.assign(array)
+            options = tf.train.CheckpointOptions(
+                enable_async=behind, experimental_write_callbacks=[at_its_end]
+            )
+            checkpoint.write(str(place / "state"), options)
+            if behind:
+                self._watcher = self._watcher or ThreadPoolExecutor(1)
+                self._watched = self._watcher.submit(self._watch, key, place, options, written)
 
     def read(self, place: Path, names: tuple[str, ...]) -> State:
         import tensorflow as tf
@@ -224,11 +231,11 @@ class TensorFlow:
             self._watcher.shutdown(wait=True)
             self._watcher = None
 
-    def _watch(self, key: tuple[Any, ...], place: Path, options: Any) -> None:
+    def _watch(self, key: tuple[Any, ...], place: Path, options: Any, written: Event) -> None:
         """Mark a write that fails: TensorFlow raises what became of it only at the next one."""
         checkpoint, _ = self._checkpoints[key]
         checkpoint.sync()
-        if not (place / "whole").exists():
+        if not written.is_set():
             del self._checkpoints[key]
             with _marked(place):
                 checkpoint.write(str(place / "next"), options)

@@ -48,7 +48,7 @@ def _fork(state: int, engines: Mapping[str, Costs]) -> str:
     some = next(iter(engines.values()))
     return (
         f"With a state of {size(state)}, which takes {seconds(some.limit_s)} to copy once, a fork and "
-        f"all saves made for it cost {listed(told)}."
+        f"all saves made for it keep workers from training for {listed(told)}."
     )
 
 

@@ -22,7 +22,7 @@ from pbtbench.metrics.overhead import CHECKPOINT, WORK
 BEHIND = "persist behind"
 """The stage that goes on behind the training, and takes no worker's time."""
 
-STAGES = (*CHECKPOINT, BEHIND)
+STAGES = (*CHECKPOINT, BEHIND, "transfer behind")
 
 BUDGET = 0.05
 """The share of all time that checkpoints may take, where an interval is advised."""
@@ -163,7 +163,7 @@ def _stages(cell: Cell) -> dict[str, Stage]:
         for m in cell.completed:
             trace = m.outcome.trace
             aside = trace.worker < 0
-            chosen = (trace.kind == kind) & (aside if name == BEHIND else ~aside)
+            chosen = (trace.kind == kind) & (aside if name.endswith("behind") else ~aside)
             seconds += float(trace.duration_s[chosen].sum())
             rows += int(chosen.sum())
             size += int(trace.bytes[chosen].sum())
