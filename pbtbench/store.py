@@ -122,9 +122,11 @@ class Store:
         text = json.dumps({"run": run.to_dict(), **facts}, indent=2)
         (part / "run.json").write_text(text + "\n", "utf-8")
         place.parent.mkdir(parents=True, exist_ok=True)
+        replaced = self.path / f".part-{uuid4().hex}"
         if place.exists():
-            place.rename(self.path / f".part-{uuid4().hex}")
+            place.rename(replaced)
         part.rename(place)
+        shutil.rmtree(replaced, ignore_errors=True)
 
     def completed(self, run: Run) -> bool:
         """Whether the run is kept here, without a failure and undamaged."""

@@ -120,6 +120,7 @@ def test_finished_runs_are_kept_and_failed_ones_tried_again(problem_that, tmp_pa
     assert first.causes["mends/random/inprocess/s0"] == "crash"
     assert second.causes == {"mends/random/inprocess/s0": ""}
     assert second.kept == 1
+    assert not list((tmp_path / "out").glob(".part-*"))
 
 
 def test_bad_input_that_shows_only_in_a_run_stops_the_study(tmp_path):
