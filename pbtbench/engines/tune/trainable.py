@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
+from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
 
 from pbtbench import catalogue
@@ -232,7 +233,7 @@ def member_class(problem: Problem) -> type[Timed]:
     if not isinstance(start, TrainableStart):
         return Member
     if start.trainable.__module__.startswith(OF_FILE):
-        ray.cloudpickle.register_pickle_by_value(sys.modules[start.trainable.__module__])
+        register_pickle_by_value(sys.modules[start.trainable.__module__])
     return type(start.trainable.__name__, (Timed, start.trainable), {})
 
 
