@@ -77,7 +77,7 @@ def cli() -> None:
 @click.option(
     "--gpus-per-worker", type=float, help="GPUs of each; may be a fraction.  [default: 0]"
 )
-@click.option("--address", help="A Ray cluster to run on: auto, host:port or ray://…")
+@click.option("--address", help="A Ray cluster to run on: auto, or host:port.")
 @click.option("--nodes", type=int, help="Start a Ray cluster of that many nodes on this machine.")
 @click.option("--cpus-per-node", type=int, help="CPUs of each of these nodes.")
 @click.option("--iterations", type=int, help="Budget of each member.  [default: the problem's]")

@@ -201,6 +201,11 @@ def _start(cluster: Cluster, slots: int) -> None:
 def _connect(address: str) -> None:
     import ray
 
+    if address.startswith("ray://"):
+        raise BadInput(
+            f"address {address!r}: Ray's client doesn't carry these engines; run on a machine of the "
+            "cluster with --address auto, or give host:port of its head"
+        )
     if (reason := _refusal(address)) is not None:
         raise BadInput(f"address {address!r}: {reason}")
     try:
@@ -219,7 +224,7 @@ def _refusal(address: str) -> str | None:
         "no Ray cluster answers; start one with `ray start --head`, or leave address out for a Ray "
         "on this machine"
     )
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         try:
             socket.create_connection((host, int(port)), timeout=CONNECT_S / 3).close()

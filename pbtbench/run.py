@@ -17,7 +17,7 @@ class Cluster:
     """Which machines a run's workers are on, and what of them each worker gets."""
 
     address: str | None = None
-    """Of a Ray cluster that is there already: `auto`, `host:port` or `ray://…`."""
+    """Of a Ray cluster that is there already: `auto` or `host:port`."""
     nodes: int | None = None
     """Nodes of a cluster that is started on this machine, to try things out; None for a plain Ray."""
     cpus_per_node: int | None = None

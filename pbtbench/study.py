@@ -62,7 +62,7 @@ class Sweep(BaseModel):
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
     """May be a fraction: then workers share a GPU."""
     address: str | None = None
-    """A Ray cluster that is there already: `auto`, `host:port` or `ray://…`."""
+    """A Ray cluster that is there already: `auto` or `host:port`."""
     nodes: Count | None = None
     """Nodes of a Ray cluster that is started on this machine, to try things out."""
     cpus_per_node: Count | None = None

@@ -14,14 +14,12 @@ HEAD = """
 import sys
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={
-    "num_cpus": 2, "include_dashboard": False, "object_store_memory": 100_000_000,
-    "ray_client_server_port": int(sys.argv[1]) })
+    "num_cpus": 2, "include_dashboard": False, "object_store_memory": 100_000_000})
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
 
-CLIENT_PORT = "23107"
 TOKEN = "6f1c" * 16
 
 
@@ -53,7 +51,7 @@ def surroundings(token: str | None, home) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def head(tmp_path_factory) -> Iterator[Head]:
     process = subprocess.Popen(
-        [sys.executable, "-c", HEAD, CLIENT_PORT],
+        [sys.executable, "-c", HEAD],
         env=surroundings(TOKEN, tmp_path_factory.mktemp("home")),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -85,3 +83,10 @@ def test_a_wrong_token_or_none_is_told_in_one_line(head, tmp_path, token):
     assert len(done.stderr.strip().splitlines()) == 1
     assert "token" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_address_of_rays_client_is_refused_in_one_line(head, tmp_path):
+    done = head.run(tmp_path, "ray://127.0.0.1:10001")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--address auto" in done.stderr
