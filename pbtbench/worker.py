@@ -71,7 +71,7 @@ class Watchdog:
             outcome = engines.outcome(self._run, recorder, "hang", message)
             self._store.write(self._run, outcome)
             self._channel.done(outcome)
-            os._exit(1)
+            _end_with_offspring()
 
 
 class Channel:
@@ -128,7 +128,7 @@ def _end_without_parent(parent: int) -> None:
 
 
 def _end_with_offspring() -> NoReturn:
-    """End at once, with all that was started from here: the parent has gone, nobody else will do it.
+    """End at once, with all that was started from here: nobody else will do it.
 
     The parent starts this process as the leader of a process group of its own.
     """

@@ -226,6 +226,28 @@ def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(
     assert not list(out.glob(".part-*"))
 
 
+def test_nothing_of_ray_outlives_a_run_that_hangs(tmp_path):
+    """So that nothing of it disturbs the next run."""
+    file = tmp_path / "hangs.py"
+    file.write_text(PROBLEM.format(train="threading.Event().wait()"))
+    before = _of_ray()
+    keys = {"engines": ["ray"], "engine": {"ray": {"hang_s": 100.0}}, "limit_s": 5}
+    _, notes = run([str(file)], tmp_path / "out", **keys)
+    assert notes.causes == {"hangs/random/ray/s0": "hang"}
+    assert _of_ray() <= before
+
+
+def _of_ray() -> set[int]:
+    """Ray's servers and workers that are alive."""
+    started = ("raylet", "gcs_server")
+    return {
+        process.pid
+        for process in psutil.process_iter(["name"])
+        if (process.info["name"] in started or _name(process).startswith("ray::"))
+        and _alive(process)
+    }
+
+
 def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
     file = tmp_path / "slow.py"
     file.write_text(PROBLEM.format(train="threading.Event().wait(0.5)"))
