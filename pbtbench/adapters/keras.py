@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pbtbench.adapters import memory
 from pbtbench.adapters.live import Given, Live, within
-from pbtbench.adapters.memory import array, tensor
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Start, State
 from pbtbench.space import Hyperparameters, Space, Value
@@ -179,7 +179,7 @@ class Program:
                 )
         tensors = state.tensors if isinstance(state, Snapshot) else {}
         return tuple(
-            tensors[id(state[n])] if id(state[n]) in tensors else tensor(state[n], v.dtype)
+            tensors[id(state[n])] if id(state[n]) in tensors else memory.tensor(state[n], v.dtype)
             for n, v in self.variables.items()
         )
 
@@ -299,7 +299,7 @@ class Snapshot(dict[str, np.ndarray]):
     Pickled, it is a plain dictionary."""
 
     def __init__(self, moment: Moment) -> None:
-        arrays = [array(value) for value in moment.values]
+        arrays = [memory.array(value) for value in moment.values]
         super().__init__(zip(moment.program.variables, arrays, strict=True))
         self.tensors = {id(a): value for a, value in zip(arrays, moment.values, strict=True)}
         """By the identity of their arrays: one put in an array's place is not mistaken for it."""

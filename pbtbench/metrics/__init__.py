@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pbtbench.metrics.beside import Beside, beside
 from pbtbench.metrics.findings import Finding, findings
-from pbtbench.metrics.laboratory import Costs, laboratory
+from pbtbench.metrics.laboratory import Costs, laboratory, outside
 from pbtbench.metrics.measures import Cell, Measures, Spread, TargetCell, cells, measure
 from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, quality
@@ -36,6 +36,7 @@ __all__ = [
     "findings",
     "laboratory",
     "measure",
+    "outside",
     "overhead",
     "quality",
     "summary",

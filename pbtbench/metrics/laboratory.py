@@ -17,12 +17,12 @@ import numpy as np
 from pbtbench import methods
 from pbtbench.metrics import closed_forms
 from pbtbench.metrics.measures import Cell, Measures, Spread, spread
-from pbtbench.metrics.overhead import CHECKPOINT, WORK
+from pbtbench.metrics.overhead import CHECKPOINT, WORK, after_setup_s
 
-BEHIND = "persist behind"
-"""The stage that goes on behind the training, and takes no worker's time."""
+BEHIND = ("persist behind", "transfer behind")
+"""The stages that go on behind the training, and take no worker's time."""
 
-STAGES = (*CHECKPOINT, BEHIND, "transfer behind")
+STAGES = (*CHECKPOINT, *BEHIND)
 
 BUDGET = 0.05
 """The share of all time that checkpoints may take, where an interval is advised."""
@@ -92,6 +92,12 @@ def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: float) -> list[Costs]:
     return found
 
 
+def outside(cells: Sequence[Cell], costs: Sequence[Costs]) -> list[Cell]:
+    """The cells of problems that are not the laboratory's: those whose scores matter."""
+    inside = {c.cell.problem for c in costs}
+    return [cell for cell in cells if cell.problem not in inside]
+
+
 def _control(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
     """The cell without checkpoints that this one is held against."""
     run = cell.run
@@ -128,7 +134,7 @@ def _costs(
         fork_s=spent / forks if forks else math.nan,
         limit_s=size * memcpy_s_per_gb / 1e9,
         tax=_tax(cell, control, lambda m: m.outcome.wall_s),
-        tax_after_setup=_tax(cell, control, _after_setup),
+        tax_after_setup=_tax(cell, control, lambda m: after_setup_s(m.outcome)),
         interference=_pace(cell, ("train",)) / _pace(control, ("train",)) - 1,
         measured=cell.pbt_overhead if together else cell.checkpoint_overhead,
         predicted=predict(cell, reference, control),
@@ -163,7 +169,7 @@ def _stages(cell: Cell) -> dict[str, Stage]:
         for m in cell.completed:
             trace = m.outcome.trace
             aside = trace.worker < 0
-            chosen = (trace.kind == kind) & (aside if name.endswith("behind") else ~aside)
+            chosen = (trace.kind == kind) & (aside if name in BEHIND else ~aside)
             seconds += float(trace.duration_s[chosen].sum())
             rows += int(chosen.sum())
             size += int(trace.bytes[chosen].sum())
@@ -176,13 +182,6 @@ def _tax(cell: Cell, control: Cell, taken: Callable[[Measures], float]) -> Sprea
     return spread(
         [taken(m) / without[m.run.seed] - 1 for m in cell.completed if m.run.seed in without]
     )
-
-
-def _after_setup(m: Measures) -> float:
-    """Wall seconds from when the first worker has begun to train."""
-    trace = m.outcome.trace
-    begun = trace.t_start_s[np.isin(trace.kind, ("train", "compile")) & (trace.worker >= 0)]
-    return m.outcome.wall_s - float(begun.min(initial=m.outcome.wall_s))
 
 
 def _count(cell: Cell, kind: str) -> int:
@@ -217,7 +216,7 @@ def _asynchronously(cell: Cell, reference: Cell, control: Cell) -> float:
         return math.nan
     stages, k, s = _stages(reference), cell.interval or 1, _pace(control, WORK)
     c_s = (stages["save"].seconds + stages["persist"].seconds) / max(1, timed_saves)
-    if (behind := stages[BEHIND]).rows:
+    if (behind := stages["persist behind"]).rows:
         blocked = [
             float(t.duration_s[(t.kind == "persist") & (t.worker >= 0)].min(initial=math.inf))
             for m in reference.completed

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from pbtbench.trace import TIMED, Outcome
 
 CHECKPOINT = ("save", "persist", "transfer", "restore", "restart")
@@ -68,3 +70,10 @@ def overhead(outcome: Outcome) -> Overhead:
         bytes_moved=int(size["restore"].sum() + size["transfer"].sum()),
         state_bytes=max(states) if states else None,
     )
+
+
+def after_setup_s(outcome: Outcome) -> float:
+    """Wall seconds from when the first worker has begun to train; 0 if none has."""
+    trace = outcome.trace
+    begun = trace.t_start_s[np.isin(trace.kind, ("train", "compile")) & (trace.worker >= 0)]
+    return outcome.wall_s - float(begun.min(initial=outcome.wall_s))

@@ -32,8 +32,7 @@ def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     machine = out.machine()
     costs = metrics.laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
     lab = laboratory.laboratory(costs)
-    of_scores = [c for c in cells if c.problem not in {cost.cell.problem for cost in costs}]
-    sections = list(_sections(of_scores, found, colours))
+    sections = list(_sections(metrics.outside(cells, costs), found, colours))
     told = [
         (cell, [(m, metrics.beside(m.run, m.outcome)) for m in cell.completed])
         for cell in cells

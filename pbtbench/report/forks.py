@@ -25,8 +25,8 @@ HEADER = (
 
 
 def forks(told: Told) -> Table | None:
-    """A row for each method, interval and engine; None if nobody ever forks. Counts are totals over the
-    runs, scores and shares medians."""
+    """A row for each method, interval and engine; None where no method has an interval. Counts are
+    totals over the runs, scores and shares medians."""
     body = [_row(cell, of_runs) for cell, of_runs in told if of_runs]
     return Table(HEADER, body, left=3) if body else None
 

@@ -27,7 +27,7 @@ WIDE = 110
 def print_summary(
     pairs: Sequence[tuple[Run, Outcome]], console: Console, memcpy_s_per_gb: float = math.nan
 ) -> None:
-    """Print a table for each problem, or the laboratory's headline; then what was found, then what
+    """Print the laboratory's headline, and a table for each other problem with what was found; then what
     failed."""
     cells = metrics.cells(pairs)
     found = metrics.findings(cells)
@@ -35,7 +35,7 @@ def print_summary(
         console.print("No run is kept yet.")
     if costs := metrics.laboratory(cells, memcpy_s_per_gb):
         _print_laboratory(costs, console)
-    for problem, mine in groupby(rows([] if costs else cells), key=lambda row: row.problem):
+    for problem, mine in groupby(rows(metrics.outside(cells, costs)), key=lambda row: row.problem):
         of_problem = list(mine)
         console.print()
         console.print(_table(problem, of_problem, wide=console.width >= WIDE))

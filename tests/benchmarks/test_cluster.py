@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from pbtbench import Run, Study, engines, machine
+from pbtbench.metrics.overhead import CHECKPOINT, WORK, after_setup_s, overhead
 from pbtbench.trace import Outcome
-
-WORK = ("train", "evaluate")
-FORK = ("save", "persist", "transfer", "restore")
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +31,10 @@ def executed(run: Run) -> Outcome:
     return outcome
 
 
-def after_setup_s(outcome: Outcome) -> float:
-    """Wall seconds from when the first worker begins to train."""
-    trace = outcome.trace
-    begun = trace.t_start_s[np.isin(trace.kind, ("train", "compile")) & (trace.worker >= 0)]
-    return outcome.wall_s - float(begun.min())
-
-
-def spent_s(outcome: Outcome, *kinds: str) -> float:
-    """Worker-seconds of rows of these kinds."""
-    trace = outcome.trace
-    return float(trace.duration_s[np.isin(trace.kind, kinds) & (trace.worker >= 0)].sum())
+def beyond_own_time_s(outcome: Outcome) -> float:
+    """Wall seconds, once training has begun, beyond what a worker trains and evaluates."""
+    seconds = overhead(outcome).seconds
+    return after_setup_s(outcome) - sum(seconds[kind] for kind in WORK) / outcome.workers
 
 
 @pytest.mark.parametrize(
@@ -57,7 +48,7 @@ def test_cost_of_a_member_iteration(benchmark, engine, population, rounds, synch
     outcomes: list[Outcome] = []
     benchmark.pedantic(lambda: outcomes.append(executed(run)), rounds=rounds, warmup_rounds=1)
     made = population * run.iterations
-    beyond = [1e3 * (after_setup_s(o) - spent_s(o, *WORK) / o.workers) / made for o in outcomes[1:]]
+    beyond = [1e3 * beyond_own_time_s(outcome) / made for outcome in outcomes[1:]]
     benchmark.extra_info["ms_beyond_own_time"] = float(np.median(beyond))
     benchmark.extra_info["ms_least_most"] = [min(beyond), max(beyond)]
 
@@ -95,7 +86,7 @@ def test_fork_against_memcpy(benchmark):
             member, iteration = int(trace.member[fork]), int(trace.iteration[fork])
             donor = int((trace.detail[fork] or {})["donor"])
             mine = (trace.iteration == iteration) & np.isin(trace.member, (member, donor))
-            taken = float(trace.duration_s[mine & np.isin(trace.kind, FORK)].sum()) / copy_s
+            taken = float(trace.duration_s[mine & np.isin(trace.kind, CHECKPOINT)].sum()) / copy_s
             (within if (member < 2) == (donor < 2) else across).append(taken)
     warm = across[len(across) // 2 :]
     benchmark.extra_info["memcpy_ms"] = 1e3 * copy_s
