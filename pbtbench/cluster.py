@@ -112,6 +112,14 @@ def nodes() -> Any:
     return _session.nodes
 
 
+def store_bytes() -> int:
+    """What the smallest object store of the cluster's nodes holds."""
+    import ray
+
+    held = [n["Resources"].get("object_store_memory", 0.0) for n in ray.nodes() if n["Alive"]]
+    return int(min(held, default=0.0))
+
+
 def clocks() -> list[dict[str, Any]]:
     """The nodes alive when the session began, each with its clock's offset: what its
     `time.perf_counter` shows more than this process's, and how far off that may be, in seconds.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbtbench import cluster, engines
+from pbtbench import cluster, engines, metrics
 from pbtbench.errors import BadInput
 from pbtbench.study import Study
 from pbtbench.trace import MARKS
@@ -350,3 +350,34 @@ def _training():
         except OSError:
             continue
     return False
+
+
+@pytest.mark.parametrize(("size", "spills"), [(20_000_000, False), (120_000_000, True)])
+def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, size, spills):
+    """Forks go on, the trace marks every such state, and the report's first sentence names it."""
+    engines.engine("ray").close()
+    monkeypatch.setattr(cluster, "STORE_BYTES", 100_000_000)
+    (run,) = Study.plan(
+        {
+            "problems": ["synthetic.state_size"],
+            "options": {"state_bytes": size, "step_s": 0.001},
+            "methods": ["pbt"],
+            "engines": ["ray"],
+            "workers": 2,
+            "population": 4,
+            "iterations": 4,
+            "intervals": [1],
+            "seeds": 1,
+        }
+    ).runs
+    outcome = engines.execute(run)
+    engines.engine("ray").close()
+    assert (outcome.cause, outcome.message) == ("", "")
+    trace = outcome.trace
+    donors = [trace.detail[i] for i in trace.rows("transfer") if trace.detail[i]]
+    assert donors == [{"spilled_beyond": 100_000_000}] * len(donors)
+    assert bool(donors) == spills
+    told = " ".join(
+        s for f in metrics.findings(metrics.cells([(run, outcome)])) for s in f.measured
+    )
+    assert ("did not fit into the object store of 100 MB" in told) == spills

@@ -70,7 +70,9 @@ def beside(run: Run, outcome: Outcome) -> Beside:
         stale_steps=float(np.mean(stale)) if stale else math.nan,
         discarded=lost / made if made else math.nan,
         process_starts=_starts(outcome),
-        lost=len(trace.rows("error")),
+        lost=sum(
+            "unpersisted" not in (trace.detail[row] or {}) for row in trace.rows("error").tolist()
+        ),
         peak_memory_bytes={
             worker: int(trace.bytes[memory][trace.worker[memory] == worker].max())
             for worker in np.unique(trace.worker[memory]).tolist()

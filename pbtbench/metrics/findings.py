@@ -16,7 +16,7 @@ import numpy as np
 from pbtbench.metrics import lineage
 from pbtbench.metrics.measures import Cell, TargetCell
 from pbtbench.metrics.overhead import CHECKPOINT
-from pbtbench.metrics.wording import listed, number, percent, plural, score, seconds
+from pbtbench.metrics.wording import listed, number, percent, plural, score, seconds, size
 
 EARLY = 0.1
 """The share of the budget at which schedules are compared."""
@@ -34,7 +34,8 @@ class Finding:
 
 
 def findings(cells: Sequence[Cell]) -> list[Finding]:
-    """One finding for each problem, and one for the study (failures) if there is something to say."""
+    """One finding for each problem, and one for the study (failures, states too large for the
+    object store) if there is something to say."""
     by_problem: dict[str, list[Cell]] = {}
     for cell in cells:
         by_problem.setdefault(cell.problem, []).append(cell)
@@ -42,8 +43,8 @@ def findings(cells: Sequence[Cell]) -> list[Finding]:
         Finding(name, tuple(_of_problem(mine)), mine[0].run.card.finding)
         for name, mine in by_problem.items()
     ]
-    failed = tuple(_failures(cells))
-    return [*([Finding("", failed)] if failed else []), *found]
+    overall = (*_failures(cells), *_spills(cells))
+    return [*([Finding("", overall)] if overall else []), *found]
 
 
 def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
@@ -245,3 +246,21 @@ def _failures(cells: Sequence[Cell]) -> Iterator[str]:
         causes = Counter(m.outcome.cause for m in failed)
         told = listed([f"{n} by {cause}" for cause, n in causes.items()])
         yield f"{len(failed)} of {plural(len(runs), 'run')} failed: {told}."
+
+
+def _spills(cells: Sequence[Cell]) -> Iterator[str]:
+    for engine in dict.fromkeys(c.engine for c in cells):
+        traces = [m.outcome.trace for c in cells if c.engine == engine for m in c.measures]
+        given = [
+            (int(t.bytes[row]), int(detail["spilled_beyond"]))
+            for t in traces
+            for row in t.rows("transfer").tolist()
+            if (detail := t.detail[row]) and "spilled_beyond" in detail
+        ]
+        if given:
+            most, holds = max(given)
+            yield (
+                f"On {engine}, {plural(len(given), 'state')} of up to {size(most)} did not fit into the "
+                f"object store of {size(holds)}: Ray spilled to disk. Start Ray with a larger "
+                "--object-store-memory, or take transport disk."
+            )

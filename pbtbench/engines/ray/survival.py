@@ -16,10 +16,10 @@ from typing import Any
 
 import ray
 
-from pbtbench import transport
+from pbtbench import cluster, transport
 from pbtbench.problem import state_bytes
 from pbtbench.run import Run
-from pbtbench.trace import Recorder
+from pbtbench.trace import Event, Recorder
 
 LIMIT_S = 60.0
 """How long a state or the last rows may take to arrive."""
@@ -53,6 +53,7 @@ class Survivors:
         self._awaited: list[tuple[Any, set[int]]] = []
         self._rows: list[Any] = []
         self._room = SHARE * ray.cluster_resources().get("object_store_memory", 0.0)
+        self._store = cluster.store_bytes()
         self._state_bytes = 1
 
     def given(self, donor: int, recipients: dict[int, int], iteration: int, reference: Any) -> None:
@@ -105,7 +106,7 @@ class Survivors:
         done, self._rows = ray.wait(self._rows, num_returns=len(self._rows), timeout=timeout_s)
         for reference in done:
             with suppress(ray.exceptions.RayError):
-                rows = ray.get(reference)
+                rows = [self._told(row) for row in ray.get(reference)]
                 self._recorder.events += rows
                 self._state_bytes = max([self._state_bytes, *(row.bytes for row in rows)])
 
@@ -114,6 +115,13 @@ class Survivors:
         self._writer.shutdown(wait=True)
         self.collect(LIMIT_S)
         self._travel.close()
+
+    def _told(self, row: Event) -> Event:
+        """The row, which says if its bytes were more than an object store holds: Ray then maps them
+        from a file, and spills what else is there."""
+        if self._by_store and row.kind == "transfer" and row.bytes > self._store:
+            return row._replace(detail={**(row.detail or {}), "spilled_beyond": self._store})
+        return row
 
     def _persist(self, member: int, iteration: int, reference: Any) -> None:
         with suppress(ray.exceptions.RayError, TimeoutError), self._noted(member, iteration):
@@ -140,5 +148,9 @@ class Survivors:
                 worker=-1,
                 member=member,
                 iteration=iteration,
-                detail={"cause": "crash", "message": f"its state was not persisted: {failure}"},
+                detail={
+                    "cause": "crash",
+                    "message": f"its state was not persisted: {failure}",
+                    "unpersisted": True,
+                },
             )
