@@ -1,8 +1,9 @@
 """The laboratory: what checkpoints cost, stage by stage, on one problem in several sizes (METHOD 1).
 
 PBT at an interval is held against its control: the same engine, budget and seeds without checkpoints.
-The closed forms are fed with the cost of a save and a restore at the shortest interval, the pace of
-the control, and the shares that did save and exploit; what they say of longer intervals can be wrong.
+The closed forms are fed with the cost of a save and a restore at the shortest interval, and with the
+pace and the shares that save and exploit at the interval itself; what they say of longer intervals
+can be wrong. A pace that checkpoints slow down is interference, which is told apart from the overhead.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Costs:
     interference: float
     """Training seconds of an iteration over the control's, less 1."""
     measured: float
-    """Ω as measured: of checkpoints alone, or with all waits where decisions are synchronous."""
+    """Ω as measured: of checkpoints alone, or with all waits where decisions are synchronous; without
+    the decisions themselves, of which the forms say nothing."""
     predicted: float
     """Ω by the closed form; NaN where a save or a restore was never timed."""
     calibrated: bool
@@ -126,6 +128,7 @@ def _costs(
     spent = sum(stages[kind].seconds for kind in CHECKPOINT)
     reference = min(_family(cell, cells), key=lambda c: c.interval or 0)
     together = _synchronous(cell)
+    kinds = (*CHECKPOINT, "wait") if together else CHECKPOINT
     predict = _synchronously if together else _asynchronously
     return Costs(
         cell=cell,
@@ -136,8 +139,8 @@ def _costs(
         tax=_tax(cell, control, lambda m: m.outcome.wall_s),
         tax_after_setup=_tax(cell, control, lambda m: after_setup_s(m.outcome)),
         interference=_pace(cell, ("train",)) / _pace(control, ("train",)) - 1,
-        measured=cell.pbt_overhead if together else cell.checkpoint_overhead,
-        predicted=predict(cell, reference, control),
+        measured=spread([m.overhead.over_work(kinds) for m in cell.completed]).median,
+        predicted=predict(cell, reference),
         calibrated=reference is cell,
         least_interval=_least_interval(cell, control),
     )
@@ -209,12 +212,12 @@ def _saved_and_restored(cell: Cell) -> tuple[int, int]:
     )
 
 
-def _asynchronously(cell: Cell, reference: Cell, control: Cell) -> float:
+def _asynchronously(cell: Cell, reference: Cell) -> float:
     saves, restores = _saved_and_restored(cell)
     timed_saves, timed_restores = _saved_and_restored(reference)
     if (saves and not timed_saves) or (restores and not timed_restores):
         return math.nan
-    stages, k, s = _stages(reference), cell.interval or 1, _pace(control, WORK)
+    stages, k, s = _stages(reference), cell.interval or 1, _pace(cell, WORK)
     c_s = (stages["save"].seconds + stages["persist"].seconds) / max(1, timed_saves)
     if (behind := stages["persist behind"]).rows:
         blocked = [
@@ -230,21 +233,21 @@ def _asynchronously(cell: Cell, reference: Cell, control: Cell) -> float:
     return closed_forms.asynchronous(saves / intervals, c_s, restores / intervals, c_r, k, s)
 
 
-def _synchronously(cell: Cell, reference: Cell, control: Cell) -> float:
-    k, s = cell.interval or 1, _pace(control, WORK)
-    paces = [pace for m in control.completed for pace in _paces(m)]
-    deciding = (cell.run.iterations - 1) // k
-    if not deciding or not all(_saved_and_restored(reference)):
+def _synchronously(cell: Cell, reference: Cell) -> float:
+    """The last interval has its barrier, but no checkpoints: nobody forks at the end."""
+    k = cell.interval or 1
+    if not all(_saved_and_restored(reference)):
         return math.nan
-    omega = closed_forms.synchronous(
-        _critical(reference, ("save", "persist")),
-        _critical(reference, ("transfer", "restore", "restart")),
+    paces = [pace for m in cell.completed for pace in _paces(m)]
+    deciding = (cell.run.iterations - 1) // k * k / cell.run.iterations
+    return closed_forms.synchronous(
+        deciding * _critical(reference, ("save", "persist")),
+        deciding * _critical(reference, ("transfer", "restore", "restart")),
         float(np.std(paces)),
         cell.completed[0].outcome.workers,
         k,
-        s,
+        _pace(cell, WORK),
     )
-    return omega * deciding * k / cell.run.iterations
 
 
 def _critical(cell: Cell, kinds: Sequence[str]) -> float:
