@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -170,6 +171,10 @@ class Problem:
     """Keyword arguments of `start` that a study may set, with their defaults."""
     plane: tuple[str, str] | None = None
     """Two metrics that tell where a member is: reports draw members' paths in that plane."""
+    requires: Mapping[str, str] = field(default_factory=dict)
+    """Modules that it needs beyond those that pbtbench brings -> the command that installs each."""
+    download: str = ""
+    """What must be fetched at its first use, if anything, such as "11 MB, by keras.datasets"."""
     name: str = ""
     """Set by the catalogue: the place that the problem was found at."""
 
@@ -178,6 +183,18 @@ class Problem:
             if getattr(self, key) < 1:
                 raise BadInput(f"problem {self.title!r}: {key} must be at least 1")
 
+    def missing(self) -> list[str]:
+        """The modules that it requires and that are not installed; looking imports none of them."""
+        return [module for module in self.requires if find_spec(module) is None]
+
+    def check_installed(self) -> None:
+        """Raise `BadInput` if a module that it requires is not installed."""
+        for module in self.missing():
+            raise BadInput(
+                f"problem {self.name or self.title!r} needs {module}, which is not installed: "
+                f"{self.requires[module]}"
+            )
+
     def population(
         self,
         hyperparameters: Sequence[Hyperparameters],
@@ -185,6 +202,7 @@ class Problem:
         options: Mapping[str, Any] | None = None,
     ) -> Population:
         """Start a population of `len(hyperparameters)` members; `options` override the defaults."""
+        self.check_installed()
         return self.start(hyperparameters, seeds, **self.with_options(options or {}))
 
     def with_options(self, options: Mapping[str, Any]) -> dict[str, Any]:

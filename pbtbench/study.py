@@ -258,6 +258,7 @@ def _cell(
     transport: str,
 ) -> list[Run]:
     problem = _problem(reference)
+    problem.check_installed()
     problem.with_options(sweep.options)
     kind, options = _method(declaration, name)
     if (only := methods.only_on(kind)) not in (None, engine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -18,8 +19,13 @@ SIZE = 3
 
 @pytest.fixture(params=catalogue.names())
 def each(request):
-    """Every problem in turn."""
-    return problem(request.param)
+    """Every problem in turn that runs here: those that need a package or a download have their own tests."""
+    found = problem(request.param)
+    for module in found.missing():
+        pytest.skip(f"{module} is not installed: {found.requires[module]}")
+    if found.download:
+        pytest.skip(f"its data must be fetched first: {found.download}")
+    return found
 
 
 @cache
@@ -213,6 +219,12 @@ def test_a_constant_rate_reaches_the_noisy_quadratics_first_target_in_the_budget
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (
+            lambda: replace(
+                problem("toy.branin"), requires={"no_such_module": 'pip install "pbtbench[x]"'}
+            ).check_installed(),
+            'needs no_such_module, which is not installed: pip install "pbtbench[x]"',
+        ),
         (lambda: Objective("loss", "least"), "goal 'least': give 'max' or 'min'"),
         (lambda: Objective("Q", "max", (2.0,), 1.2), "target 2: no Q can reach it"),
         (lambda: problem("toy.noisy_quadratic").with_options({"batch": 1}), "'batch_size'?"),
