@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
+from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +23,7 @@ from typing import Any
 from pbtbench import loading
 from pbtbench.adapters import trainable
 from pbtbench.errors import BadInput, unknown
-from pbtbench.problem import Problem
+from pbtbench.problem import BestConstant, Problem
 
 MARKER = "PBTBENCH_PROBLEMS"
 
@@ -38,7 +41,9 @@ def problem(reference: str) -> Problem:
     places = _places()
     if reference not in places:
         raise unknown("problem", reference, places)
-    return _named(_imported(places[reference], reference), "PROBLEM", reference)
+    found = _named(_imported(places[reference], reference), "PROBLEM", reference)
+    package = places[reference].partition(".")[0]
+    return replace(found, best_constant=_best_constants(package).get(reference))
 
 
 def absolute(reference: str) -> str:
@@ -85,6 +90,16 @@ def _modules(package_name: str) -> Iterator[tuple[str, str]]:
     for info in pkgutil.walk_packages(package.__path__, prefix):
         if not info.ispkg:
             yield info.name.removeprefix(prefix), info.name
+
+
+@cache
+def _best_constants(package: str) -> dict[str, BestConstant]:
+    """What is known of the problems of a package; `results/best_constants.py` writes it."""
+    file = resources.files(package) / "best_constants.toml"
+    if not file.is_file():
+        return {}
+    known = tomllib.loads(file.read_text("utf-8"))
+    return {name: BestConstant(**fields) for name, fields in known.items()}
 
 
 def _imported(place: str, reference: str) -> ModuleType:

@@ -87,8 +87,9 @@ def cli() -> None:
     "--limit-s", type=float, help="Seconds after which a run counts as hung.  [default: 600]"
 )
 @click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
+@click.option("--quick", is_flag=True, help="The short version of a study that has one.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: results/<name>]")
-def run(study: str | None, out: Path | None, **flags: Any) -> None:
+def run(study: str | None, quick: bool, out: Path | None, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
     Flags override the study's keys. The same command resumes what was interrupted.
@@ -99,7 +100,7 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
     if study is None and flags["problems"] is None:
         raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
     catalogue.include_working_directory()
-    planned = Study.load(study, flags)
+    planned = Study.load(study, flags, quick=quick)
 
     from rich.console import Console
 
@@ -109,6 +110,8 @@ def run(study: str | None, out: Path | None, **flags: Any) -> None:
     from pbtbench.store import Store
 
     console = Console()
+    for why in planned.left_out:
+        console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
     store = Store.claim(out or Path("results") / planned.name, planned)
     with store.locked():
         store.write_machine(machine.describe())

@@ -14,7 +14,7 @@ import numpy as np
 
 from pbtbench.errors import BadInput
 from pbtbench.options import over_defaults
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Hyperparameters, Space, Value
 
 State = dict[str, np.ndarray]
 """A member's whole training state (weights, optimizer slots, step), flat, by name."""
@@ -143,6 +143,17 @@ class Card:
     """Those that may change while training."""
     plane: tuple[str, str] | None = None
     """As in `Problem`."""
+    best_constant: float | None = None
+    """The score of the best constant hyperparameters; None where none is known for what is run."""
+
+
+@dataclass(frozen=True)
+class BestConstant:
+    """The best hyperparameters that never change, as far as a search found them."""
+
+    hyperparameters: Mapping[str, Value]
+    score: float
+    """The median final score with them, over seeds, at the problem's default budget."""
 
 
 Start = Callable[..., Population]
@@ -177,6 +188,8 @@ class Problem:
     """What must be fetched at its first use, if anything, such as "11 MB, by keras.datasets"."""
     name: str = ""
     """Set by the catalogue: the place that the problem was found at."""
+    best_constant: BestConstant | None = None
+    """Set by the catalogue, from the file `best_constants.toml` of the problem's package."""
 
     def __post_init__(self) -> None:
         for key in ("iterations", "steps_per_iteration"):
@@ -210,8 +223,10 @@ class Problem:
         return over_defaults(f"problem {self.name or self.title!r}", self.options, options)
 
 
-def card(problem: Problem) -> Card:
-    """The problem's card."""
+def card(problem: Problem, *, as_it_is: bool = True) -> Card:
+    """The problem's card. `as_it_is`: run with its own options and budget, so that what is known of
+    constant hyperparameters holds."""
+    best = problem.best_constant if as_it_is else None
     return Card(
         title=problem.title,
         source=problem.source,
@@ -220,6 +235,7 @@ def card(problem: Problem) -> Card:
         hyperparameters={name: str(h) for name, h in problem.space.items()},
         dynamic=problem.space.dynamic,
         plane=problem.plane,
+        best_constant=best.score if best else None,
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,6 +69,8 @@ class Sweep(BaseModel):
     """CPUs of each of these nodes; as many as the workers need by default."""
     iterations: Count | None = None
     """Budget of each member; the problem's own by default."""
+    budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the problem's own iterations, where `iterations` is not given."""
     seeds: Count = 3
     """Number of seeds: 0, 1, …"""
     targets: list[float] | None = None
@@ -80,6 +82,8 @@ class Sweep(BaseModel):
     label: Annotated[str, Field(pattern=NAME)] | None = None
     """Stands behind the problem's name, as in `synthetic.state_size@16MB`: tells sweeps apart that
     differ by options."""
+    where_installed: bool = False
+    """Leave problems out whose packages are not installed, instead of refusing the study."""
     from_scale: Count = 1
     """The scale of the study from which on these runs belong to it."""
 
@@ -96,6 +100,8 @@ class Declaration(Sweep):
     """Options of engines."""
     sweep: list[dict[str, Any]] = []
     """Sweeps: each plans more runs, with the keys above overridden."""
+    quick: dict[str, Any] = {}
+    """Keys that `--quick` overrides, here and in all sweeps: a short version of the study."""
     scale: Count = 1
     """How large the study is to be: sweeps with a higher `from_scale` are left out."""
 
@@ -106,6 +112,8 @@ class Study:
 
     declaration: Declaration
     runs: tuple[Run, ...]
+    left_out: tuple[str, ...] = ()
+    """Why problems are left out of a study that takes those `where_installed`."""
 
     @property
     def name(self) -> str:
@@ -116,10 +124,17 @@ class Study:
         return tomli_w.dumps(self.declaration.model_dump(exclude_none=True))
 
     @classmethod
-    def load(cls, reference: str | None, overrides: Mapping[str, Any] | None = None) -> Study:
+    def load(
+        cls,
+        reference: str | None,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        quick: bool = False,
+    ) -> Study:
         """A study by the name of one that ships, or by path; None for an empty one.
 
-        `overrides` replace keys in it and in all of its sweeps. Raises `BadInput`.
+        `overrides` replace keys in it and in all of its sweeps, as its table `[quick]` does if `quick`.
+        Raises `BadInput`.
         """
         text, where = _read(reference) if reference else ("", "command line")
         try:
@@ -127,6 +142,10 @@ class Study:
         except tomllib.TOMLDecodeError as error:
             raise BadInput(f"{where}: not valid TOML: {error}") from None
         given = {key: value for key, value in (overrides or {}).items() if value is not None}
+        if quick:
+            if not isinstance(short := keys.get("quick"), dict):
+                raise BadInput(f"{where}: has no quick version; give it a table [quick]")
+            given = {**short, **given}
         base = {"name": Path(where).stem} if reference else {}
         return cls.plan({**base, **keys}, where, given)
 
@@ -156,11 +175,13 @@ class Study:
         if "problems" in keys or not of_sweeps:
             planned = [{}, *of_sweeps]
         runs: dict[str, Run] = {}
+        left_out: list[str] = []
         for own in planned:
             sweep = Sweep(**{**base, **own})
             if sweep.from_scale > declared.scale:
                 continue
             try:
+                left_out += _missing(sweep)
                 found = _runs(sweep, declared)
             except BadInput as error:
                 raise BadInput(f"{where}: {error}") from None
@@ -170,11 +191,13 @@ class Study:
                         f"{where}: two sweeps plan {run.id} with different settings; "
                         "give the sweeps a label each, or a method variant another name"
                     )
+        if not runs and left_out:
+            raise BadInput(f"{where}: nothing to run: {left_out[0]}")
         problems = declared.problems if planned is not of_sweeps else None
         resolved = declared.model_copy(update={"sweep": of_sweeps, "problems": problems})
         order = list(dict.fromkeys(run.engine for run in runs.values()))
         ordered = sorted(runs.values(), key=lambda run: (order.index(run.engine), run.seed))
-        return cls(resolved, tuple(ordered))
+        return cls(resolved, tuple(ordered), tuple(dict.fromkeys(left_out)))
 
 
 def _read(reference: str) -> tuple[str, str]:
@@ -215,11 +238,21 @@ def _runs(sweep: Sweep, declaration: Declaration) -> list[Run]:
     return [
         run
         for reference in sweep.problems
+        if not (sweep.where_installed and _problem(reference).missing())
         for name in sweep.methods
         for engine in sweep.engines
         for transport in _transports(sweep, engine)
         for run in _cell(sweep, declaration, reference, name, engine, transport)
     ]
+
+
+def _missing(sweep: Sweep) -> Iterator[str]:
+    """Why problems are left out, a line each."""
+    for reference in sweep.problems or [] if sweep.where_installed else []:
+        try:
+            _problem(reference).check_installed()
+        except BadInput as error:
+            yield str(error)
 
 
 def _transports(sweep: Sweep, engine: str) -> list[str]:
@@ -268,7 +301,7 @@ def _cell(
     place = engine if transport == usual else f"{engine}+{transport}"
     what = f"{problem.name}@{sweep.label}" if sweep.label else problem.name
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
-    iterations = sweep.iterations or problem.iterations
+    iterations = sweep.iterations or max(1, round(sweep.budget * problem.iterations))
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
     for target in targets:
         problem.objective.check_target(target)
@@ -308,7 +341,7 @@ def _cell(
             iterations=iterations,
             targets=targets,
             limit_s=sweep.limit_s,
-            card=card(problem),
+            card=card(problem, as_it_is=iterations == problem.iterations and not sweep.options),
         )
         for interval in intervals
         for seed in range(sweep.seeds)

@@ -14,8 +14,10 @@ from pbtbench.metrics import closed_forms
 from pbtbench.metrics.advice import headline, sentences
 from pbtbench.metrics.beside import beside
 from pbtbench.metrics.wording import signed, size
+from pbtbench.report import forks
 from pbtbench.report.laboratory import headline_table
 from pbtbench.store import Store
+from pbtbench.trace import Event
 
 positive = st.floats(1e-4, 10)
 shares = st.floats(0, 1)
@@ -64,8 +66,9 @@ ITERATION_S, SAVE_S, RESTORE_S, SIZE = 0.5, 0.02, 0.08, 1_000_000
 ITERATIONS = 12
 
 
-def training(interval, *, pause_s=0.0, state=SIZE):
-    """Two members on a worker each; at each interval member 1 forks from member 0."""
+def training(interval, *, pause_s=0.0, state=SIZE, waits=False):
+    """Two members on a worker each; at each interval member 1 forks from member 0, where decisions are
+    synchronous each waits while the other's part is under way."""
     rows = [started(0, rate=0.1), started(1, rate=0.1)]
     t = [0.0, 0.0]
 
@@ -82,12 +85,22 @@ def training(interval, *, pause_s=0.0, state=SIZE):
             t = [max(t)] * 2
             rows.append(fork(t[1], 1, 0, i, old=0.1, new=0.2))
             lap(0, "save", SAVE_S, i, state)
-            t[1] = max(t)
+            if waits:
+                lap(1, "wait", SAVE_S, i)
+                lap(0, "wait", RESTORE_S, i)
+            else:
+                t[1] = max(t)
             lap(1, "restore", RESTORE_S, i, state)
     return an_outcome(*rows, wall_s=max(t), workers=2)
 
 
-def a_laboratory(engines=("tune", "ray", "inprocess"), intervals=(1, 2, 3), sizes=(1, 16), **made):
+def a_laboratory(
+    engines=("tune", "ray", "inprocess"),
+    intervals=(1, 2, 3),
+    sizes=(1, 16),
+    synchronous=False,
+    **made,
+):
     for megabytes in sizes:
         for engine in engines:
             common = {
@@ -99,9 +112,9 @@ def a_laboratory(engines=("tune", "ray", "inprocess"), intervals=(1, 2, 3), size
             state = SIZE * megabytes
             for k in intervals:
                 run = a_run(
-                    method="pbt", interval=k, method_options={"synchronous": False}, **common
+                    method="pbt", interval=k, method_options={"synchronous": synchronous}, **common
                 )
-                yield located(run), training(k, state=state, **made)
+                yield located(run), training(k, state=state, waits=synchronous, **made)
             yield located(a_run(**common)), training(None)
 
 
@@ -128,6 +141,23 @@ class TestCosts:
         for c in self.costs:
             assert c.predicted == pytest.approx(c.measured)
             assert c.calibrated == (c.cell.interval == 1)
+
+    def test_the_synchronous_form_counts_the_waits_of_all_and_no_checkpoints_at_the_end(self):
+        pairs = list(a_laboratory(("ray",), (1, 2, 5, 12), synchronous=True))
+        costs = metrics.laboratory(metrics.cells(pairs), 0.1)
+        assert [c.cell.interval for c in costs] == [1, 2, 5, 12] * 2
+        for c in costs:
+            rounds = (ITERATIONS - 1) // c.cell.interval
+            omega = rounds * (SAVE_S + RESTORE_S) / (ITERATIONS * ITERATION_S)
+            assert c.measured == pytest.approx(omega)
+            assert c.predicted == pytest.approx(omega)
+
+    def test_a_pace_that_checkpoints_slow_down_is_interference_and_not_overhead(self):
+        slow = list(a_laboratory(("ray",), pause_s=0.25))
+        pairs = [p if p[0].interval else (p[0], training(None)) for p in slow]
+        for c in metrics.laboratory(metrics.cells(pairs), 0.1):
+            assert c.interference == pytest.approx(0.25 / (0.8 * ITERATION_S))
+            assert c.predicted == pytest.approx(c.measured)
 
     def test_the_closed_form_is_wrong_where_they_are_not(self):
         pairs = list(a_laboratory(engines=["ray"], intervals=[1]))
@@ -197,6 +227,25 @@ class TestBeside:
         assert (first.member, first.iteration, first.donor) == (1, 2, 0)
         assert (first.before, first.copied) == (pytest.approx(0.2), pytest.approx(0.7))
         assert first.after == pytest.approx(0.3)
+
+    def test_a_state_that_could_not_be_persisted_is_not_lost(self):
+        def error(**detail):
+            return Event(1.0, 0.0, -1, 1, 2, "error", detail={"cause": "crash", **detail})
+
+        rows = [error(message="gone"), error(message="disk full", unpersisted=True)]
+        assert beside(self.run, an_outcome(*rows)).lost == 1
+
+    def test_a_devices_memory_is_in_the_table_where_one_is_known(self):
+        def told(value):
+            peak = Event(1.0, 0.0, 0, -1, -1, "memory", 2_000_000, value)
+            (cell,) = metrics.cells([(self.run, an_outcome(peak))])
+            return forks.forks([(cell, [(m, beside(m.run, m.outcome)) for m in cell.measures])])
+
+        with_device, without = told(3e9), told(math.nan)
+        assert with_device.header[-2:] == ["memory of a worker", "memory of a device"]
+        assert with_device.body[0][-2:] == ["2 MB", "3 GB"]
+        assert without.body[0][-1] == "2 MB"
+        assert len(without.header) == len(with_device.header) - 1
 
     def test_who_never_forked_is_counted(self):
         assert self.found.never_perturbed == 1

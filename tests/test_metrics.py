@@ -132,6 +132,13 @@ class TestQuality:
         quality = metrics.quality(known, an_outcome(*two_members(2, 9, 4, 3)))
         assert (quality.best_score, quality.final_score, quality.regret) == (2, 3, 2)
 
+    @pytest.mark.parametrize(("goal", "behind"), [("max", -0.5), ("min", 0.5)])
+    def test_regret_against_constants_is_below_zero_where_a_schedule_is_better(self, goal, behind):
+        either = Objective("a", goal)
+        quality = metrics.quality(either, an_outcome(*two_members(1, 1, 2, 2)), best_constant=1.5)
+        assert quality.behind_constant == behind
+        assert metrics.quality(either, an_outcome(*two_members(1, 1))).behind_constant is None
+
     def test_a_nan_member_scores_worst(self):
         quality = metrics.quality(DOWN, an_outcome(*two_members(1, 2, NAN, 7)))
         assert (quality.final_score, quality.nan_members) == (7, 1)

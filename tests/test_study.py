@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import BadInput, Run, Study, studies
+from pbtbench import BadInput, Run, Study, catalogue, studies
+from pbtbench.problem import BestConstant
 
 SMALL = {"problems": ["toy.pbt_quadratic"], "seeds": 1}
 
@@ -193,6 +195,59 @@ def test_a_problem_given_by_path_means_the_same_from_another_folder(tmp_path, mo
     monkeypatch.chdir("/")
     assert Study.plan(tomllib.loads(study.to_toml())).runs == study.runs
     assert study.runs[0].id.startswith("mine/")
+
+
+def test_the_quick_version_overrides_all_sweeps_and_flags_override_it(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(
+        'methods = ["random"]\nseeds = 5\n'
+        "[quick]\nbudget = 0.1\nseeds = 1\n"
+        '[[sweep]]\nproblems = ["toy.pbt_quadratic"]\nseeds = 4\n'
+        '[[sweep]]\nproblems = ["toy.noisy_quadratic"]\n'
+    )
+    whole, quick = Study.load(str(file)), Study.load(str(file), quick=True)
+    assert len(whole.runs) == 4 + 5
+    assert [r.iterations for r in quick.runs] == [
+        round(0.1 * catalogue.problem(r.problem).iterations) for r in quick.runs
+    ]
+    assert len(quick.runs) == 2
+    assert len(Study.load(str(file), {"seeds": 2}, quick=True).runs) == 4
+    assert Study.plan(tomllib.loads(quick.to_toml())).runs == quick.runs
+
+
+def test_a_study_without_a_quick_version_says_so():
+    with pytest.raises(BadInput, match=r"figure2.toml: has no quick version; give it a table"):
+        Study.load("figure2", quick=True)
+
+
+def test_a_problem_whose_package_is_missing_is_refused_or_left_out_as_asked(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from dataclasses import replace\nfrom problems.toy import pbt_quadratic as p\n"
+        "PROBLEM = replace(p.PROBLEM, requires={'no_such_module': 'pip install it'})\n"
+    )
+    keys = {"problems": [str(mine), "toy.pbt_quadratic"], "methods": ["random"]}
+    says = "problem 'mine' needs no_such_module, which is not installed: pip install it"
+    with pytest.raises(BadInput, match=says):
+        Study.plan(keys)
+    study = Study.plan({**keys, "where_installed": True})
+    assert study.left_out == (says,)
+    assert {run.problem for run in study.runs} == {"toy.pbt_quadratic"}
+    with pytest.raises(BadInput, match=f"nothing to run: {says}"):
+        Study.plan({**keys, "problems": [str(mine)], "where_installed": True})
+
+
+def test_the_best_constants_score_is_told_only_of_a_problem_as_it_is(monkeypatch):
+    known = BestConstant({"learning_rate": 0.63}, 0.198)
+    found = replace(catalogue.problem("toy.noisy_quadratic"), best_constant=known)
+    monkeypatch.setattr("pbtbench.study._problem", lambda reference: found)
+
+    def told(**keys):
+        plan = Study.plan({"problems": ["toy.noisy_quadratic"], "methods": ["random"], **keys})
+        return {run.card.best_constant for run in plan.runs}
+
+    assert told() == {0.198}
+    assert told(iterations=999) == told(options={"noise": 1.0}) == {None}
 
 
 @pytest.mark.parametrize("name", studies.shipped())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from pbtbench.metrics import lineage
 from pbtbench.metrics.measures import Cell, TargetCell
 from pbtbench.metrics.overhead import CHECKPOINT
+from pbtbench.metrics.quality import Quality
 from pbtbench.metrics.wording import listed, number, percent, plural, score, seconds, size
 
 EARLY = 0.1
@@ -101,16 +102,26 @@ def _endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
 
 
 def _regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
-    """How far each method ends from the optimum, where that is known."""
-    objective = cells[0].run.card.objective
-    if objective.optimum is None:
-        return
-    told = []
-    for cell in cells:
-        known = [m.quality.regret for m in cell.completed if m.quality.regret is not None]
-        told.append(f"{number(float(np.median(known)))} with {cell.label}")
-    optimum = f"Median regret (distance from the optimum {number(objective.optimum)}): "
-    yield f"{where}{optimum}{listed(told)}."
+    """How far each method ends from the optimum, and from what constant hyperparameters reach, where
+    that is known."""
+    card = cells[0].run.card
+
+    def told(of: Callable[[Quality], float | None]) -> str:
+        medians = {
+            c.label: float(np.median([v for m in c.completed if (v := of(m.quality)) is not None]))
+            for c in cells
+        }
+        return listed([f"{number(median)} with {label}" for label, median in medians.items()])
+
+    if card.objective.optimum is not None:
+        optimum = f"Median regret (distance from the optimum {number(card.objective.optimum)}): "
+        yield f"{where}{optimum}{told(lambda quality: quality.regret)}."
+    if card.best_constant is not None:
+        constant = (
+            "Median regret against the best constant hyperparameters, which end at "
+            f"{score(card.best_constant)} (below zero: better than any constant that is known): "
+        )
+        yield f"{where}{constant}{told(lambda quality: quality.behind_constant)}."
 
 
 def _ends(cells: Sequence[Cell], metric: str, sign: int) -> str:

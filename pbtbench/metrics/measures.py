@@ -99,7 +99,7 @@ def measure(run: Run, outcome: Outcome) -> Measures:
         run=run,
         outcome=outcome,
         overhead=overhead(outcome),
-        quality=quality(objective, outcome),
+        quality=quality(objective, outcome, run.card.best_constant),
         attempts=tuple(attempt(objective, target, outcome) for target in run.targets),
         population=len(members) or run.population,
     )

@@ -31,6 +31,9 @@ class Quality:
     """The best of the members' last scores."""
     regret: float | None
     """|optimum − final_score|; None where the problem's optimum isn't known."""
+    behind_constant: float | None
+    """By how much the final score is worse than the best constant hyperparameters'; below zero where it
+    is better, which only a schedule, or luck, can be. None where that score isn't known."""
     nan_members: int
     """Members that scored NaN at least once."""
     beyond_bound: int
@@ -41,7 +44,7 @@ class Quality:
     """Exploits that Ray Tune's PBT left out because the donor had no checkpoint yet."""
 
 
-def quality(objective: Objective, outcome: Outcome) -> Quality:
+def quality(objective: Objective, outcome: Outcome, best_constant: float | None = None) -> Quality:
     """A run's quality. A member that is NaN scores worst."""
     trace = outcome.trace
     rows = trace.rows("score")
@@ -56,6 +59,7 @@ def quality(objective: Objective, outcome: Outcome) -> Quality:
         best_score=_best(objective, turned.tolist()),
         final_score=final,
         regret=None if objective.optimum is None else abs(objective.optimum - final),
+        behind_constant=None if best_constant is None else objective.sign * (best_constant - final),
         nan_members=len(set(trace.member[rows][np.isnan(trace.value[rows])].tolist())),
         beyond_bound=beyond,
         out_of_bounds=len(_with_detail(trace, "fork", "out_of_bounds")),

@@ -27,8 +27,17 @@ HEADER = (
 def forks(told: Told) -> Table | None:
     """A row for each method, interval and engine; None where no method has an interval. Counts are
     totals over the runs, scores and shares medians."""
-    body = [_row(cell, of_runs) for cell, of_runs in told if of_runs]
-    return Table(HEADER, body, left=3) if body else None
+    told = [(cell, of_runs) for cell, of_runs in told if of_runs]
+    if not told:
+        return None
+    devices = [[b.peak_device_bytes for _, b in of_runs] for _, of_runs in told]
+    known = any(not math.isnan(peak) for peaks in devices for peak in peaks)
+    header = [*HEADER, *["memory of a device"] * known]
+    body = [
+        [*_row(cell, of_runs), *[_range(peaks)] * known]
+        for (cell, of_runs), peaks in zip(told, devices, strict=True)
+    ]
+    return Table(header, body, left=3)
 
 
 def _row(cell: Cell, of_runs: Sequence[tuple[Measures, Beside]]) -> list[str]:
@@ -55,16 +64,16 @@ def _row(cell: Cell, of_runs: Sequence[tuple[Measures, Beside]]) -> list[str]:
         number(float(np.mean(stale))) if stale else NONE,
         percent(float(np.median([b.discarded for b in besides]))),
         number(float(np.median([b.process_starts for b in besides]))),
-        memory(besides),
+        _range([p for b in besides for p in b.peak_memory_bytes.values()]),
     ]
 
 
-def memory(besides: Sequence[Beside]) -> str:
-    """The peaks of the workers' processes: `480 MB`, or the least and the most."""
-    peaks = [peak for b in besides for peak in b.peak_memory_bytes.values()]
-    if not peaks:
+def _range(peaks: Sequence[float]) -> str:
+    """`480 MB`, or the least and the most; NaN are left out."""
+    known = [peak for peak in peaks if not math.isnan(peak)]
+    if not known:
         return NONE
-    low, high = size(min(peaks)), size(max(peaks))
+    low, high = size(min(known)), size(max(known))
     return low if low == high else f"{low} to {high}"
 
 

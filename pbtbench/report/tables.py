@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pbtbench.metrics import Cell
+from pbtbench.metrics.measures import spread
 from pbtbench.metrics.wording import number, percent, score, seconds
 from pbtbench.report.texts import Table
 
@@ -32,6 +33,8 @@ class Row:
     final: str
     spread: str
     """`[min–max]`; empty for one seed."""
+    behind_constant: str
+    """Median regret against the best constant hyperparameters."""
     targets: tuple[TargetText, ...]
     checkpoint_overhead: str
     pbt_overhead: str
@@ -61,6 +64,11 @@ def _row(cell: Cell, best: float | None) -> Row:
         n=str(cell.n) if completed == cell.n else f"{completed} of {cell.n}",
         final=score(final.median),
         spread=f"[{score(final.low)}, {score(final.high)}]" if final.n > 1 else "",
+        behind_constant=number(
+            spread([m.quality.behind_constant or 0.0 for m in cell.completed]).median
+            if cell.run.card.best_constant is not None
+            else None
+        ),
         targets=tuple(
             TargetText(
                 number(t.target),
@@ -83,6 +91,8 @@ def comparison(cells: Sequence[Cell]) -> Table:
     table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
     header = ["problem", "method", "engine", "runs", "final score", "min, max"]
+    constants = any(row.cell.run.card.best_constant is not None for row in table)
+    header += ["regret against best constant"] * constants
     for i in range(most):
         name = "target" if most == 1 else f"target {i + 1}"
         header += [name, "reached", "expected time", "member-iterations"]
@@ -91,6 +101,7 @@ def comparison(cells: Sequence[Cell]) -> Table:
     body = [
         [
             *(row.problem, row.method, row.engine, row.n, row.final, row.spread),
+            *([row.behind_constant] * constants),
             *(
                 text
                 for t in [*row.targets, *[blank] * (most - len(row.targets))]

@@ -154,9 +154,10 @@ class Worker:
         yield _drained(recorder)
 
     def finish(self) -> Report:
-        """The last rows."""
+        """The last rows; members end here, with what they hold on disk, as the actor will be killed."""
         self._recorder.lap("wait", worker=self._worker)
         self._transport.close()
+        self._shards.clear()
         self._noted = 0
         return self._report(np.zeros((0, 0)))
 
