@@ -53,9 +53,9 @@ class TestClosedForms:
     @given(c_s=positive, c_r=positive, k=st.integers(1, 50), s=positive)
     def test_who_waits_pays_the_restore_whole(self, c_s, c_r, k, s):
         alone = closed_forms.asynchronous(0.25, c_s, 0.25, c_r, k, s)
-        together = closed_forms.synchronous(c_s, c_r, 0.0, 8, k, s)
+        together = closed_forms.synchronous(c_s + c_r, 0.0, 8, k, s)
         assert together == pytest.approx(4 * alone)
-        assert closed_forms.synchronous(c_s, c_r, 0.1, 8, k, s) > together
+        assert closed_forms.synchronous(c_s + c_r, 0.1, 8, k, s) > together
 
     def test_a_long_interval_hides_what_is_written_behind_it(self):
         assert closed_forms.effective_save(0.1, 2.0, 1, 0.5) == pytest.approx(1.6)

@@ -18,10 +18,10 @@ def asynchronous(p_s: float, c_s: float, q: float, c_r: float, k: float, s: floa
     return (p_s * c_s + q * c_r) / (k * s)
 
 
-def synchronous(c_s: float, c_r: float, sigma: float, n: int, k: float, s: float) -> float:
-    """Ω(k) = (c_s + c_r + σ√k·m_n) / (k·s): all n wait for the slowest, and pay the restore whole. σ is
-    the standard deviation of s, m_n the expected maximum of n standard normals."""
-    return (c_s + c_r + sigma * math.sqrt(k) * expected_maximum(n)) / (k * s)
+def synchronous(c: float, sigma: float, n: int, k: float, s: float) -> float:
+    """Ω(k) = (c + σ√k·m_n) / (k·s): all n wait for the slowest, and pay c = c_s + c_r whole. σ is the
+    standard deviation of s, m_n the expected maximum of n standard normals."""
+    return (c + sigma * math.sqrt(k) * expected_maximum(n)) / (k * s)
 
 
 def effective_save(snapshot_s: float, persist_s: float, k: float, s: float) -> float:

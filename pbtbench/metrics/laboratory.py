@@ -61,8 +61,8 @@ class Costs:
     interference: float
     """Training seconds of an iteration over the control's, less 1."""
     measured: float
-    """Ω as measured: of checkpoints alone, or with all waits where decisions are synchronous; without
-    the decisions themselves, of which the forms say nothing."""
+    """Ω as measured: of checkpoints alone, or with waits where decisions are synchronous; without the
+    decisions themselves, and waits for others to start, of which the forms say nothing."""
     predicted: float
     """Ω by the closed form; NaN where a save or a restore was never timed."""
     calibrated: bool
@@ -128,7 +128,6 @@ def _costs(
     spent = sum(stages[kind].seconds for kind in CHECKPOINT)
     reference = min(_family(cell, cells), key=lambda c: c.interval or 0)
     together = _synchronous(cell)
-    kinds = (*CHECKPOINT, "wait") if together else CHECKPOINT
     predict = _synchronously if together else _asynchronously
     return Costs(
         cell=cell,
@@ -139,7 +138,7 @@ def _costs(
         tax=_tax(cell, control, lambda m: m.outcome.wall_s),
         tax_after_setup=_tax(cell, control, lambda m: after_setup_s(m.outcome)),
         interference=_pace(cell, ("train",)) / _pace(control, ("train",)) - 1,
-        measured=spread([m.overhead.over_work(kinds) for m in cell.completed]).median,
+        measured=spread([_measured(m, waits=together) for m in cell.completed]).median,
         predicted=predict(cell, reference),
         calibrated=reference is cell,
         least_interval=_least_interval(cell, control),
@@ -200,6 +199,23 @@ def _pace(cell: Cell, kinds: Sequence[str]) -> float:
     return spent / rows if rows else math.nan
 
 
+def _measured(m: Measures, *, waits: bool) -> float:
+    """Checkpoints over work; with the waits of each worker since it began to train."""
+    if not waits:
+        return m.overhead.checkpoint_overhead
+    trace = m.outcome.trace
+    begun, _ = _bounds(m)
+    first = {worker: min(t for (w, _), t in begun.items() if w == worker) for worker, _ in begun}
+    rows = trace.rows("wait")
+    since = [
+        row
+        for row, worker in zip(rows.tolist(), trace.worker[rows].tolist(), strict=True)
+        if trace.t_start_s[row] >= first.get(worker, math.inf)
+    ]
+    work = sum(m.overhead.seconds[kind] for kind in WORK)
+    return m.overhead.checkpoint_overhead + float(trace.duration_s[since].sum()) / work
+
+
 def _synchronous(cell: Cell) -> bool:
     run = cell.run
     return bool(methods.build(run.kind, run.interval, run.method_options).synchronous)
@@ -238,41 +254,70 @@ def _synchronously(cell: Cell, reference: Cell) -> float:
     k = cell.interval or 1
     if not all(_saved_and_restored(reference)):
         return math.nan
-    paces = [pace for m in cell.completed for pace in _paces(m)]
     deciding = (cell.run.iterations - 1) // k * k / cell.run.iterations
     return closed_forms.synchronous(
-        deciding * _critical(reference, ("save", "persist")),
-        deciding * _critical(reference, ("transfer", "restore", "restart")),
-        float(np.std(paces)),
+        deciding * _pause(reference),
+        _spread_between_workers(cell),
         cell.completed[0].outcome.workers,
         k,
         _pace(cell, WORK),
     )
 
 
-def _critical(cell: Cell, kinds: Sequence[str]) -> float:
-    """Seconds that the busiest worker spends on stages at a decision, on average."""
-    run = cell.run
+def _pause(cell: Cell) -> float:
+    """Seconds from when the last worker has made an interval until all train again, on average, less those
+    of their own decisions: saves and restores as everybody pays for them, messages and all."""
+    k = cell.interval or 1
     found = []
     for m in cell.completed:
-        trace = m.outcome.trace
-        chosen = np.isin(trace.kind, kinds) & (trace.worker >= 0)
-        by_round: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        for row in np.flatnonzero(chosen).tolist():
-            by_round[int(trace.iteration[row])][int(trace.worker[row])] += float(
-                trace.duration_s[row]
+        begun, ended = _bounds(m)
+        deciding = _by_worker_and_iteration(m, ("decide",))
+        for iteration in range(k, cell.run.iterations, k):
+            last = max(t for (_, i), t in ended.items() if i == iteration)
+            resumed = {worker: t for (worker, i), t in begun.items() if i == iteration + 1}
+            found.append(
+                max(t - deciding.get((worker, iteration), 0.0) for worker, t in resumed.items())
+                - last
             )
-        found.append(sum(max(of.values()) for of in by_round.values()))
-    return sum(found) / len(found) / max(1, (run.iterations - 1) // (run.interval or 1))
+    return float(np.mean(found))
 
 
-def _paces(m: Measures) -> Iterator[float]:
-    """Seconds of each iteration of each worker, trained and evaluated."""
+def _spread_between_workers(cell: Cell) -> float:
+    """The standard deviation of an iteration's seconds between workers that make it at the same time: what
+    slows all down together keeps nobody waiting."""
+    squares, freedom = 0.0, 0
+    for m in cell.completed:
+        paces: dict[int, list[float]] = defaultdict(list)
+        for (_, iteration), seconds in _by_worker_and_iteration(m, WORK).items():
+            paces[iteration].append(seconds)
+        for of_workers in paces.values():
+            squares += len(of_workers) * float(np.var(of_workers))
+            freedom += len(of_workers) - 1
+    return math.sqrt(squares / freedom) if freedom else 0.0
+
+
+def _by_worker_and_iteration(m: Measures, kinds: Sequence[str]) -> dict[tuple[int, int], float]:
+    """Seconds of some kinds."""
     trace = m.outcome.trace
-    by: dict[tuple[int, int], float] = defaultdict(float)
-    for row in np.flatnonzero(np.isin(trace.kind, WORK) & (trace.worker >= 0)).tolist():
-        by[int(trace.worker[row]), int(trace.iteration[row])] += float(trace.duration_s[row])
-    yield from by.values()
+    found: dict[tuple[int, int], float] = defaultdict(float)
+    for row in np.flatnonzero(np.isin(trace.kind, kinds) & (trace.worker >= 0)).tolist():
+        found[int(trace.worker[row]), int(trace.iteration[row])] += float(trace.duration_s[row])
+    return found
+
+
+def _bounds(m: Measures) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
+    """When each worker began each iteration, and ended it, by (worker, iteration)."""
+    trace = m.outcome.trace
+    begun: dict[tuple[int, int], float] = {}
+    ended: dict[tuple[int, int], float] = {}
+    for row in np.flatnonzero(
+        np.isin(trace.kind, (*WORK, "compile")) & (trace.worker >= 0)
+    ).tolist():
+        place = int(trace.worker[row]), int(trace.iteration[row])
+        start = float(trace.t_start_s[row])
+        begun[place] = min(start, begun.get(place, math.inf))
+        ended[place] = max(start + float(trace.duration_s[row]), ended.get(place, 0.0))
+    return begun, ended
 
 
 def _least_interval(cell: Cell, control: Cell) -> int | None:

@@ -37,15 +37,14 @@ class Overhead:
     def checkpoint_overhead(self) -> float:
         """Ω_c = (save + blocking persist + transfer + restore + restart) / (train + evaluate), in
         worker-seconds (METHOD 1); NaN for a run that never trained."""
-        return self.over_work(CHECKPOINT)
+        return self._over_work(CHECKPOINT)
 
     @property
     def pbt_overhead(self) -> float:
         """Ω: what PBT adds, waits and decisions too, over (train + evaluate) (METHOD 1)."""
-        return self.over_work((*CHECKPOINT, "wait", "decide"))
+        return self._over_work((*CHECKPOINT, "wait", "decide"))
 
-    def over_work(self, kinds: tuple[str, ...]) -> float:
-        """Worker-seconds of some kinds over those of training and evaluation; NaN without work."""
+    def _over_work(self, kinds: tuple[str, ...]) -> float:
         work = sum(self.seconds[kind] for kind in WORK)
         return sum(self.seconds[kind] for kind in kinds) / work if work > 0 else math.nan
 
