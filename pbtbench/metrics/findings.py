@@ -118,8 +118,9 @@ def _regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
         yield f"{where}{optimum}{told(lambda quality: quality.regret)}."
     if card.best_constant is not None:
         constant = (
-            "Median regret against the best constant hyperparameters, which end at "
-            f"{score(card.best_constant)} (below zero: better than any constant that is known): "
+            "Median regret against the best constant hyperparameters, with which a member ends at "
+            f"{score(card.best_constant)} (below zero: better, by a schedule or by the luck of many "
+            "members): "
         )
         yield f"{where}{constant}{told(lambda quality: quality.behind_constant)}."
 

@@ -39,7 +39,7 @@ PROBLEM = Problem(
     source="Hartmann 1973, in Dixon and Szegö 1978, Towards Global Optimisation 2",
     finding="A static control: nothing is learned, so PBT can have no schedule's advantage here.",
     space=Space({f"x{place}": Uniform(0.0, 1.0) for place in range(6)}),
-    objective=Objective("value", "min", targets=(-2.0, -3.0), optimum=-3.32237),
+    objective=Objective("value", "min", targets=(-1.5, -2.5), optimum=-3.32237),
     iterations=20,
     steps_per_iteration=1,
     start=function_population(hartmann6),

@@ -64,7 +64,7 @@ PROBLEM = Problem(
     finding="Noise gets a member out of a minimum and keeps it from settling in one: it should be large "
     "first and small later, which no constant can be.",
     space=Space({"step_size": LogUniform(1e-4, 1e-1), "noise": LogUniform(1e-3, 1.0)}),
-    objective=Objective("value", "min", targets=(5.0, 1.0), optimum=0.0),
+    objective=Objective("value", "min", targets=(15.0, 5.0), optimum=0.0),
     iterations=100,
     steps_per_iteration=10,
     start=RastriginStep,

@@ -1,0 +1,110 @@
+"""The best hyperparameters that never change, for every problem that needs no download.
+
+    python results/best_constants.py [PROBLEM …] [--members N] [--reruns N]
+
+Writes `problems/best_constants.toml`, which reports take regrets from; problems that are not named keep
+what stands there. A search in rounds: members with hyperparameters from the prior train for the default
+budget, then members around the best eight; these are trained again with other seeds, the best median
+wins, and is scored with seeds that had no part in choosing it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+
+from pbtbench import catalogue
+from pbtbench.problem import Problem, member_seed
+from pbtbench.space import Hyperparameter, IntUniform, LogUniform, Uniform, Value
+
+FILE = Path(__file__).parents[1] / "problems" / "best_constants.toml"
+ROUNDS = 6
+KEPT = 8
+CHUNK = 250
+"""Members that are in memory at once."""
+
+
+def best_constant(problem: Problem, members: int, reruns: int) -> tuple[dict[str, Value], float]:
+    """Hyperparameters, and their median final score over `reruns` seeds."""
+    rng = np.random.default_rng(0)
+    tried = [problem.space.sample(rng) for _ in range(members)]
+    found: list[tuple[float, dict[str, Value]]] = []
+    for round_ in range(ROUNDS):
+        scores = final_scores(problem, tried, [(round_, m) for m in range(len(tried))])
+        found += zip(scores, tried, strict=True)
+        found = sorted(found, key=lambda pair: -pair[0])[:KEPT]
+        width = 0.3 * 0.4**round_
+        near = [found[i % len(found)][1] for i in range(members)]
+        tried = [nearby(problem, h, width, rng) for h in near]
+    medians = {}
+    for place, (_, hyperparameters) in enumerate(found):
+        again = final_scores(problem, [hyperparameters] * reruns, [(100, m) for m in range(reruns)])
+        medians[place] = float(np.median(again))
+    best = found[max(medians, key=lambda place: medians[place])][1]
+    fresh = final_scores(problem, [best] * reruns, [(200, m) for m in range(reruns)])
+    return best, problem.objective.sign * float(np.median(fresh))
+
+
+def nearby(
+    problem: Problem, hyperparameters: dict[str, Value], width: float, rng: np.random.Generator
+) -> dict[str, Value]:
+    """Each number moved by a normal draw of `width` times its range, on the prior's scale, and kept within
+    bounds; others are drawn again, now and then."""
+    return {name: _moved(h, hyperparameters[name], width, rng) for name, h in problem.space.items()}
+
+
+def _moved(h: Hyperparameter, value: Value, width: float, rng: np.random.Generator) -> Value:
+    step = width * float(rng.standard_normal())
+    if isinstance(h, LogUniform):
+        factor = (h.high / h.low) ** step
+        return min(max(float(value) * factor, h.low), h.high)
+    if isinstance(h, Uniform | IntUniform):
+        moved = min(max(float(value) + (h.high - h.low) * step, h.low), h.high)
+        return round(moved) if isinstance(h, IntUniform) else moved
+    return h.sample(rng) if rng.random() < width else value
+
+
+def final_scores(
+    problem: Problem, tried: list[dict[str, Value]], seeds: list[tuple[int, int]]
+) -> list[float]:
+    """The last scores of members, one by one, turned such that higher is better; NaN is worst."""
+    scores: list[float] = []
+    for start in range(0, len(tried), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        population = problem.population(tried[chunk], [member_seed(*s) for s in seeds[chunk]])
+        for _ in range(problem.iterations):
+            population.train(problem.steps_per_iteration)
+        last = problem.objective.sign * population.evaluate()[problem.objective.metric]
+        scores += np.nan_to_num(last, nan=-np.inf).tolist()
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problems", nargs="*")
+    parser.add_argument("--members", type=int, help="of each round  [1000 in NumPy, else 32]")
+    parser.add_argument("--reruns", type=int, default=20, help="seeds of the best eight")
+    given = parser.parse_args()
+    known = tomllib.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+    for name in given.problems or catalogue.names():
+        problem = catalogue.problem(name)
+        if problem.download or problem.missing():
+            print(f"{name}: left out, {problem.download or problem.missing()}")
+            continue
+        members = given.members or (1000 if problem.framework == "numpy" else 32)
+        hyperparameters, score = best_constant(problem, members, given.reruns)
+        known[name] = {"score": score, "hyperparameters": hyperparameters}
+        print(f"{name}: {score:.6g} with {hyperparameters}", flush=True)
+        FILE.write_text(
+            "# Made by `python results/best_constants.py`.\n\n"
+            + tomli_w.dumps(dict(sorted(known.items()))),
+            "utf-8",
+        )
+
+
+if __name__ == "__main__":
+    main()
