@@ -1,8 +1,11 @@
-"""Options with defaults, as problems and engines have them: what a study sets is checked by name and type."""
+"""Options with defaults, as problems and engines have them: what a study sets is checked, by name and type
+and, for a folder, by writing to it."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pbtbench.errors import BadInput, unknown
@@ -28,3 +31,17 @@ def over_defaults(
                 f"such as {defaults[key]!r}"
             )
     return {**defaults, **given}
+
+
+def check_writable(option: str, path: str) -> None:
+    """Raise `BadInput` if no file can be written to the folder, or to the nearest above it that exists."""
+    folder = Path(path).expanduser().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"{option} = {path!r}: {folder} can't be written to ({error.strerror}); give another folder"
+        ) from None

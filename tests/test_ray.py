@@ -276,6 +276,7 @@ def test_more_workers_than_members_are_idle_not_unaccounted():
         ({"gpus_per_worker": 1000.0}, "2000 GPUs, and Ray sees 0"),
         ({"engine": {"ray": {"hang_s": 0.0}}}, "hang_s"),
         ({"engine": {"ray": {"storage_path": "/no/such/folder"}}}, "no such folder"),
+        ({"engine": {"ray": {"storage_path": "/proc"}}}, "/proc can't be written to"),
         ({"engine": {"ray": {"persist_every": -1}}}, "persist_every"),
         ({"transports": ["memory"]}, "has none of the transports memory"),
         ({"transports": ["carrier-pigeon"]}, "carrier-pigeon"),

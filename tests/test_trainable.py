@@ -255,6 +255,19 @@ def test_what_is_missing_is_bad_input_in_one_line(tmp_path, methods, beside, say
     assert "\n" not in str(error.value)
 
 
+def test_a_module_that_cannot_be_pickled_fails_on_tune_in_one_line_and_runs_elsewhere(tmp_path):
+    """Our engines name the file to their workers; Tune sends the class itself."""
+    locked = METHODS.replace("        return {", "        assert LOCK\n        return {", 1)
+    assert locked != METHODS
+    beside = f"{BESIDE}\nimport threading\nLOCK = threading.Lock()\n"
+    reference = written(tmp_path, locked + FILES, beside)
+    assert executed(reference, "ray").cause == ""
+    outcome = executed(reference, "tune")
+    assert outcome.cause == "crash"
+    assert re.search(r"can't be pickled \(cannot pickle '_thread.lock' object\)", outcome.message)
+    assert "\n" not in outcome.message
+
+
 def test_a_function_is_no_class():
     with pytest.raises(BadInput, match="pbtbench runs class trainables"):
         trainable_problem(print, {"x": 1}, "loss", "min")

@@ -252,6 +252,7 @@ def test_a_trial_that_fails_starts_again_where_that_is_allowed(kind, faulty, tmp
     [
         ({"method": {"pbt": {"exploit": "tournament"}}}, "truncation"),
         ({"engine": {"tune": {"num_to_keep": 1, "checkpoint_frequency": 1}}}, "ray#9036"),
+        ({"engine": {"tune": {"storage_path": "/proc/none"}}}, "/proc can't be written to"),
         ({"engine": {"tune": {"max_failures": -2}}}, "max_failures"),
         ({"gpus_per_worker": 1000.0}, "GPUs"),
         ({"cpus_per_worker": -1.0}, "cpus_per_worker"),

@@ -21,6 +21,7 @@ from pbtbench import cluster
 from pbtbench.decisions import Decisions
 from pbtbench.engines import Engine
 from pbtbench.errors import BadInput
+from pbtbench.options import check_writable
 
 if TYPE_CHECKING:
     from pbtbench.engines.ray.fleet import Fleet, Unit
@@ -74,6 +75,8 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     path = options["storage_path"]
     if path is not None and not Path(path).is_dir():
         raise BadInput(f"engine 'ray': storage_path = {path!r}: there is no such folder")
+    if path is not None:
+        check_writable("engine 'ray': storage_path", path)
 
 
 def _together(

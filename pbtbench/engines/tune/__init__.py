@@ -30,6 +30,7 @@ from pbtbench.engines import Engine, RunFailed
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
+from pbtbench.options import check_writable
 from pbtbench.problem import method_rng
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
         raise BadInput(
             f"engine 'tune': max_failures = {options['max_failures']}: give 0 or more, or -1 for no end"
         )
+    if (path := options["storage_path"]) is not None and not _is_remote(path):
+        check_writable("engine 'tune': storage_path", path)
     if options["num_to_keep"] == 1 and options["checkpoint_frequency"] == 1:
         raise BadInput(
             "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
@@ -143,34 +146,54 @@ def _fit(
         ),
         {"cpu": run.cluster.cpus_per_worker, "gpu": run.cluster.gpus_per_worker},
     )
-    tuner = tune.Tuner(
-        trainable,
-        param_space=deciding.param_space,
-        tune_config=tune.TuneConfig(
-            metric=TURNED,
-            mode="max",
-            num_samples=len(proposed),
-            search_alg=deciding.search,
-            scheduler=deciding.scheduler,
-            reuse_actors=options["reuse_actors"] and resets(problem),
-        ),
-        run_config=tune.RunConfig(
-            name=re.sub(r"[^\w.-]+", "_", run.id),
-            storage_path=storage,
-            stop=budget,
-            failure_config=tune.FailureConfig(
-                max_failures=options["max_failures"], fail_fast=not options["max_failures"]
+    try:
+        tuner = tune.Tuner(
+            trainable,
+            param_space=deciding.param_space,
+            tune_config=tune.TuneConfig(
+                metric=TURNED,
+                mode="max",
+                num_samples=len(proposed),
+                search_alg=deciding.search,
+                scheduler=deciding.scheduler,
+                reuse_actors=options["reuse_actors"] and resets(problem),
             ),
-            callbacks=[Restarts(budget, recorder, inbox), *deciding.callbacks],
-            checkpoint_config=tune.CheckpointConfig(
-                checkpoint_at_end=False,
-                num_to_keep=options["num_to_keep"],
-                checkpoint_frequency=options["checkpoint_frequency"],
+            run_config=tune.RunConfig(
+                name=re.sub(r"[^\w.-]+", "_", run.id),
+                storage_path=storage,
+                stop=budget,
+                failure_config=tune.FailureConfig(
+                    max_failures=options["max_failures"], fail_fast=not options["max_failures"]
+                ),
+                callbacks=[Restarts(budget, recorder, inbox), *deciding.callbacks],
+                checkpoint_config=tune.CheckpointConfig(
+                    checkpoint_at_end=False,
+                    num_to_keep=options["num_to_keep"],
+                    checkpoint_frequency=options["checkpoint_frequency"],
+                ),
+                verbose=0,
             ),
-            verbose=0,
-        ),
+        )
+        return tuner.fit(), budget
+    except TypeError as error:
+        if "not serializable" not in str(error):
+            raise
+        raise RunFailed("crash", _unsendable(run.problem, member_class(problem))) from None
+
+
+def _unsendable(problem: str, trainable: type[Any]) -> str:
+    """In one line, what keeps a class from being sent to Ray's workers."""
+    from ray import cloudpickle
+
+    what = ""
+    try:
+        cloudpickle.dumps(trainable)
+    except Exception as error:
+        what = f" ({' '.join(str(error).split())})"
+    return (
+        f"{problem} can't be sent to Ray's workers: its module holds what can't be pickled{what}; "
+        "make it in the trainable's setup()"
     )
-    return tuner.fit(), budget
 
 
 def _completed(run: Run, results: Any, trials: int, budget: Any, recorder: Recorder) -> None:
@@ -215,10 +238,15 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
 
 
+def _is_remote(path: str) -> bool:
+    """Whether a path is of a cloud's storage, as `s3://bucket/folder`."""
+    return "://" in path
+
+
 @contextmanager
 def _storage(path: str | None) -> Iterator[str]:
     if path:
-        yield str(Path(path).expanduser().resolve())
+        yield path if _is_remote(path) else str(Path(path).expanduser().resolve())
         return
     folder = tempfile.mkdtemp(prefix="pbtbench-tune-")
     try:
