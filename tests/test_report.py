@@ -140,8 +140,8 @@ def test_numbers_read_as_people_write_them():
     assert [number(v) for v in (0.52468, -2, 12800, float("inf"), NAN)] == [
         "0.525", "−2", "12,800", "∞", "–",
     ]  # fmt: skip
-    assert [seconds(v) for v in (3e-5, 0.0031, 4, 300, 1e4)] == [
-        "30 µs", "3.1 ms", "4 s", "5.0 min", "2.8 h",
+    assert [seconds(v) for v in (5e-8, 3e-5, 0.0031, 4, 300, 1e4)] == [
+        "50 ns", "30 µs", "3.1 ms", "4 s", "5.0 min", "2.8 h",
     ]  # fmt: skip
     assert [percent(v) for v in (0, 1e-5, 0.007, 0.41, NAN)] == [
         "0.0%",

@@ -105,6 +105,7 @@ def _regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
     """How far each method ends from the optimum, and from what constant hyperparameters reach, where
     that is known."""
     card = cells[0].run.card
+    median = "median" if where else "Median"
 
     def told(of: Callable[[Quality], float | None]) -> str:
         medians = {
@@ -114,11 +115,11 @@ def _regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
         return listed([f"{number(median)} with {label}" for label, median in medians.items()])
 
     if card.objective.optimum is not None:
-        optimum = f"Median regret (distance from the optimum {number(card.objective.optimum)}): "
+        optimum = f"{median} regret (distance from the optimum {number(card.objective.optimum)}): "
         yield f"{where}{optimum}{told(lambda quality: quality.regret)}."
     if card.best_constant is not None:
         constant = (
-            "Median regret against the best constant hyperparameters, with which a member ends at "
+            f"{median} regret against the best constant hyperparameters, with which a member ends at "
             f"{score(card.best_constant)} (below zero: better, by a schedule or by the luck of many "
             "members): "
         )

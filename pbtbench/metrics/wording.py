@@ -59,10 +59,10 @@ def size(count: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """`31 µs`, `3.1 ms`, `4.2 s`, `12.5 min`; `–` for NaN, `∞` for infinite."""
+    """`49 ns`, `31 µs`, `3.1 ms`, `4.2 s`, `12.5 min`; `–` for NaN, `∞` for infinite."""
     if math.isnan(value) or math.isinf(value):
         return number(value)
-    for limit, scale, unit in ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (120, 1, "s")):
+    for limit, scale, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1, 1e3, "ms"), (120, 1, "s")):
         if value < limit:
             return f"{_two(value * scale)} {unit}"
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
