@@ -273,13 +273,15 @@ def _pause(cell: Cell) -> float:
         begun, ended = _bounds(m)
         deciding = _by_worker_and_iteration(m, ("decide",))
         for iteration in range(k, cell.run.iterations, k):
-            last = max(t for (_, i), t in ended.items() if i == iteration)
-            resumed = {worker: t for (worker, i), t in begun.items() if i == iteration + 1}
-            found.append(
-                max(t - deciding.get((worker, iteration), 0.0) for worker, t in resumed.items())
-                - last
-            )
-    return float(np.mean(found))
+            ends = [t for (_, i), t in ended.items() if i == iteration]
+            resumed = [
+                t - deciding.get((worker, iteration), 0.0)
+                for (worker, i), t in begun.items()
+                if i == iteration + 1
+            ]
+            if ends and resumed:
+                found.append(max(resumed) - max(ends))
+    return float(np.mean(found)) if found else math.nan
 
 
 def _spread_between_workers(cell: Cell) -> float:
