@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pbtbench.run import Cluster
     from pbtbench.trace import Recorder
 
+GONE_S = 5.0
+"""How long a process that was killed may take to be gone."""
+
 GROWN = 1.01
 """By what factor a process's memory must have grown to be worth another row."""
 
@@ -68,16 +71,20 @@ def note_memory(recorder: Recorder, noted: int, **row: Any) -> int:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process that leads a process group, with all that it started, in its group or not.
+    """Kill a process that leads a process group, with all that it started, in its group or not, and wait
+    until all are gone, for `GONE_S` at most.
 
     Ray's workers are left to notice that their raylet is gone, which may take them a minute.
     """
+    started: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        for process in psutil.Process(pid).children(recursive=True):  # parents before children
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        started = psutil.Process(pid).children(recursive=True)
+    for process in started:  # parents before children
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+    psutil.wait_procs(started, timeout=GONE_S)
 
 
 def _device_memory() -> float:
