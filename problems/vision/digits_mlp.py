@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from pbtbench.adapters.keras import keras_population
+from pbtbench.datasets import Data, split
 from pbtbench.problem import Objective, Problem
 from pbtbench.space import Constant, LogUniform, Space, Uniform
 
@@ -39,21 +38,12 @@ def build(hyper: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     return model, optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def data() -> Data:
     """Pixels in [0, 1], shape (examples, 64), and labels: 60% train, 20% validation, 20% test."""
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     x, y = load_digits(return_X_y=True)
-    train_x, x, train_y, y = train_test_split(x / 16, y, test_size=0.4, stratify=y, random_state=0)
-    validation_x, test_x, validation_y, test_y = train_test_split(
-        x, y, test_size=0.5, stratify=y, random_state=0
-    )
-    return {
-        "train": (train_x, train_y),
-        "validation": (validation_x, validation_y),
-        "test": (test_x, test_y),
-    }
+    return split(x / 16, y)
 
 
 PROBLEM = Problem(

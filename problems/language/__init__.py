@@ -1,0 +1,1 @@
+"""Problems on text, from a source whose entropy is known."""

@@ -1,0 +1,1 @@
+"""Problems on tables of measurements, on data that scikit-learn bundles."""
