@@ -159,17 +159,31 @@ def _present(store: Store, console: Console) -> int:
 def list_(what: str | None) -> None:
     """List what there is: problems, methods, engines and studies."""
     listings: dict[str, Callable[[], dict[str, str]]] = {
-        "problems": _problems,
         "methods": _methods,
         "engines": _engines,
         "studies": _studies,
     }
-    for section in [what] if what else list(listings):
+    for section in [what] if what else ["problems", *listings]:
         click.echo(click.style(section, bold=True))
+        if section == "problems":
+            _print_problems()
+            continue
         rows = listings[section]()
         width = max(map(len, rows), default=0)
         for name, about in rows.items():
             click.echo(f"  {name:<{width}}  {about}")
+
+
+@cli.command()
+@click.argument("problem")
+def show(problem: str) -> None:
+    """Show all that is known of a problem: by its name, package.module:NAME, or the path of a file."""
+    from rich.console import Console
+
+    from pbtbench import catalogue, listing
+
+    catalogue.include_working_directory()
+    listing.print_problem(catalogue.problem(problem), problem, Console())
 
 
 @cli.command()
@@ -211,12 +225,14 @@ def _stop(message: str, code: int) -> None:
     raise SystemExit(code)
 
 
-def _problems() -> dict[str, str]:
-    from pbtbench import catalogue
+def _print_problems() -> None:
+    from rich.console import Console
+
+    from pbtbench import catalogue, listing
 
     catalogue.include_working_directory()
     problems = {name: catalogue.problem(name) for name in catalogue.names()}
-    return {name: f"{p.framework}: {p.title}" for name, p in problems.items()}
+    listing.print_problems(problems, Console())
 
 
 def _methods() -> dict[str, str]:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 PACKAGES = ("pbtbench", "ray", "tensorflow", "keras", "numpy", "scipy", "pyarrow")
+OPTIONAL = ("torch", "jax")
+"""Named only where they are installed: some problems need them."""
 
 COPIED_BYTES, COPIES = 64_000_000, 9
 
@@ -29,7 +31,7 @@ def describe() -> dict[str, Any]:
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": _versions(),
         "commit": _commit(),
     }
 
@@ -69,6 +71,11 @@ def _memcpy_s_per_gb() -> float:
 def _gpus() -> list[str]:
     listed = _output(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
     return listed.splitlines() if listed else []
+
+
+def _versions() -> dict[str, str | None]:
+    optional = {name: found for name in OPTIONAL if (found := _version(name))}
+    return {**{name: _version(name) for name in PACKAGES}, **optional}
 
 
 def _version(package: str) -> str | None:

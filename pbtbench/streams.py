@@ -12,6 +12,16 @@ FIRST = 2**63
 BLOCK = 256
 """Steps whose numbers are drawn at once: a new generator costs as much as some hundred numbers."""
 
+
+def generator(seed: np.random.SeedSequence, step: int) -> np.random.Generator:
+    """What a member draws from at a step, or at `FIRST`; for draws too large to keep a block of."""
+    return _generator(seed.generate_state(2, np.uint64), step)
+
+
+def _generator(key: np.ndarray, block: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, block]))
+
+
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 """`draw(rng, steps)`: the numbers of so many steps, first axis the steps."""
 
@@ -32,15 +42,13 @@ class Streams:
         stale = np.flatnonzero(blocks != self._block)
         if len(stale):
             for member in stale.tolist():
-                self._numbers[member] = self._draw(self._generator(member, blocks[member]), BLOCK)
+                self._numbers[member] = self._draw(
+                    _generator(self._keys[member], int(blocks[member])), BLOCK
+                )
             self._block = blocks
             self._table = np.stack(self._numbers)
         return np.asarray(self._table[np.arange(len(steps)), steps % BLOCK])
 
     def first(self, draw: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
         """What every member draws before its first step, first axis the members."""
-        return np.stack([draw(self._generator(m, FIRST)) for m in range(len(self._keys))])
-
-    def _generator(self, member: int, block: int) -> np.random.Generator:
-        counter = [0, 0, 0, int(block)]
-        return np.random.Generator(np.random.Philox(key=self._keys[member], counter=counter))
+        return np.stack([draw(_generator(key, FIRST)) for key in self._keys])
