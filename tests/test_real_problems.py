@@ -27,7 +27,7 @@ GOOD = {
     },
     "tabular.wine": {"learning_rate": 0.1, "momentum": 0.8, "weight_decay": 1e-6, "units": 16},
     "tabular.diabetes": {
-        "learning_rate": 0.02, "momentum": 0.3, "weight_decay": 1e-3, "units": 16,
+        "learning_rate": 0.064, "momentum": 0.14, "weight_decay": 0.15, "units": 16,
     },
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Reinforcement learning on Gymnasium's classic control, with all of it compiled."""

@@ -1,0 +1,29 @@
+"""Acrobot-v1: a two-link arm that swings up, by advantage actor-critic."""
+
+from __future__ import annotations
+
+from pbtbench.adapters.actor_critic import ActorCritic
+from pbtbench.adapters.environments import acrobot
+from pbtbench.adapters.functional import functional_population
+from pbtbench.problem import Objective, Problem
+from pbtbench.space import LogUniform, Space, Uniform
+
+PROBLEM = Problem(
+    title="a two-link arm that swings up, by advantage actor-critic on Gymnasium's Acrobot-v1",
+    source="Sutton 1996, Generalization in Reinforcement Learning; Gymnasium's Acrobot-v1; "
+    "Mnih et al. 2016, Asynchronous Methods (arXiv 1602.01783)",
+    finding="To be measured.",
+    space=Space(
+        {
+            "learning_rate": LogUniform(1e-4, 1e-1),
+            "entropy_cost": LogUniform(1e-4, 1e-1),
+            "discount": Uniform(0.9, 0.999),
+        }
+    ),
+    objective=Objective("return", "max", targets=(-120.0, -100.0), bound=0.0),
+    iterations=20,
+    steps_per_iteration=2,
+    start=functional_population(ActorCritic(acrobot)),
+    framework="tensorflow",
+    requires={"gymnasium": 'pip install "pbtbench[rl]"'},
+)

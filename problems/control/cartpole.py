@@ -1,0 +1,29 @@
+"""CartPole-v1: a pole on a cart, by advantage actor-critic."""
+
+from __future__ import annotations
+
+from pbtbench.adapters.actor_critic import ActorCritic
+from pbtbench.adapters.environments import cartpole
+from pbtbench.adapters.functional import functional_population
+from pbtbench.problem import Objective, Problem
+from pbtbench.space import LogUniform, Space, Uniform
+
+PROBLEM = Problem(
+    title="a pole on a cart, by advantage actor-critic on Gymnasium's CartPole-v1",
+    source="Barto, Sutton and Anderson 1983, Neuronlike Adaptive Elements; Gymnasium's CartPole-v1; "
+    "Mnih et al. 2016, Asynchronous Methods (arXiv 1602.01783)",
+    finding="To be measured.",
+    space=Space(
+        {
+            "learning_rate": LogUniform(1e-4, 1e-1),
+            "entropy_cost": LogUniform(1e-4, 1e-1),
+            "discount": Uniform(0.9, 0.999),
+        }
+    ),
+    objective=Objective("return", "max", targets=(350.0, 475.0), bound=500.0),
+    iterations=20,
+    steps_per_iteration=2,
+    start=functional_population(ActorCritic(cartpole)),
+    framework="tensorflow",
+    requires={"gymnasium": 'pip install "pbtbench[rl]"'},
+)
