@@ -63,19 +63,26 @@ class Shard:
         self._lap("save", member, bytes=state_bytes(state))
         return state
 
-    def adopt(self, member: int, state: State, hyperparameters: Hyperparameters) -> None:
-        """Have a member go on from a state, as a `restore`."""
+    def adopt(
+        self, member: int, state: State, hyperparameters: Hyperparameters, *, settle: bool = True
+    ) -> None:
+        """Have a member go on from a state, as a `restore`. `settle`: nobody else's adoption follows at
+        once, which a population may put this one off for."""
         self.population.adopt(member - self.first, state, hyperparameters)
+        if settle and (settled := getattr(self.population, "settle", None)):
+            settled()
         self._lap("restore", member, bytes=state_bytes(state))
 
     def send(self, member: int, transport: Transport) -> Parcel:
         """A member's state, on its way."""
         return transport.send(self.snapshot(member), self.recorder, **self.row(member))
 
-    def receive(self, copy: Copy, parcel: Parcel, transport: Transport) -> None:
+    def receive(
+        self, copy: Copy, parcel: Parcel, transport: Transport, *, settle: bool = True
+    ) -> None:
         """Have a member take the state that arrives."""
         state = transport.receive(parcel, self.recorder, **self.row(copy.member))
-        self.adopt(copy.member, state, copy.hyperparameters)
+        self.adopt(copy.member, state, copy.hyperparameters, settle=settle)
 
     def row(self, member: int) -> dict[str, int]:
         """Where a row about a member belongs."""
@@ -109,7 +116,9 @@ def exchange(copies: Sequence[Copy], shards: Sequence[Shard], transport: Transpo
     for copy in copies:
         if copy.donor not in parcels:
             parcels[copy.donor] = holder[copy.donor].send(copy.donor, transport)
+    last = {id(holder[copy.member]): copy for copy in copies}.values()
     for copy in copies:
-        holder[copy.member].receive(copy, parcels[copy.donor], transport)
+        settle = any(copy is one for one in last)
+        holder[copy.member].receive(copy, parcels[copy.donor], transport, settle=settle)
     for parcel in parcels.values():
         transport.discard(parcel)

@@ -1,4 +1,4 @@
-"""What members cost beside each other: toy populations are arrays, so that a thousand train much as ten do."""
+"""What members cost beside each other: as arrays, looped and stacked."""
 
 from __future__ import annotations
 
@@ -8,27 +8,64 @@ import numpy as np
 import pytest
 
 from pbtbench import catalogue
-from pbtbench.problem import member_seed, method_rng
+from pbtbench.adapters.stacked import stacked
+from pbtbench.problem import Population, member_seed, method_rng
 
+DIGITS = "vision.digits_mlp"
 TOYS = [name for name in catalogue.names() if name.startswith("toy.")]
 ITERATIONS = 20
 
 
-def seconds(name: str, size: int) -> float:
-    """Of some iterations of a population, trained and evaluated."""
+def started(name: str, size: int) -> Population:
     problem, rng = catalogue.problem(name), method_rng(0)
-    population = problem.population(
+    return problem.population(
         [problem.space.sample(rng) for _ in range(size)], [member_seed(0, m) for m in range(size)]
     )
+
+
+def seconds(name: str, population: Population, iterations: int = 1) -> float:
+    """Of some iterations, trained and evaluated."""
+    steps = catalogue.problem(name).steps_per_iteration
     start = time.perf_counter()
-    for _ in range(ITERATIONS):
-        population.train(problem.steps_per_iteration)
+    for _ in range(iterations):
+        population.train(steps)
         population.evaluate()
     return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("name", TOYS)
 def test_a_thousand_members_beside_ten(benchmark, name):
-    benchmark.pedantic(seconds, (name, 1000), rounds=5, warmup_rounds=1)
-    few = float(np.median([seconds(name, 10) for _ in range(5)]))
+    def taken(size: int) -> float:
+        return seconds(name, started(name, size), ITERATIONS)
+
+    benchmark.pedantic(taken, (1000,), rounds=5, warmup_rounds=1)
+    few = float(np.median([taken(10) for _ in range(5)]))
     benchmark.extra_info["times_as_long_as_ten"] = benchmark.stats.stats.median / few
+
+
+@pytest.mark.parametrize("size", [4, 16, 64, 256])
+def test_stacked_members_beside_looped_ones(benchmark, size):
+    """The digits' perceptron: iterations of both in turn, once both have compiled."""
+    one, other = started(DIGITS, size), stacked(started(DIGITS, size), DIGITS)
+    for population in (one, other):
+        seconds(DIGITS, population)
+    ratios: list[float] = []
+
+    def pair() -> None:
+        looped_s = seconds(DIGITS, one)
+        ratios.append(looped_s / seconds(DIGITS, other))
+
+    benchmark.pedantic(pair, rounds=9, warmup_rounds=1)
+    benchmark.extra_info["looped_over_stacked"] = float(np.median(ratios))
+    benchmark.extra_info["least_most"] = [min(ratios), max(ratios)]
+
+
+@pytest.mark.parametrize("size", [8, 64])
+@pytest.mark.parametrize("name", [DIGITS, "vision.digits_torch", "vision.digits_jax"])
+def test_frameworks(benchmark, name, size):
+    for module in catalogue.problem(name).missing():
+        pytest.skip(f"{module} is not installed")
+    population = started(name, size)
+    seconds(name, population)
+    benchmark.pedantic(seconds, (name, population), rounds=5, warmup_rounds=1)
+    benchmark.extra_info["member_iterations_per_s"] = size / benchmark.stats.stats.median
