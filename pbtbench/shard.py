@@ -68,6 +68,11 @@ class Shard:
     ) -> None:
         """Have a member go on from a state, as a `restore`. `settle`: nobody else's adoption follows at
         once, which a population may put this one off for."""
+        if morph := getattr(self.population, "morph", None):
+            morphed = morph(state, hyperparameters)
+            if morphed is not state:
+                self._lap("morph", member, bytes=state_bytes(morphed))
+                state = morphed
         self.population.adopt(member - self.first, state, hyperparameters)
         if settle and (settled := getattr(self.population, "settle", None)):
             settled()

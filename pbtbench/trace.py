@@ -30,6 +30,7 @@ TIMED = (
     "transfer",
     "restore",
     "restart",  # actor or graph rebuilt
+    "morph",  # a state made to fit another width
     "wait",  # barrier, pause or queue
     "decide",
     "idle",  # a worker with nothing left to do

@@ -102,7 +102,11 @@ def test_a_state_that_is_adopted_and_read_again_is_the_same(each):
 def test_adopting_no_state_changes_hyperparameters_alone(each):
     population = trained(each, 4)
     before = population.state(1)
-    population.adopt(1, None, draws(each.name)[0])
+    own, others = draws(each.name)[1], draws(each.name)[0]
+    widths = {
+        name: own[name] for name in getattr(each.start, "widths", ())
+    }  # these shape the state
+    population.adopt(1, None, {**others, **widths})
     assert_same(population.state(1), before)
 
 

@@ -18,13 +18,14 @@ TensorFlow is imported when a population starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from pbtbench.adapters.live import within
+from pbtbench.adapters.morphism import RULES, Rule, morphed
 from pbtbench.adapters.program import Moment, Program, Snapshot
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import Start, State
@@ -56,6 +57,8 @@ def keras_population(
     *,
     batch_size: int = 64,
     metrics: Sequence[Metric] = (accuracy,),
+    widths: Sequence[str] = (),
+    rule: Rule = "magnitude",
 ) -> Start:
     """A problem's `start` for a Keras model.
 
@@ -64,10 +67,19 @@ def keras_population(
     each of `metrics` on the validation set, and "test_…" of each where there is a test set. A
     member whose weights or predictions are not finite scores NaN. What the model draws must come
     from Keras's layers or their `SeedGenerator`s: these are keyed by member and step.
+
+    `widths`: hyperparameters that are widths of layers, and may be perturbed: a state is morphed by
+    `rule` when it is taken to another width (`adapters.morphism`). Each width has its own program.
     """
     if batch_size < 1:
         raise BadInput(f"batch_size {batch_size}: give at least 1")
-    return partial(KerasPopulation, Recipe(space, build, data, batch_size, tuple(metrics)))
+    for name in widths:
+        if name not in space:
+            raise unknown("hyperparameter", name, space)
+    if rule not in RULES:
+        raise unknown("rule of morphisms", rule, RULES)
+    recipe = Recipe(space, build, data, batch_size, tuple(metrics), tuple(widths), rule)
+    return partial(KerasPopulation, recipe)
 
 
 @dataclass(frozen=True)
@@ -79,15 +91,18 @@ class Recipe:
     data: Data
     batch_size: int
     metrics: tuple[Metric, ...]
+    widths: tuple[str, ...] = ()
+    rule: Rule = "magnitude"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Recipe, (self.space, self.build, self.data, self.batch_size, self.metrics)
+        return Recipe, tuple(getattr(self, f.name) for f in fields(self))
 
     @cached_property
     def live(self) -> dict[str, float]:
         """The dynamic hyperparameters that are numbers, each with one of its values. Others, such
-        as a choice of names, count as static here: each value has its own program."""
-        numbers = {name: within(self.space[name]) for name in self.space.dynamic}
+        as a choice of names, and widths, count as static here: each value has its own program."""
+        dynamic = [name for name in self.space.dynamic if name not in self.widths]
+        numbers = {name: within(self.space[name]) for name in dynamic}
         return {name: number for name, number in numbers.items() if number is not None}
 
     def present(self, hyperparameters: Hyperparameters) -> Any:
@@ -130,6 +145,9 @@ class Recipe:
     def program(self, hyperparameters: Hyperparameters) -> Program:
         """The program for the static ones among `hyperparameters`."""
         static = {name: hyperparameters[name] for name in self.space if name not in self.live}
+        for name in self.widths:
+            if float(static[name]) < 1:
+                raise BadInput(f"{name} = {static[name]}: a layer needs at least 1 unit")
         key = tuple(static.values())
         if key not in self.programs:
             self.programs[key] = Program(self, static)
@@ -201,11 +219,18 @@ class KerasPopulation:
     def state(self, member: int) -> State:
         return Snapshot(self.members[member].moment)
 
+    def morph(self, state: State, hyperparameters: Hyperparameters) -> State:
+        """The state as a member of these hyperparameters needs it: itself, unless a width differs."""
+        if not self.recipe.widths:
+            return state
+        return morphed(state, self.recipe.program(hyperparameters), self.recipe.rule)
+
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         m = self.members[member]
         program = self.recipe.program(hyperparameters)
         if state is None and program is not m.moment.program:
             state = self.state(member)
         if state is not None:
+            state = self.morph(state, hyperparameters)
             m.moment = Moment(program, program.fitting(state), int(state["step"]))
         m.live = self.recipe.present(hyperparameters)

@@ -41,8 +41,8 @@ class Overhead:
 
     @property
     def pbt_overhead(self) -> float:
-        """Ω: what PBT adds, waits and decisions too, over (train + evaluate) (METHOD 1)."""
-        return self._over_work((*CHECKPOINT, "wait", "decide"))
+        """Ω: what PBT adds, morphisms, waits and decisions too, over (train + evaluate) (METHOD 1)."""
+        return self._over_work((*CHECKPOINT, "morph", "wait", "decide"))
 
     def _over_work(self, kinds: tuple[str, ...]) -> float:
         work = sum(self.seconds[kind] for kind in WORK)

@@ -39,12 +39,14 @@ KINDS: dict[str, Shades] = {
     "transfer": ("#eb9b57", "#b9541f"),
     "restore": ("#f3bd8a", "#f7b98a"),
     "restart": ("#8f3413", "#fbd9bd"),
+    "morph": ("#6b7f2a", "#b9cc6f"),
     "wait": ("#8661a8", "#b18fd4"),
     "decide": ("#c4a8dc", "#74518f"),
     "idle": ("#d3d8df", "#4b535e"),
     "unaccounted": ("#9aa3ae", "#7b8592"),
 }
-"""Work in blue, start-up in green, checkpoints in orange, waits and decisions in violet, nothing in grey."""
+"""Work in blue, start-up in green, checkpoints in orange, morphisms in olive, waits and decisions in violet,
+nothing in grey."""
 
 _RAMPS: tuple[tuple[Shades, Shades], ...] = (
     (("#7fbbe6", "#0b4f86"), ("#2f6ea3", "#a8dcff")),
