@@ -24,6 +24,7 @@ from pbtbench.space import Hyperparameter, IntUniform, LogUniform, Uniform, Valu
 FILE = Path(__file__).parents[1] / "problems" / "best_constants.toml"
 ROUNDS = 6
 KEPT = 8
+SEEDS = 3
 CHUNK = 250
 """Members that are in memory at once."""
 
@@ -34,7 +35,11 @@ def best_constant(problem: Problem, members: int, reruns: int) -> tuple[dict[str
     tried = [problem.space.sample(rng) for _ in range(members)]
     found: list[tuple[float, dict[str, Value]]] = []
     for round_ in range(ROUNDS):
-        scores = final_scores(problem, tried, [(round_, m) for m in range(len(tried))])
+        each = [
+            final_scores(problem, tried, [(SEEDS * round_ + s, m) for m in range(len(tried))])
+            for s in range(SEEDS)
+        ]
+        scores = np.median(each, axis=0).tolist()
         found += zip(scores, tried, strict=True)
         found = sorted(found, key=lambda pair: -pair[0])[:KEPT]
         width = 0.3 * 0.4**round_
@@ -86,7 +91,7 @@ def final_scores(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("problems", nargs="*")
-    parser.add_argument("--members", type=int, help="of each round  [1000 in NumPy, else 32]")
+    parser.add_argument("--members", type=int, help="of each round  [500 in NumPy, else 24]")
     parser.add_argument("--reruns", type=int, default=20, help="seeds of the best eight")
     given = parser.parse_args()
     known = tomllib.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
@@ -95,7 +100,7 @@ def main() -> None:
         if problem.download or problem.missing():
             print(f"{name}: left out, {problem.download or problem.missing()}")
             continue
-        members = given.members or (1000 if problem.framework == "numpy" else 32)
+        members = given.members or (500 if problem.framework == "numpy" else 24)
         hyperparameters, score = best_constant(problem, members, given.reruns)
         known[name] = {"score": score, "hyperparameters": hyperparameters}
         print(f"{name}: {score:.6g} with {hyperparameters}", flush=True)

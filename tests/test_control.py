@@ -69,9 +69,10 @@ def a_learner(name="CartPole-v1", **sizes):
 
 
 def test_a_policy_that_always_pushes_one_way_falls_as_in_gymnasium():
-    """With weights of 0 the greedy action is always 0."""
+    """All weights 0 but the bias for pushing to the left."""
     learner, tensors = a_learner(episodes=64)
     still = {n: tf.zeros_like(t) if n.startswith("actor") else t for n, t in tensors.items()}
+    still["actor/2/bias"] = tf.constant([80.0, 0.0])
     found = float(learner.scores(still, tf.constant([5, 0], tf.int64))["return"])
     env, returns = gymnasium.make("CartPole-v1"), []
     for seed in range(200):
@@ -82,6 +83,14 @@ def test_a_policy_that_always_pushes_one_way_falls_as_in_gymnasium():
             over, total = terminated or truncated, total + reward
         returns.append(total)
     assert found == pytest.approx(np.mean(returns), abs=0.3)
+
+
+def test_actions_are_drawn_as_often_as_the_policy_says():
+    from pbtbench.adapters.actor_critic import _drawn
+
+    logits = tf.constant(np.log([[0.1, 0.2, 0.7]] * 20_000), tf.float32)
+    found = _drawn(logits, tf.constant([1, 2], tf.int64)).numpy()
+    np.testing.assert_allclose(np.bincount(found) / len(found), [0.1, 0.2, 0.7], atol=0.015)
 
 
 def test_returns_are_bootstrapped_where_an_episode_is_cut_and_not_where_it_ends():

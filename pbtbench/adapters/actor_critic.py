@@ -89,20 +89,20 @@ class Learner:
         return {**after, **progress, "count": tensors["count"] + 1}
 
     def scores(self, tensors: Tensors, seed: Seed) -> Tensors:
-        """`return`: the mean return of whole episodes of the greedy policy."""
+        """`return`: the mean return of whole episodes, actions drawn from the policy as in training."""
         import tensorflow as tf
 
         env, count = self.environment, self.sizes.episodes
 
         def step(t: Any, states: Any, alive: Any, total: Any) -> tuple[Any, Any, Any, Any]:
             logits = self._logits(tensors, env.observe(states))
-            states, reward, ended = env.step(states, tf.argmax(logits, axis=1))
+            states, reward, ended = env.step(states, _drawn(logits, folded(seed, t + 1)))
             return t + 1, states, alive & ~ended, total + tf.where(alive, reward, 0.0)
 
         _, _, _, total = tf.while_loop(
             lambda t, _states, alive, _total: (t < env.max_steps) & tf.reduce_any(alive),
             step,
-            [0, env.first(count, seed), tf.ones(count, tf.bool), tf.zeros(count)],
+            [0, env.first(count, folded(seed, 0)), tf.ones(count, tf.bool), tf.zeros(count)],
         )
         sound = [tf.reduce_all(tf.math.is_finite(w)) for n, w in tensors.items() if "/kernel" in n]
         return {"return": tf.where(tf.reduce_all(sound), tf.reduce_mean(total), float("nan"))}
@@ -128,8 +128,7 @@ class Learner:
             draw = folded(seed, t)
             observations = env.observe(states)
             logits = self._logits(tensors, observations)
-            uniform = tf.random.stateless_uniform(logits.shape, folded(draw, 0), 1e-20, 1.0)
-            actions = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=1)  # Gumbel
+            actions = _drawn(logits, folded(draw, 0))
             states, rewards, ended = env.step(states, actions)
             steps = steps + 1
             cut = (steps >= env.max_steps) & ~ended
@@ -174,3 +173,11 @@ class Learner:
         return tf.reduce_mean(
             -advantages * taken + VALUE_COST * (returns - values) ** 2 - entropy_cost * entropy
         )
+
+
+def _drawn(logits: Any, seed: Seed) -> Any:
+    """Actions from the policy of these logits, shape (environments, actions): the largest with Gumbel noise."""
+    import tensorflow as tf
+
+    uniform = tf.random.stateless_uniform(logits.shape, seed, 1e-20, 1.0)
+    return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=1)

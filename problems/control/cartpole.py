@@ -15,14 +15,14 @@ PROBLEM = Problem(
     finding="To be measured.",
     space=Space(
         {
-            "learning_rate": LogUniform(1e-4, 1e-1),
-            "entropy_cost": LogUniform(1e-4, 1e-1),
-            "discount": Uniform(0.9, 0.999),
+            "learning_rate": LogUniform(1e-5, 1.0),
+            "entropy_cost": LogUniform(1e-4, 1.0),
+            "discount": Uniform(0.8, 0.999),
         }
     ),
-    objective=Objective("return", "max", targets=(350.0, 475.0), bound=500.0),
+    objective=Objective("return", "max", targets=(300.0, 475.0), bound=500.0),
     iterations=20,
-    steps_per_iteration=2,
+    steps_per_iteration=6,
     start=functional_population(ActorCritic(cartpole)),
     framework="tensorflow",
     requires={"gymnasium": 'pip install "pbtbench[rl]"'},
