@@ -25,6 +25,9 @@ Seed = Any
 
 STEP = "step"
 
+JUDGES = 2026
+"""The key of what an evaluation draws: the same for all members, as a validation set is."""
+
 
 @dataclass(frozen=True)
 class Functions:
@@ -35,7 +38,7 @@ class Functions:
     update: Callable[[Tensors, Tensors, Seed], Tensors]
     """`update(tensors, hyper, seed)`: those after one more step."""
     scores: Callable[[Tensors, Seed], Tensors]
-    """`scores(tensors, seed)`: metric -> a scalar."""
+    """`scores(tensors, seed)`: metric -> a scalar. The seed is the same for all members at a step."""
 
 
 def functional_population(functions: Callable[[], Functions]) -> Start:
@@ -92,9 +95,9 @@ class Compiled:
     def evaluate(self) -> Any:
         import tensorflow as tf
 
-        def evaluate(tensors: Tensors, key: Any, step: Any) -> Tensors:
+        def evaluate(tensors: Tensors, step: Any) -> Tensors:
             self.traces += 1
-            return self.functions.scores(tensors, tf.stack([key, step]))
+            return self.functions.scores(tensors, tf.stack([tf.constant(JUDGES, tf.int64), step]))
 
         return tf.function(evaluate, autograph=False, jit_compile=True)
 
@@ -106,7 +109,7 @@ class _Member:
     moment: tuple[Tensors, int]
     hyper: Tensors
     keys: Any
-    """Of what it draws first, while it trains, and in evaluation; shape (3,)."""
+    """Of what it draws first, and while it trains; shape (2,)."""
 
 
 class FunctionalPopulation:
@@ -128,7 +131,7 @@ class FunctionalPopulation:
     def _member(self, hyperparameters: Hyperparameters, seed: np.random.SeedSequence) -> _Member:
         import tensorflow as tf
 
-        keys = tf.constant((seed.generate_state(3, np.uint64) >> np.uint64(1)).astype(np.int64))
+        keys = tf.constant((seed.generate_state(2, np.uint64) >> np.uint64(1)).astype(np.int64))
         first = self.compiled.first(tf.stack([keys[0], tf.constant(0, tf.int64)]))
         return _Member((first, 0), _hyper(hyperparameters), keys)
 
@@ -155,7 +158,7 @@ class FunctionalPopulation:
         import tensorflow as tf
 
         found = [
-            self.compiled.evaluate(m.moment[0], m.keys[2], tf.constant(m.moment[1], tf.int64))
+            self.compiled.evaluate(m.moment[0], tf.constant(m.moment[1], tf.int64))
             for m in self.members
         ]
         return {name: np.array([float(scores[name]) for scores in found]) for name in found[0]}
