@@ -8,31 +8,13 @@ from typing import Any
 from pbtbench.adapters.keras import keras_population
 from pbtbench.datasets import Data, split, standardised
 from pbtbench.problem import Objective, Problem
-from pbtbench.space import Constant, LogUniform, Space, Uniform
-
-SPACE = Space(
-    {
-        "learning_rate": LogUniform(1e-4, 0.3),
-        "momentum": Uniform(0.0, 0.99),
-        "weight_decay": LogUniform(1e-6, 1e-1),
-        "units": Constant(16),
-    }
-)
+from problems.tabular.breast_cancer import SPACE, perceptron
 
 
 def build(hyper: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """One hidden layer of `units`; weight decay, which for SGD is a penalty of half the squares, on all
-    kernels."""
     import keras
 
-    def decay(kernel: Any) -> Any:
-        return 0.5 * hyper["weight_decay"] * keras.ops.sum(keras.ops.square(kernel))
-
-    hidden = keras.layers.Dense(hyper["units"], "relu", kernel_regularizer=decay)
-    output = keras.layers.Dense(3, kernel_regularizer=decay)
-    model = keras.Sequential([keras.Input((13,)), hidden, output])
-    optimizer = keras.optimizers.SGD(hyper["learning_rate"], momentum=hyper["momentum"])
-    return model, optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return *perceptron(13, 3, hyper), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def data() -> Data:
@@ -45,7 +27,8 @@ def data() -> Data:
 PROBLEM = Problem(
     title="a small perceptron that tells three cultivars of wine apart, by SGD with momentum",
     source="Aeberhard and Forina 1992, Wine (UCI, doi:10.24432/C5PC7J), as scikit-learn bundles it",
-    finding="To be measured.",
+    finding="With 36 examples to judge by, accuracy is soon 1: the loss tells more. Random search with eight members "
+    "passes 0.03 in 7 of 10 runs and 0.015 in 3.",
     space=SPACE,
     objective=Objective("loss", "min", targets=(0.03, 0.015), bound=0.0),
     iterations=30,
