@@ -2,8 +2,8 @@
 
     python results/best_constants.py [PROBLEM …] [--members N] [--reruns N]
 
-Writes `problems/best_constants.toml`, which reports take regrets from; problems that are not named keep
-what stands there. A search in rounds: members with hyperparameters from the prior train for the default
+Writes `problems/best_constants.toml`, which reports take regrets from; what stands there takes part in the
+choice, so that another search can only find something better. A search in rounds: members with hyperparameters from the prior train for the default
 budget, then members around the best eight; these are trained again with other seeds, the best median
 wins, and is scored with seeds that had no part in choosing it.
 """
@@ -29,8 +29,10 @@ CHUNK = 250
 """Members that are in memory at once."""
 
 
-def best_constant(problem: Problem, members: int, reruns: int) -> tuple[dict[str, Value], float]:
-    """Hyperparameters, and their median final score over `reruns` seeds."""
+def best_constant(
+    problem: Problem, members: int, reruns: int, known: dict[str, Value] | None
+) -> tuple[dict[str, Value], float]:
+    """Hyperparameters, and their median final score over `reruns` seeds; `known`: found before."""
     rng = np.random.default_rng(0)
     tried = [problem.space.sample(rng) for _ in range(members)]
     found: list[tuple[float, dict[str, Value]]] = []
@@ -45,6 +47,7 @@ def best_constant(problem: Problem, members: int, reruns: int) -> tuple[dict[str
         width = 0.3 * 0.4**round_
         near = [found[i % len(found)][1] for i in range(members)]
         tried = [nearby(problem, h, width, rng) for h in near]
+    found += [(0.0, known)] if known and problem.space.contains(known) else []
     medians = {}
     for place, (_, hyperparameters) in enumerate(found):
         again = final_scores(problem, [hyperparameters] * reruns, [(100, m) for m in range(reruns)])
@@ -101,7 +104,8 @@ def main() -> None:
             print(f"{name}: left out, {problem.download or problem.missing()}")
             continue
         members = given.members or (500 if problem.framework == "numpy" else 24)
-        hyperparameters, score = best_constant(problem, members, given.reruns)
+        before = known.get(name, {}).get("hyperparameters")
+        hyperparameters, score = best_constant(problem, members, given.reruns, before)
         known[name] = {"score": score, "hyperparameters": hyperparameters}
         print(f"{name}: {score:.6g} with {hyperparameters}", flush=True)
         FILE.write_text(

@@ -52,8 +52,8 @@ def data() -> Data:
 PROBLEM = Problem(
     title="a small perceptron that predicts how diabetes goes on, by SGD with momentum",
     source="Efron et al. 2004, Least Angle Regression, as scikit-learn bundles it",
-    finding="Much noise and few examples: weight decay, or stopping in time, matters. Random search with eight members "
-    "passes 0.45 in 7 of 10 runs and 0.455 in 4.",
+    finding="Much noise and few examples: weight decay, or stopping in time, matters. Random search with "
+    "eight members passes 0.45 in 7 of 10 runs and 0.455 in 4.",
     space=SPACE,
     objective=Objective("r2", "max", targets=(0.45, 0.455), bound=1.0),
     iterations=30,

@@ -27,8 +27,8 @@ def data() -> Data:
 PROBLEM = Problem(
     title="a small perceptron that tells three cultivars of wine apart, by SGD with momentum",
     source="Aeberhard and Forina 1992, Wine (UCI, doi:10.24432/C5PC7J), as scikit-learn bundles it",
-    finding="With 36 examples to judge by, accuracy is soon 1: the loss tells more. Random search with eight members "
-    "passes 0.03 in 7 of 10 runs and 0.015 in 3.",
+    finding="With 36 examples to judge by, accuracy is soon 1: the loss tells more. Random search with "
+    "eight members passes 0.03 in 7 of 10 runs and 0.015 in 3.",
     space=SPACE,
     objective=Objective("loss", "min", targets=(0.03, 0.015), bound=0.0),
     iterations=30,
