@@ -3,9 +3,10 @@
     python results/best_constants.py [PROBLEM …] [--members N] [--reruns N]
 
 Writes `problems/best_constants.toml`, which reports take regrets from; what stands there takes part in the
-choice, so that another search can only find something better. A search in rounds: members with hyperparameters from the prior train for the default
-budget, then members around the best eight; these are trained again with other seeds, the best median
-wins, and is scored with seeds that had no part in choosing it.
+choice, so that another search can only find something better. A search in rounds: hyperparameters
+from the prior, then some around the best eight, all trained for the default budget with three seeds and
+judged by the median, as one lucky seed says little. The best eight are trained again with other seeds,
+the best median wins, and is scored with seeds that had no part in choosing it.
 """
 
 from __future__ import annotations
