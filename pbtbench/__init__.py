@@ -2,10 +2,11 @@
 
 Reading order, which is the way of the data:
 
-1. `space`, `problem`, `catalogue`: what is tuned, and the named problems;
+1. `space`, `problem`, `catalogue`: what is tuned, and the named problems; `adapters` make populations
+   of a framework's models, of pure functions, of a user's trainables;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;
-4. `engines`: what executes a run and times it (one process, Ray Tune);
+4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune);
 5. `trace`, `store`: what an engine emits, and the folder that keeps it;
 6. `runner`: runs a study, each run guarded in a child process;
 7. `metrics`, then `report`: numbers from traces, pages from numbers.
