@@ -302,7 +302,11 @@ def test_every_shipped_study_can_be_planned_and_says_what_it_shows(name):
         ("method", {"pbt": {"points": [{}] * 9}}, "9 points for a population of 8: raise the"),
         ("method", {"grid": {"values": {"h0": [0.5] * 9}}}, "9 points, more than the population"),
         ("method", {"pbtt": {"burn_in_period": 1}}, "unknown method 'pbtt': did you mean 'pbt'?"),
-        ("engine", {"inprocess": {"speed": 1}}, "engine 'inprocess' has no options, so 'speed'"),
+        (
+            "engine",
+            {"inprocess": {"speed": 1}},
+            "unknown option of engine 'inprocess' 'speed': known: members",
+        ),
         ("engine", {"inproces": {"speed": 1}}, "unknown engine 'inproces': did you mean"),
         ("sweep", [{"seeds": 0}], "sweep: seeds = 0: it should be greater"),
         ("sweep", [{"seed": 3}], "sweep: unknown key 'seed': did you mean 'seeds'?"),

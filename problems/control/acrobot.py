@@ -12,7 +12,8 @@ PROBLEM = Problem(
     title="a two-link arm that swings up, by advantage actor-critic on Gymnasium's Acrobot-v1",
     source="Sutton 1996, Generalization in Reinforcement Learning; Gymnasium's Acrobot-v1; "
     "Mnih et al. 2016, Asynchronous Methods (arXiv 1602.01783)",
-    finding="To be measured.",
+    finding="Rates that are too high stay at −500 for good. PBT ends above −100 at every interval in the "
+    "median, random search does not, with seeds overlapping.",
     space=Space(
         {
             "learning_rate": LogUniform(1e-5, 1.0),

@@ -109,7 +109,8 @@ PROBLEM = Problem(
     title="a GAN on a ring of eight Gaussians: modes covered × samples that are good",
     source="Metz et al. 2017, Unrolled Generative Adversarial Networks (arXiv 1611.02163), with a σ of 0.1 "
     "instead of 0.02; good within 3σ as in Srivastava et al. 2017, VEEGAN (arXiv 1705.07761)",
-    finding="To be measured.",
+    finding="Most pairs of rates lose the ring or never find it. PBT ends above random search in the "
+    "median, and covers all modes with either of its shorter intervals in most runs, not in all.",
     space=Space(
         {
             "generator_rate": LogUniform(1e-5, 1e-1),
