@@ -192,7 +192,7 @@ def test_a_fork_goes_on_from_its_donors_state_with_the_new_hyperparameters(run_o
     """The donor keeps its hyperparameters, so the problem itself tells what both must score next."""
     keys = {"population": 2, "iterations": 2, "method": FIGURE_2["method"]}
     trace = run_of(**keys).trace
-    starts = [trace.detail[row] for row in trace.rows("setup") if trace.detail[row]]
+    starts = [trace.detail[row] for row in trace.rows("setup") if trace.member[row] >= 0]
     ((iteration, member, donor, new),) = forks(trace)
     toy = catalogue.problem("toy.pbt_quadratic")
     alone = toy.population([starts[donor]], [member_seed(0, donor)])

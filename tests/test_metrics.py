@@ -227,6 +227,13 @@ class TestSummary:
         assert told["interval"] == "4"
         assert told["target"] == told["reached"] == told["state_bytes"] == ""
 
+    def test_morphing_counts_to_the_restore_so_that_seconds_still_add_up(self):
+        rows = [timed("train", 0, 5.0), timed("morph", 5, 0.5), timed("restore", 5.5, 1.0)]
+        (row,) = metrics.summary([(a_run(), an_outcome(*rows))]).to_dict("records")
+        assert (row["restore_s"], row["unaccounted_s"]) == (1.5, 3.5)
+        assert row["checkpoint_overhead"] == pytest.approx(1.0 / 5)
+        assert row["pbt_overhead"] == pytest.approx(1.5 / 5)
+
     def test_cells_are_what_differs_by_seed_alone(self):
         good = an_outcome(*two_members(0.2, 0.1))
         bad = an_outcome(cause="crash", wall_s=4)

@@ -17,12 +17,13 @@ COLUMNS = (
     *("population", "workers", "iterations", "state_bytes", "target", "reached", "cause"),
     *("seconds_to_target", "iterations_to_target", "member_iterations_to_target"),
     *("worker_seconds_to_target", "best_score", "final_score", "wall_s"),
-    *(f"{kind}_s" for kind in TIMED),
+    *(f"{kind}_s" for kind in TIMED if kind != "morph"),
     *("unaccounted_s", "checkpoint_overhead", "pbt_overhead"),
     *("saves", "restores", "forks", "bytes_saved", "bytes_moved"),
 )
 """A contract: people and tools rely on these names and this order. Times by kind are
-worker-seconds over all workers; what doesn't apply is empty."""
+worker-seconds over all workers, `restore_s` with the morphing of a state to another width; what doesn't
+apply is empty."""
 
 _WHOLE = ("interval", "state_bytes", "iterations_to_target", "member_iterations_to_target")
 
@@ -59,6 +60,7 @@ def _rows(m: Measures) -> Iterator[dict[str, Any]]:
         "final_score": m.quality.final_score,
         "wall_s": outcome.wall_s,
         **{f"{kind}_s": seconds for kind, seconds in cost.seconds.items()},
+        "restore_s": cost.seconds["restore"] + cost.seconds["morph"],
         "checkpoint_overhead": cost.checkpoint_overhead,
         "pbt_overhead": cost.pbt_overhead,
         "saves": cost.saves,
