@@ -72,7 +72,10 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
         if outside:
             yield f"On {engine}, {outside} of {plural(forks, 'fork')} left the hyperparameters' bounds."
         if skipped := sum(m.quality.exploits_skipped for m in runs):
-            yield f"On {engine}, {plural(skipped, 'exploit')} were skipped: the donor had no checkpoint."
+            verb = "was" if skipped == 1 else "were"
+            yield (
+                f"On {engine}, {plural(skipped, 'exploit')} {verb} skipped: the donor had no checkpoint."
+            )
     beyond = sum(m.quality.beyond_bound for c in cells for m in c.measures)
     if beyond:
         yield f"{plural(beyond, 'score')} beat the bound of the problem: its bound or code is wrong."
