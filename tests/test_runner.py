@@ -261,7 +261,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
         "--methods",
         "random",
         "--seeds",
-        "2",
+        "12",
         "--population",
         "1",
         "--out",
@@ -280,5 +280,5 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
     assert offspring
     assert not any(map(_alive, offspring))
     assert (tmp_path / "out" / "summary.csv").is_file()
-    assert len(Store.open(tmp_path / "out").runs()) == 1
+    assert 1 <= len(Store.open(tmp_path / "out").runs()) < 12
     assert [f.name for f in (tmp_path / "out" / "runs").iterdir()] == ["slow"]
