@@ -7,10 +7,10 @@ shard does is timed in laps: each row starts where the one before ended, so that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pbtbench.problem import Population, Problem, State, scores, state_bytes
+from pbtbench.problem import Population, Problem, State, check_state, scores, state_bytes
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Recorder
 from pbtbench.transport import Parcel, Transport
@@ -36,10 +36,10 @@ class Shard:
     worker: int = 0
     iteration: int = 0
     """Iterations made so far."""
+    members: range = field(init=False)
 
-    @property
-    def members(self) -> range:
-        return range(self.first, self.first + self.population.size)
+    def __post_init__(self) -> None:
+        self.members = range(self.first, self.first + self.population.size)
 
     def iterate(self) -> dict[str, list[float]]:
         """Train and evaluate every member once; the scores, metric -> a number for each."""
@@ -51,7 +51,7 @@ class Shard:
         kind = "train" if population.traces == traces else "compile"
         lap(kind, worker=worker, iteration=iteration)
         traces = population.traces
-        found = scores(population.evaluate(), self.problem.objective.metric, population.size)
+        found = scores(population.evaluate(), self.problem.objective.metric, len(self.members))
         self._record(found)
         kind = "evaluate" if population.traces == traces else "compile"
         lap(kind, worker=worker, iteration=iteration)
@@ -60,6 +60,7 @@ class Shard:
     def snapshot(self, member: int) -> State:
         """A member's state, as a `save`."""
         state = self.population.state(member - self.first)
+        check_state(state)
         self._lap("save", member, bytes=state_bytes(state))
         return state
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -108,7 +109,15 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
     except Exception as error:
         cause = "crash"
         message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    if not cause and not any_finite(recorder):
+        cause = "crash"
+        message = f"no member ever had a finite {problem.objective.metric!r}: nothing to compare"
     return outcome(run, recorder, cause, message)
+
+
+def any_finite(recorder: Recorder) -> bool:
+    """Whether a member had a finite score at least once: single ones may diverge."""
+    return any(e.kind == "score" and math.isfinite(e.value) for e in recorder.events)
 
 
 @cache

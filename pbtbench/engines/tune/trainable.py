@@ -22,7 +22,7 @@ from pbtbench import catalogue
 from pbtbench.adapters.trainable import TrainableStart, measured
 from pbtbench.cluster import LOADED
 from pbtbench.loading import OF_FILE
-from pbtbench.problem import Problem, State, member_seed, scores, state_bytes
+from pbtbench.problem import Problem, State, check_state, member_seed, scores, state_bytes
 from pbtbench.process import Surroundings, note_memory
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Recorder
@@ -209,6 +209,7 @@ class Member(Timed):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         state = self._population.state(0)
+        check_state(state)
         path = Path(checkpoint_dir, FILE)
         with path.open("wb") as file:
             arrays: dict[str, Any] = {f"/{name}": array for name, array in state.items()}
