@@ -7,7 +7,8 @@ member's segment and begins one whose parent is the donor's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -59,8 +60,29 @@ def segments(objective: Objective, trace: Trace) -> list[Segment]:
         row = last[member]
         tree[mine[-1]].end = tree[mine[-1]].start if row is None else int(trace.iteration[row])
     worth = {m: objective.sign * float(trace.value[i]) for m, i in last.items() if i is not None}
-    _mark(tree, {member: mine[-1] for member, mine in own.items()}, worth)
+    worth = {member: -math.inf if math.isnan(value) else value for member, value in worth.items()}
+    best = max(own, key=lambda member: worth.get(member, -math.inf), default=None)
+    alive, winning = living(tree, own), living(tree, [] if best is None else [best])
+    for segment, survives, wins in zip(tree, alive, winning, strict=True):
+        segment.survives_until, segment.wins_until = survives, wins
     return tree
+
+
+def living(tree: Sequence[Segment], members: Iterable[int]) -> list[int]:
+    """For each segment the last of its iterations whose state lives on at the end in one of `members`;
+    −1 for none."""
+    last = {segment.member: place for place, segment in enumerate(tree)}
+    until = [-1] * len(tree)
+    for member in members:
+        at, end = last[member], tree[last[member]].end
+        while True:
+            seen = until[at] >= 0
+            until[at] = max(until[at], end)
+            parent, end = tree[at].parent, tree[at].donated_at
+            if seen or parent is None:  # of one that was seen, all that it descends from was seen
+                break
+            at = parent
+    return until
 
 
 def _forked(
@@ -82,26 +104,13 @@ def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
     """A numeric hyperparameter with which the lineage of the member that is best at the end trained
     `iteration`; NaN if there is none."""
     for s in parts:
-        value = s.hyperparameters.get(name)
-        if s.start < iteration <= s.wins_until and _is_number(value):
-            return float(value)  # type: ignore[arg-type]
+        if s.start < iteration <= s.wins_until:
+            return as_number(s.hyperparameters.get(name))
     return math.nan
 
 
-def _mark(tree: Sequence[Segment], ends: Mapping[int, int], worth: Mapping[int, float]) -> None:
-    """Mark what lives on. `ends`: member -> its last segment. NaN is worth least."""
-    known = {m: -math.inf if math.isnan(worth.get(m, math.nan)) else worth[m] for m in ends}
-    best = max(known, key=known.__getitem__, default=None)
-    for member, index in ends.items():
-        at: int | None = index
-        until = tree[index].end
-        while at is not None:
-            segment = tree[at]
-            segment.survives_until = max(segment.survives_until, until)
-            if member == best:
-                segment.wins_until = max(segment.wins_until, until)
-            at, until = segment.parent, segment.donated_at
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def as_number(value: object) -> float:
+    """A hyperparameter's value where it is a finite number; else NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value) if abs(value) <= sys.float_info.max else math.nan

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import altair as alt
@@ -22,8 +23,11 @@ from pbtbench.metrics.quality import QUARTILES_FROM, curves
 from pbtbench.metrics.wording import plural, seconds
 from pbtbench.report.palette import KINDS, Series
 
-POINTS = 80
-"""Of a curve: what the eye can tell apart at the width of a figure."""
+POINTS, ALL_POINTS = 80, 6000
+"""Of a curve: what the eye can tell apart at the width of a figure; and of all curves of a figure."""
+
+BARS = 60
+"""Of a figure, at most."""
 
 WIDTH, HEIGHT = 460, 250
 
@@ -41,11 +45,32 @@ class Figure:
 
 
 def figure(name: str, title: str, caption: str, chart: Any, height: int = HEIGHT) -> Figure:
-    """The figure of an Altair chart, in the report's style; its name made fit for a file's."""
+    """The figure of an Altair chart, in the report's style; its name made fit for a file's.
+
+    A chart that can't be drawn becomes a figure that says so: it costs nobody the rest of a report.
+    """
+    try:
+        spec, svg = _drawn(chart, height)
+    except Exception as error:  # Altair and Vega know no common one
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        told = pd.DataFrame({"told": [f"not drawn: {why}"]})
+        spec, svg = _drawn(alt.Chart(told).mark_text(color="var(--ink)").encode(text="told:N"), 40)
+    return Figure(file_name(name), title, caption, spec, svg)
+
+
+def file_name(name: str) -> str:
+    """A name fit for a file's and for an element's; different ones stay different."""
+    plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)[:100]
+    return plain if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _drawn(chart: Any, height: int) -> tuple[dict[str, Any], str]:
+    """A chart's specification and SVG. Each kind of figure bounds what it draws; Altair's own limit, by
+    which it raises, is lifted."""
     styled = chart.properties(width=WIDTH, height=height).configure(**_style())
-    spec = json.loads(styled.to_json(indent=None, validate=False))
-    svg = vl_convert.vegalite_to_svg(spec, vl_version=_version())
-    return Figure(re.sub(r"[^\w.-]+", "-", name), title, caption, spec, svg)
+    with alt.data_transformers.disable_max_rows():
+        spec = json.loads(styled.to_json(indent=None, validate=False))
+    return spec, str(vl_convert.vegalite_to_svg(spec, vl_version=_version()))
 
 
 def bundle() -> str:
@@ -57,12 +82,14 @@ def progress(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figur
     """Best score so far of one problem against time and against work, a pair for each engine."""
     objective = cells[0].run.card.objective
     for engine in dict.fromkeys(c.engine for c in cells):
-        pairs = [(m.run, m.outcome) for c in cells if c.engine == engine for m in c.measures]
+        mine = [c for c in cells if c.engine == engine]
+        pairs = [(m.run, m.outcome) for c in mine for m in c.measures]
+        points = max(8, min(POINTS, ALL_POINTS // len(mine)))
         for axis, title, scale in (
             ("seconds", "wall time, seconds", "log"),
             ("member_iterations", "work, member-iterations", "linear"),
         ):
-            frame = curves(pairs, axis, POINTS)  # type: ignore[arg-type]
+            frame = curves(pairs, axis, points)  # type: ignore[arg-type]
             if frame.empty:
                 continue
             n = int(frame["n"].max())
@@ -112,11 +139,13 @@ def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
     """Where the worker-seconds of one problem went, as shares, a bar for each method and engine."""
     several = len({c.engine for c in cells}) > 1
     rows, labels = [], []
-    for cell in cells:
-        done = cell.completed
-        wall = sum(m.outcome.workers * m.outcome.wall_s for m in done)
-        if not done or wall <= 0:
-            continue
+    spending = [
+        (cell, done, wall)
+        for cell in cells
+        if (done := cell.completed)
+        and (wall := sum(m.outcome.workers * m.outcome.wall_s for m in done)) > 0
+    ]
+    for cell, done, wall in spending[:BARS]:
         label = f"{cell.label} · {cell.engine}" if several else cell.label
         labels.append(label)
         for order, kind in enumerate(KINDS):
@@ -180,10 +209,15 @@ def worker_seconds(cells: Sequence[Cell]) -> Figure | None:
         f"{cells[0].problem}-worker-seconds",
         "Where the worker-seconds went",
         "Mean over completed runs: blue is work, green start-up, orange checkpoints, violet waits "
-        "and decisions.",
+        "and decisions." + first(BARS, len(spending), "rows of the table"),
         chart,
         max(60, 26 * len(labels)),
     )
+
+
+def first(shown: int, there: int, what: str) -> str:
+    """The end of a caption: that only the first are drawn, if so."""
+    return f" Drawn are the first {shown:,} of {there:,} {what}." if there > shown else ""
 
 
 def colour(field: str, names: Any, colours: Sequence[Series]) -> Any:

@@ -15,6 +15,9 @@ from pbtbench.report.figures import Figure, figure
 from pbtbench.report.figures import colour as colour_of
 from pbtbench.report.palette import HUES, Series
 
+SEEDS = 2000
+"""Points for single runs that a figure has at most."""
+
 
 def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
     """Final score, time to target and checkpoint overhead of one problem against the interval."""
@@ -46,6 +49,10 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
         points = pd.DataFrame(_points(swept, key, target))
         if points.empty:
             continue
+        left_out = ""
+        if (count := len(points)) > SEEDS:
+            points = points.sample(SEEDS, random_state=0).sort_index()
+            left_out = f" Drawn are {SEEDS:,} of {count:,} points, chosen at random."
         rivals = [c for c in cells if c.interval is None and key != "overhead"]
         medians = pd.DataFrame(_medians(swept, key, target))
         dashed = pd.DataFrame(_medians(rivals, key, target))
@@ -53,7 +60,7 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
         yield figure(
             f"{problem}-interval-{key}",
             f"{title} against perturbation interval",
-            caption,
+            caption + left_out,
             chart,
             220,
         )

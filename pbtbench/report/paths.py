@@ -24,8 +24,11 @@ def paths(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
         frames = [frame for m in shown if not (frame := path(m)).empty]
         if plane is None or not frames:
             continue
-        places = pd.concat(frames)
-        places = places.iloc[:: max(1, len(places) // POINTS)]
+        places = pd.concat(frames, ignore_index=True)
+        told = f"One run of each method (seed {shown[0].run.seed}); a point is a member after an iteration."
+        if (count := len(places)) > POINTS:
+            places = places.sample(POINTS, random_state=0).sort_index()
+            told += f" Drawn are {POINTS:,} of {count:,}, chosen at random."
         pick = alt.selection_point(fields=["method"], bind="legend")
         chart = (
             alt.Chart(places)
@@ -42,6 +45,6 @@ def paths(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
         yield figure(
             f"{cells[0].problem}-{engine}-paths",
             f"Where the members were, {engine}",
-            f"One run of each method (seed {shown[0].run.seed}); a point is a member after an iteration.",
+            told,
             chart,
         )

@@ -1,0 +1,40 @@
+"""What failed, each reason once with the runs that it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pbtbench.run import Run
+from pbtbench.trace import Outcome
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A reason, and the runs that failed by it."""
+
+    cause: str
+    message: str
+    runs: tuple[str, ...]
+    """Their ids."""
+
+    @property
+    def which(self) -> str:
+        """`toy.plain/pbt/ray/k1/s0`, or `toy.plain/pbt/ray/k1/s0 and 5 more`."""
+        more = f" and {len(self.runs) - 1:,} more" if len(self.runs) > 1 else ""
+        return self.runs[0] + more
+
+    @property
+    def told(self) -> str:
+        """`crash: …`, with the count of the runs where there are several."""
+        count = f" ({len(self.runs):,} runs)" if len(self.runs) > 1 else ""
+        return f"{self.cause}{count}: {self.message}"
+
+
+def failures(pairs: Sequence[tuple[Run, Outcome]]) -> list[Failure]:
+    """Every reason of a failure, in the order of its first run."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for run, outcome in pairs:
+        if outcome.cause:
+            found.setdefault((outcome.cause, outcome.message), []).append(run.id)
+    return [Failure(*reason, tuple(runs)) for reason, runs in found.items()]
