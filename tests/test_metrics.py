@@ -207,7 +207,7 @@ class TestSummary:
         member_iterations_to_target worker_seconds_to_target best_score final_score wall_s
         setup_s compile_s train_s evaluate_s save_s persist_s transfer_s restore_s
         restart_s wait_s decide_s idle_s unaccounted_s checkpoint_overhead pbt_overhead
-        saves restores forks bytes_saved bytes_moved
+        saves restores forks bytes_saved bytes_moved iterations_made
     """.split()  # noqa: SIM905
 
     def test_has_exactly_the_promised_columns(self):

@@ -25,6 +25,9 @@ BEHIND = ("persist behind", "transfer behind")
 
 STAGES = (*CHECKPOINT, *BEHIND)
 
+INSTRUMENTS = "synthetic."
+"""What the names of problems begin with that exist to measure costs with."""
+
 BUDGET = 0.05
 """The share of all time that checkpoints may take, where an interval is advised."""
 
@@ -48,6 +51,8 @@ class Costs:
     """PBT at one interval on one engine and size, against its control."""
 
     cell: Cell
+    control: str
+    """The method of its control."""
     state_bytes: int
     stages: Mapping[str, Stage]
     fork_s: float
@@ -76,15 +81,18 @@ class Costs:
         return self.measured / self.predicted - 1 if self.predicted > 0 else math.nan
 
 
-def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: float) -> list[Costs]:
+def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: object) -> list[Costs]:
     """The costs of all PBT cells of problems that come in several sizes and have a control, by size,
-    engine, method and interval."""
+    engine, method and interval. `memcpy_s_per_gb`: what copying takes here; anything but a number above
+    0 is as good as unknown."""
+    known = isinstance(memcpy_s_per_gb, int | float) and 0 < memcpy_s_per_gb < math.inf
+    copying = float(memcpy_s_per_gb) if known else math.nan  # type: ignore[arg-type]
     found = [
         costs
         for cell in cells
         if cell.interval is not None and cell.completed
         if (control := _control(cell, cells)) is not None
-        if (costs := _costs(cell, control, cells, memcpy_s_per_gb)) is not None
+        if (costs := _costs(cell, control, cells, copying)) is not None
     ]
     sizes: dict[str, set[str]] = defaultdict(set)
     for c in found:
@@ -94,9 +102,27 @@ def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: float) -> list[Costs]:
     return found
 
 
+def least_interval(cell: Cell) -> int | None:
+    """The shortest interval, in iterations, at which checkpoints take no more than `BUDGET` of the time, by
+    what those of a cell took; None where none was timed. A run's checkpoints were made after every
+    interval but one that ends with the run, where nobody forks any more."""
+    if cell.interval is None or not any(_saved_and_restored(cell)):
+        return None
+    if not math.isfinite(cell.checkpoint_overhead):
+        return None
+    saved = max(
+        int(t.iteration[t.kind == "save"].max(initial=0))
+        for m in cell.completed
+        for t in (m.outcome.trace,)
+    )
+    made = int(cell.made.high)
+    rounds = max(1, (made if saved >= made else made - 1) // cell.interval)
+    return closed_forms.least_interval(cell.checkpoint_overhead * made / rounds, 1.0, BUDGET)
+
+
 def outside(cells: Sequence[Cell], costs: Sequence[Costs]) -> list[Cell]:
-    """The cells of problems that are not the laboratory's: those whose scores matter."""
-    inside = {c.cell.problem for c in costs}
+    """The cells of problems whose scores matter: all but those that exist to time the laboratory's costs."""
+    inside = {c.cell.problem for c in costs if c.cell.run.problem.startswith(INSTRUMENTS)}
     return [cell for cell in cells if cell.problem not in inside]
 
 
@@ -131,6 +157,7 @@ def _costs(
     predict = _synchronously if together else _asynchronously
     return Costs(
         cell=cell,
+        control=control.label,
         state_bytes=size,
         stages=stages,
         fork_s=spent / forks if forks else math.nan,
@@ -141,7 +168,7 @@ def _costs(
         measured=spread([_measured(m, waits=together) for m in cell.completed]).median,
         predicted=predict(cell, reference),
         calibrated=reference is cell,
-        least_interval=_least_interval(cell, control),
+        least_interval=least_interval(cell),
     )
 
 
@@ -320,12 +347,3 @@ def _bounds(m: Measures) -> tuple[dict[tuple[int, int], float], dict[tuple[int, 
         begun[place] = min(start, begun.get(place, math.inf))
         ended[place] = max(start + float(trace.duration_s[row]), ended.get(place, 0.0))
     return begun, ended
-
-
-def _least_interval(cell: Cell, control: Cell) -> int | None:
-    saves, restores = _saved_and_restored(cell)
-    s = _pace(control, WORK)
-    if not (saves or restores) or math.isnan(s):
-        return None
-    cost = cell.checkpoint_overhead * s * (cell.interval or 1)
-    return closed_forms.least_interval(cost, s, BUDGET)

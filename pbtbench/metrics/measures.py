@@ -16,6 +16,16 @@ from pbtbench.trace import Outcome
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Median, least and largest of some numbers; NaN where there are none."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
 class Measures:
     """One run's measures."""
 
@@ -27,16 +37,8 @@ class Measures:
     """One for each target, in the run's order."""
     population: int
     """Members that there were; a grid may have fewer than asked for."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median, least and largest of some numbers; NaN where there are none."""
-
-    median: float
-    low: float
-    high: float
-    n: int
+    made: tuple[int, ...]
+    """Iterations that each member made: its last score's. Fewer than the run's where members stop early."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ class Cell:
     cluster: str
     measures: tuple[Measures, ...]
     final: Spread
-    """Final scores of the runs that completed."""
+    """Final scores of the runs that completed. One that has none (all members NaN) counts as worst: median
+    and extremes that fall on it are NaN."""
+    made: Spread
+    """Iterations that the members of these runs made."""
     targets: tuple[TargetCell, ...]
     checkpoint_overhead: float
     """Median over the runs that completed, as the two below."""
@@ -86,6 +91,16 @@ class Cell:
         return tuple(m for m in self.measures if not m.outcome.cause)
 
     @property
+    def scored(self) -> bool:
+        """Whether its median final score is a number."""
+        return not math.isnan(self.final.median)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether members made fewer iterations than their budget, in runs that completed."""
+        return self.made.low < self.run.iterations
+
+    @property
     def run(self) -> Run:
         """One of its runs, for what they all share."""
         return self.measures[0].run
@@ -93,15 +108,18 @@ class Cell:
 
 def measure(run: Run, outcome: Outcome) -> Measures:
     """All measures of one run."""
-    objective = run.card.objective
-    members = set(outcome.trace.member[outcome.trace.member >= 0].tolist())
+    objective, trace = run.card.objective, outcome.trace
+    made = dict.fromkeys(trace.member[trace.member >= 0].tolist(), 0)
+    rows = trace.rows("score")
+    made |= dict(zip(trace.member[rows].tolist(), trace.iteration[rows].tolist(), strict=True))
     return Measures(
         run=run,
         outcome=outcome,
         overhead=overhead(outcome),
         quality=quality(objective, outcome, run.card.best_constant),
         attempts=tuple(attempt(objective, target, outcome) for target in run.targets),
-        population=len(members) or run.population,
+        population=len(made) or run.population,
+        made=tuple(made.values()),
     )
 
 
@@ -118,6 +136,20 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.median(known)), min(known), max(known), len(known))
 
 
+def _final(sign: int, scores: Sequence[float]) -> Spread:
+    """Of final scores, of which NaN is worst."""
+    turned = [-math.inf if math.isnan(s) else sign * s for s in scores]
+    if not turned:
+        return spread([])
+
+    def back(value: float) -> float:
+        return math.nan if value == -math.inf else sign * value
+
+    worst, best = back(min(turned)), back(max(turned))
+    low, high = (worst, best) if sign > 0 else (best, worst)
+    return Spread(back(float(np.median(turned))), low, high, len(turned))
+
+
 def _cell(measures: Sequence[Measures]) -> Cell:
     run = measures[0].run
     completed = [m for m in measures if not m.outcome.cause]
@@ -130,7 +162,8 @@ def _cell(measures: Sequence[Measures]) -> Cell:
         engine=run.engine_label,
         cluster=measures[0].outcome.cluster,
         measures=tuple(measures),
-        final=spread([m.quality.final_score for m in completed]),
+        final=_final(run.card.objective.sign, [m.quality.final_score for m in completed]),
+        made=spread([made for m in completed for made in m.made]),
         targets=tuple(_target_cell(of_target) for of_target in attempts),
         checkpoint_overhead=spread([m.overhead.checkpoint_overhead for m in completed]).median,
         pbt_overhead=spread([m.overhead.pbt_overhead for m in completed]).median,

@@ -35,7 +35,7 @@ class Quality:
     """By how much the final score is worse than the best constant hyperparameters'; below zero where it
     is better, which only a schedule, or luck, can be. None where that score isn't known."""
     nan_members: int
-    """Members that scored NaN at least once."""
+    """Members whose score was NaN or infinite at least once."""
     beyond_bound: int
     """Scores better than any score can be: above 0 the problem, or its bound, is wrong."""
     out_of_bounds: int
@@ -60,7 +60,7 @@ def quality(objective: Objective, outcome: Outcome, best_constant: float | None 
         final_score=final,
         regret=None if objective.optimum is None else abs(objective.optimum - final),
         behind_constant=None if best_constant is None else objective.sign * (best_constant - final),
-        nan_members=len(set(trace.member[rows][np.isnan(trace.value[rows])].tolist())),
+        nan_members=len(set(trace.member[rows][~np.isfinite(trace.value[rows])].tolist())),
         beyond_bound=beyond,
         out_of_bounds=len(_with_detail(trace, "fork", "out_of_bounds")),
         exploits_skipped=sum(map(len, _with_detail(trace, "decide", "exploits_skipped"))),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pbtbench.metrics.measures import Measures, measure
+from pbtbench.metrics.measures import Measures, measure, spread
 from pbtbench.metrics.quality import problem_name
 from pbtbench.run import Run
 from pbtbench.trace import TIMED, Outcome
@@ -20,9 +20,11 @@ COLUMNS = (
     *(f"{kind}_s" for kind in TIMED if kind != "morph"),
     *("unaccounted_s", "checkpoint_overhead", "pbt_overhead"),
     *("saves", "restores", "forks", "bytes_saved", "bytes_moved"),
+    "iterations_made",
 )
 """A contract: people and tools rely on these names and this order. Times by kind are
-worker-seconds over all workers, `restore_s` with the morphing of a state to another width; what doesn't
+worker-seconds over all workers, `restore_s` with the morphing of a state to another width; `iterations` are
+the budget of each member, `iterations_made` the median over the members of what each made; what doesn't
 apply is empty."""
 
 _WHOLE = ("interval", "state_bytes", "iterations_to_target", "member_iterations_to_target")
@@ -68,6 +70,7 @@ def _rows(m: Measures) -> Iterator[dict[str, Any]]:
         "forks": cost.forks,
         "bytes_saved": cost.bytes_saved,
         "bytes_moved": cost.bytes_moved,
+        "iterations_made": spread(m.made).median,
     }
     if not m.attempts:
         yield whole

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pbtbench import metrics
-from pbtbench.metrics import Cell, Finding
+from pbtbench.metrics import Cell, Finding, compare
 from pbtbench.report import (
     figures,
     forks,
@@ -85,18 +85,19 @@ def _sections(
                     f
                     for cell in _telling(mine)
                     for f in lineages.lineages(
-                        cell.completed[0], f"{cell.problem}-{cell.method}-k{cell.interval}"
+                        cell.completed[0],
+                        f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}",
                     )
                 ],
             )
 
 
 def _telling(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells whose runs are drawn: the shortest interval, and the best if it is another."""
+    """The cells whose runs are drawn: the shortest interval, and the best, if it isn't as good."""
     swept = sorted(
-        (c for c in cells if c.interval is not None and c.final.n), key=lambda c: c.interval or 0
+        (c for c in cells if c.interval is not None and c.scored), key=lambda c: c.interval or 0
     )
     if not swept:
         return []
-    best = max(swept, key=lambda c: c.run.card.objective.sign * c.final.median)
+    best = compare.best(swept)[0]
     return [best] if best is swept[0] else [swept[0], best]

@@ -21,14 +21,18 @@ from markupsafe import Markup
 from pbtbench import __version__
 from pbtbench.metrics import Cell, Finding
 from pbtbench.metrics.wording import seconds
+from pbtbench.report.failures import failures
 from pbtbench.report.figures import Figure, bundle
 from pbtbench.report.laboratory import Laboratory
 from pbtbench.report.palette import Series, variables
-from pbtbench.report.tables import Row
+from pbtbench.report.tables import Row, iterations
 from pbtbench.report.texts import Table
 
 MEASURES = {
-    "final score": "the best of the members' last scores; median and range over the runs that completed",
+    "final score": "the best of the members' last scores; median and range over the runs that completed; "
+    "bold: the best of a problem",
+    "tie": "scores that are less than one in the fourth significant digit apart, and expected wall times "
+    "within 10%: none of them is called better",
     "expected time": "all wall time spent, misses at their cut-off, over the number of successes (ERT); "
     "∞ without a success",
     "member-iterations": "iterations of all members until the target: the work; median, a miss counting as ∞",
@@ -51,6 +55,11 @@ class Section:
     intervals: Sequence[Figure]
     costs: Sequence[Figure]
     lineages: Sequence[Figure]
+
+    @property
+    def early(self) -> bool:
+        """Whether members stopped before their budget."""
+        return any(row.cell.stopped_early for row in self.rows)
 
     @property
     def run(self) -> Any:
@@ -90,6 +99,7 @@ def page(content: Content) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["seconds"] = seconds
+    environment.globals["iterations"] = iterations
     template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
     measures = [m for cell in content.cells for m in cell.measures]
     return template.render(
@@ -100,7 +110,8 @@ def page(content: Content) -> str:
         overall=content.overall,
         measures=measures,
         problems={cell.problem for cell in content.cells},
-        failed=[m for m in measures if m.outcome.cause],
+        failed=sum(bool(m.outcome.cause) for m in measures),
+        failures=failures([(m.run, m.outcome) for m in measures]),
         definitions=MEASURES,
         study=content.study,
         machine=json.dumps(machine, indent=2, ensure_ascii=False) if machine else "",

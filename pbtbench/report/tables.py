@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pbtbench.metrics import Cell
+from pbtbench.metrics import Cell, compare
 from pbtbench.metrics.measures import spread
 from pbtbench.metrics.wording import number, percent, score, seconds
 from pbtbench.report.texts import Table
@@ -30,6 +31,8 @@ class Row:
     method: str
     engine: str
     n: str
+    iterations: str
+    """Those that members made, such as `20` or `1 to 4 of 20`."""
     final: str
     spread: str
     """`[min–max]`; empty for one seed."""
@@ -40,20 +43,31 @@ class Row:
     pbt_overhead: str
     wall: str
     best: bool
-    """Whether no row of its problem has a better median final score."""
+    """Whether no row of its problem has a better median final score, and some have a worse one."""
 
 
 def rows(cells: Sequence[Cell]) -> list[Row]:
     """The comparison, in the order of `cells`."""
-    best: dict[str, float] = {}
+    of_problem: dict[str, list[Cell]] = {}
     for cell in cells:
-        worth = cell.run.card.objective.sign * cell.final.median
-        if worth > best.get(cell.problem, float("-inf")):
-            best[cell.problem] = worth
-    return [_row(cell, best.get(cell.problem)) for cell in cells]
+        of_problem.setdefault(cell.problem, []).append(cell)
+    marked: set[int] = set()
+    for mine in of_problem.values():
+        first = compare.best(mine)
+        if len(first) < len(mine):
+            marked.update(map(id, first))
+    return [_row(cell, id(cell) in marked) for cell in cells]
 
 
-def _row(cell: Cell, best: float | None) -> Row:
+def iterations(low: float, high: float, budget: int) -> str:
+    """Iterations that members made: `20`, or `1 to 4 of 20` where some stopped early."""
+    if math.isnan(low) or low >= budget:
+        return f"{budget:,}"
+    made = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+    return f"{made} of {budget:,}"
+
+
+def _row(cell: Cell, best: bool) -> Row:
     final = cell.final
     completed = len(cell.completed)
     return Row(
@@ -62,12 +76,11 @@ def _row(cell: Cell, best: float | None) -> Row:
         method=cell.label,
         engine=cell.engine,
         n=str(cell.n) if completed == cell.n else f"{completed} of {cell.n}",
+        iterations=iterations(cell.made.low, cell.made.high, cell.run.iterations),
         final=score(final.median),
         spread=f"[{score(final.low)}, {score(final.high)}]" if final.n > 1 else "",
         behind_constant=number(
-            spread([m.quality.behind_constant or 0.0 for m in cell.completed]).median
-            if cell.run.card.best_constant is not None
-            else None
+            _behind_constant(cell) if cell.run.card.best_constant is not None else None
         ),
         targets=tuple(
             TargetText(
@@ -81,16 +94,24 @@ def _row(cell: Cell, best: float | None) -> Row:
         checkpoint_overhead=percent(cell.checkpoint_overhead),
         pbt_overhead=percent(cell.pbt_overhead),
         wall=seconds(cell.wall_s),
-        best=cell.run.card.objective.sign * final.median == best,
+        best=best,
     )
 
 
+def _behind_constant(cell: Cell) -> float:
+    """Median regret; a run without a score counts as infinite."""
+    behind = [b for m in cell.completed if (b := m.quality.behind_constant) is not None]
+    return spread([math.inf if math.isnan(b) else b for b in behind]).median
+
+
 def comparison(cells: Sequence[Cell]) -> Table:
-    """The comparison over all problems, a target's columns numbered; the best final score of each
-    problem is bold."""
+    """The comparison over all problems, a target's columns numbered; the best final scores of each
+    problem are bold. Iterations are a column where members stopped early."""
     table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
-    header = ["problem", "method", "engine", "runs", "final score", "min, max"]
+    early = any(row.cell.stopped_early for row in table)
+    header = ["problem", "method", "engine", "runs", *["iterations"] * early]
+    header += ["final score", "min, max"]
     constants = any(row.cell.run.card.best_constant is not None for row in table)
     header += ["regret against best constant"] * constants
     for i in range(most):
@@ -100,7 +121,8 @@ def comparison(cells: Sequence[Cell]) -> Table:
     blank = TargetText("", "", "", "")
     body = [
         [
-            *(row.problem, row.method, row.engine, row.n, row.final, row.spread),
+            *(row.problem, row.method, row.engine, row.n, *[row.iterations] * early),
+            *(row.final, row.spread),
             *([row.behind_constant] * constants),
             *(
                 text
@@ -115,5 +137,5 @@ def comparison(cells: Sequence[Cell]) -> Table:
         header,
         [[" ".join(text.split()) for text in line] for line in body],
         left=3,
-        bold=frozenset((i, 4) for i, row in enumerate(table) if row.best),
+        bold=frozenset((i, 4 + early) for i, row in enumerate(table) if row.best),
     )

@@ -15,6 +15,7 @@ from rich.text import Text
 from pbtbench import metrics
 from pbtbench.metrics.advice import sentences
 from pbtbench.metrics.wording import number
+from pbtbench.report.failures import failures
 from pbtbench.report.laboratory import headline_table
 from pbtbench.report.tables import Row, rows
 from pbtbench.run import Run
@@ -46,11 +47,8 @@ def print_summary(
         if not finding.problem:
             console.print()
             _print_sentences(finding.measured, console)
-    for run, outcome in pairs:
-        if outcome.cause:
-            console.print(
-                Padding(_plain(f"{run.id}: {outcome.cause}: {outcome.message}"), (0, 0, 0, 2))
-            )
+    for failure in failures(pairs):
+        console.print(Padding(_plain(f"{failure.which}: {failure.told}"), (0, 0, 0, 2)))
 
 
 def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:

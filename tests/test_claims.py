@@ -1,0 +1,195 @@
+"""What a report claims: never more than its numbers bear out. Each sentence is tried on made-up runs."""
+
+import re
+
+import pytest
+from fabricated import NAN, a_run, an_outcome, score, timed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbtbench import metrics
+from pbtbench.metrics.compare import tied
+from pbtbench.metrics.wording import score as shown
+from pbtbench.report import tables
+
+
+def ends(*values, **run):
+    """A run for each value, which is its final score; one member makes all iterations."""
+    fields = {"iterations": 1, **run}
+    return [
+        (a_run(seed=i, **fields), an_outcome(timed("train", 0, 1), score(1, 0, 1, v), wall_s=2))
+        for i, v in enumerate(values)
+    ]
+
+
+def pbt(*values, k=1, **run):
+    return ends(*values, **{"method": "pbt", "interval": k, **run})
+
+
+def said(*groups):
+    pairs = [pair for group in groups for pair in group]
+    return " ".join(s for f in metrics.findings(metrics.cells(pairs)) for s in f.measured)
+
+
+class TestTies:
+    @given(st.floats(1e-12, 1e12), st.floats(-1e-5, 1e-5))
+    def test_what_is_shown_as_equal_ties_and_so_does_what_rounding_tells_apart(self, value, change):
+        assert tied(value, value * (1 + change))
+        assert tied(-value, -value * (1 + change))
+
+    @given(st.floats(0.1, 999), st.floats(0.1, 999))
+    def test_scores_that_are_shown_as_equal_tie(self, a, b):
+        if shown(a) == shown(b):
+            assert tied(a, b)
+
+    @pytest.mark.parametrize(
+        ("a", "b", "told"),
+        [(0.5, 0.5, True), (0.9722, 0.9723, False), (0.97225 - 1e-9, 0.97225 + 1e-9, True), (0.0, 0.0, True),
+         (0.0, -0.0, True), (0.0, 1e-9, False), (float("inf"), float("inf"), True), (1.0, float("inf"), False),
+         (NAN, NAN, False), (-0.5, 0.5, False)],
+    )  # fmt: skip
+    def test_four_digits_count(self, a, b, told):
+        assert tied(a, b) == told
+        assert tied(b, a) == told
+
+    def test_equal_scores_of_two_intervals_have_no_best(self):
+        text = said(pbt(0.9, k=1), pbt(0.9, k=5))
+        assert "all 2 intervals of pbt tie (equal scores)" in text
+        assert "best" not in text
+
+    def test_of_three_intervals_two_may_tie(self):
+        text = said(pbt(0.9, 0.9, k=1), pbt(0.9, 0.90001, k=5), pbt(0.1, 0.1, k=9))
+        told = "pbt k=1 and pbt k=5 tie (medians equal to 4 digits) as the best of its 3 intervals"
+        assert told in text
+
+    def test_who_ties_with_random_search_beats_nobody(self):
+        text = said(pbt(0.9, 0.8), ends(0.9, 0.8))
+        assert "pbt k=1 ties with random (equal scores)" in text
+        assert "beats" not in text
+
+    def test_rivals_that_tie_are_all_named(self):
+        text = said(pbt(0.9, 0.9), ends(0.5, 0.5), ends(0.5, 0.5, method="grid"))
+        assert "pbt k=1 beats random and grid in each of 2 seeds" in text
+
+    def test_who_ties_at_a_target_takes_the_same_work(self):
+        text = said(pbt(0.9, 0.9, targets=(0.5,)), ends(0.9, 0.9, targets=(0.5,)))
+        assert (
+            "accuracy ≥ 0.5 takes the same work with pbt k=1 (2 of 2 seeds) and random (2" in text
+        )
+        assert "the same wall time with" in text
+        assert "least" not in text
+
+    def test_one_that_reaches_a_target_takes_least_of_nothing(self):
+        alone = said(pbt(0.9, targets=(0.5,)))
+        assert (
+            "accuracy ≥ 0.5 is reached with pbt k=1 (1 of 1 seed), in 1 member-iteration and 1 s"
+            in alone
+        )
+        assert "is reached with pbt k=1 (1 of 1 seed) alone" in said(
+            pbt(0.9, targets=(0.5,)), ends(0.1, targets=(0.5,))
+        )
+
+    @pytest.mark.parametrize("goal", ["max", "min"])
+    def test_in_tables_all_that_tie_are_bold_or_none(self, goal):
+        def bold(*groups):
+            pairs = [pair for group in groups for pair in group]
+            return [row.best for row in tables.rows(metrics.cells(pairs))]
+
+        good, bad = (0.9, 0.1) if goal == "max" else (0.1, 0.9)
+        assert bold(pbt(good, goal=goal), ends(bad, goal=goal)) == [True, False]
+        assert bold(pbt(good, goal=goal), pbt(good, k=2, goal=goal), ends(bad, goal=goal)) == [
+            True, True, False,
+        ]  # fmt: skip
+        assert bold(pbt(good, goal=goal), ends(good, goal=goal)) == [False, False]
+        assert bold(pbt(good, goal=goal)) == [False]
+
+
+class TestSpread:
+    """A difference is put down to every seed only where the seeds are apart, and `n` is named."""
+
+    @pytest.mark.parametrize(
+        ("one", "other", "told"),
+        [
+            ([0.9], [0.1], "beats random, with too few seeds to know the spread"),
+            ([0.8, 0.9], [0.1, 0.2], "beats random in each of 2 seeds, too few to rule out chance"),
+            ([0.7, 0.8, 0.9], [0.1, 0.2, 0.3], "in each of 3 seeds, too few to rule out chance"),
+            ([0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.4], "beats random in each of 4 seeds."),
+            ([0.1, 0.9], [0.1, 0.2], "beats random on the median of 2 seeds, which overlap"),
+            ([0.1, 0.2], [0.8, 0.9], "loses to random in each of 2 seeds"),
+            ([0.8, 0.9, 0.9], [0.1, 0.2], "in each of 2 to 3 seeds"),
+        ],
+    )
+    def test_of_seeds(self, one, other, told):
+        assert told in said(pbt(*one), ends(*other))
+
+    def test_a_run_without_a_score_counts_as_worst_and_is_told(self):
+        text = said(pbt(0.8, 0.9, NAN), ends(0.1, 0.2, 0.3))
+        assert "beats random on the median of 3 seeds, which overlap" in text
+        assert "1 of 3 runs of pbt k=1" in text
+        lost = said(pbt(0.8, NAN, NAN), ends(0.1, 0.2, 0.3))
+        assert "beats" not in lost
+        (cell, _) = metrics.cells([*pbt(0.8, NAN, goal="min"), *ends(0.1, goal="min")])
+        assert (cell.final.low, cell.final.n, cell.scored) == (0.8, 2, False)
+
+    def test_the_best_interval_is_one_of_its_own_methods(self):
+        text = said(
+            pbt(0.9, k=1),
+            pbt(0.5, k=2),
+            pbt(0.4, k=1, method="tournament"),
+            pbt(0.3, k=2, method="tournament"),
+        )
+        assert "pbt k=1, the shortest, is the best of 2 intervals, with too few seeds" in text
+        assert "pbt k=1 beats tournament k=1, with too few seeds" in text
+        assert "of 4" not in text
+
+
+class TestEarlyStops:
+    @pytest.fixture
+    def stopped(self):
+        """Two of three members stop after 1 and 2 of 8 iterations."""
+        scores = [score(i, 0, i, 0.1 * i) for i in range(1, 9)]
+        scores += [score(1, 1, 1, 0.1), score(1, 2, 1, 0.1), score(2, 2, 2, 0.1)]
+        return a_run(method="tune:asha", iterations=8), an_outcome(*scores)
+
+    def test_are_told_with_their_iterations(self, stopped):
+        assert "by iterations made: 2 of 3 of tune:asha after 1 to 2 of 8." in said([stopped])
+
+    def test_stand_in_tables_where_there_are_any(self, stopped):
+        cells = metrics.cells([stopped])
+        table = tables.comparison(cells)
+        assert table.body[0][list(table.header).index("iterations")] == "1 to 8 of 8"
+        assert "iterations" not in tables.comparison(metrics.cells(ends(0.5))).header
+
+    def test_are_the_summarys_last_column(self, stopped):
+        frame = metrics.summary([stopped])
+        assert frame.columns[-1] == "iterations_made"
+        assert (frame["iterations"][0], frame["iterations_made"][0]) == (8, 2)
+
+    def test_whole_runs_have_none(self):
+        assert "stopped early" not in said(ends(0.5, 0.6))
+
+    def test_a_failed_run_did_not_stop_its_members_early(self):
+        run, outcome = a_run(iterations=8), an_outcome(score(1, 0, 1, 0.5), cause="crash")
+        assert "stopped early" not in said([(run, outcome)])
+
+
+SENTENCE = re.compile(r"^[^ ].*[^ ]\.$")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize(
+    "values", [(0.5, 0.5), (0.5, 0.9), (NAN, 0.5), (NAN, NAN), (float("inf"), 0.5), (0.0, 0.0)]
+)
+@pytest.mark.parametrize("goal", ["max", "min"])
+def test_every_finding_is_a_whole_sentence(n, values, goal):
+    """No empty lists, no numbers that aren't, whatever scores there are."""
+    for optimum in (None, 0.0):
+        common = {"goal": goal, "targets": (0.6,), "optimum": optimum}
+        groups = [pbt(*[values[0]] * n, k=k, **common) for k in (1, 2)]
+        pairs = [*groups[0], *groups[1], *ends(*[values[1]] * n, **common)]
+        for finding in metrics.findings(metrics.cells(pairs)):
+            for sentence in finding.measured:
+                assert SENTENCE.match(sentence)
+                assert "  " not in sentence
+                assert " –" not in sentence
+                assert "nan" not in sentence
