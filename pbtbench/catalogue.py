@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import resources
 from importlib.metadata import entry_points
+from os.path import isfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,8 +104,8 @@ def _best_constants(package: str) -> dict[str, BestConstant]:
 
 
 def _imported(place: str, reference: str) -> ModuleType:
-    if place.endswith(".py") and not Path(place).is_file():
-        raise BadInput(f"problem {reference!r}: no such file ({Path(place).resolve()})")
+    if place.endswith(".py") and not isfile(place):  # noqa: PTH113 it may be what no path can
+        raise BadInput(f"problem {reference!r}: no such file ({Path(place).absolute()})")
     return loading.module(place, f"problem {reference!r} does not import")
 
 

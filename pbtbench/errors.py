@@ -12,13 +12,27 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Characters that break a line, a terminal or a file."""
+
+LONGEST = 1500
+"""Characters of a message: what a user gave may be of any length."""
+
+SHOWN = 100
+"""Characters of a value that is shown in a message."""
+
+
 class BadInput(ValueError):
     """What a user gave can't be used. The message is one line: what, where, and what would be right."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:
     """A `BadInput` for a name that is not among `known`, with the nearest one suggested."""
     names = sorted(known)
+    name = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return BadInput(f"unknown {what} {name!r}: {hint}known: {', '.join(names)}")
@@ -33,5 +47,20 @@ def invalid(where: str, found: ValidationError, keys: Iterable[str] = ()) -> Bad
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return BadInput(f"{where}: {unknown('key', key, keys)}")
-    remedy = re.sub(r"^Input should", "it should", first["msg"])
-    return BadInput(f"{where}: {key} = {json.dumps(first['input'], default=str)}: {remedy}")
+    remedy = re.sub(r"^(Input|String|List|Dictionary) should", "it should", first["msg"])
+    named = f"{where}: {key}" if key else where
+    return BadInput(f"{named} = {_shown(first['input'])}: {remedy}")
+
+
+def _shown(value: object) -> str:
+    """A value as a study file has it, if it isn't too long for a line."""
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError):
+        return "…"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}…{text[-SHOWN // 4 :]}"
+
+
+def _one_line(message: str) -> str:
+    line = CONTROL.sub(lambda found: ascii(found[0])[1:-1], " ".join(message.splitlines()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} … {line[-300:]}"

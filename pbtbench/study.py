@@ -17,6 +17,7 @@ problem's or this module's defaults. Nothing here imports Ray or TensorFlow, or 
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,18 +27,36 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pbtbench import catalogue, engines, methods, studies
+from pbtbench import catalogue, engines, filename, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.problem import Problem, card, method_rng
 from pbtbench.run import Cluster, Run
+from pbtbench.schema import (
+    NAME_LENGTH,
+    Count,
+    CPUs,
+    Distinct,
+    GPUs,
+    Name,
+    Plain,
+    Real,
+    Reference,
+    Seconds,
+    Share,
+    Text,
+    Truth,
+    checked,
+)
 
-NAME = r"^[A-Za-z0-9][\w.-]*$"
-"""What a study or a method may be called: it becomes a folder's name."""
+MOST_RUNS = 100_000
+"""Runs of a study at most."""
 
-Count = Annotated[int, Field(ge=1, strict=True)]
-Names = Annotated[list[str], Field(min_length=1)]
+Problems = Annotated[Reference, AfterValidator(catalogue.absolute)]
+"""So that a study means the same in another folder."""
+
+Several = Field(min_length=1, max_length=MOST_RUNS)
 
 
 class Sweep(BaseModel):
@@ -45,44 +64,44 @@ class Sweep(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    problems: Names | None = None
-    """Problems, by name, `package.module:NAME` or path."""
-    methods: Names = ["pbt", "random", "grid"]
+    problems: Annotated[list[Problems], Several, Distinct] | None = None
+    """Problems, by name, `package.module:NAME` or path, which becomes an absolute one."""
+    methods: Annotated[list[Reference], Several, Distinct] = ["pbt", "random", "grid"]
     """Methods, or names of `[method.NAME]` tables."""
-    engines: Names = ["inprocess"]
-    transports: Names | None = None
+    engines: Annotated[list[Reference], Several, Distinct] = ["inprocess"]
+    transports: Annotated[list[Reference], Several, Distinct] | None = None
     """How states travel: each engine takes those that it has; its usual one by default."""
-    intervals: Annotated[list[Count], Field(min_length=1)] = [1]
+    intervals: Annotated[list[Count], Several, Distinct] = [1]
     """Perturbation intervals, in iterations, for methods that have one."""
     population: Annotated[Count, Field(le=1_000_000)] = 8
     """Members of each run."""
-    workers: Count = 2
+    workers: Annotated[Count, Field(le=10_000)] = 2
     """Workers of an engine that has several."""
-    cpus_per_worker: Annotated[float, Field(gt=0)] = 1.0
-    gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
+    cpus_per_worker: CPUs = 1.0
+    gpus_per_worker: GPUs = 0.0
     """May be a fraction: then workers share a GPU."""
-    address: str | None = None
+    address: Reference | None = None
     """A Ray cluster that is there already: `auto` or `host:port`."""
-    nodes: Count | None = None
+    nodes: Annotated[Count, Field(le=100)] | None = None
     """Nodes of a Ray cluster that is started on this machine, to try things out."""
-    cpus_per_node: Count | None = None
+    cpus_per_node: Annotated[Count, Field(le=10_000)] | None = None
     """CPUs of each of these nodes; as many as the workers need by default."""
     iterations: Count | None = None
     """Budget of each member; the problem's own by default."""
-    budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+    budget: Share = 1.0
     """Share of the problem's own iterations, where `iterations` is not given."""
-    seeds: Count = 3
+    seeds: Annotated[Count, Field(le=MOST_RUNS)] = 3
     """Number of seeds: 0, 1, …"""
-    targets: list[float] | None = None
+    targets: Annotated[list[Real], Distinct] | None = None
     """Scores to time; the problem's own by default."""
-    limit_s: Annotated[float, Field(gt=0)] = 600.0
+    limit_s: Seconds = 600.0
     """Wall seconds after which a run counts as hung and is ended."""
-    options: dict[str, Any] = {}
+    options: dict[Text, Plain] = {}
     """Options of the problems."""
-    label: Annotated[str, Field(pattern=NAME)] | None = None
+    label: Name | None = None
     """Stands behind the problem's name, as in `synthetic.state_size@16MB`: tells sweeps apart that
     differ by options."""
-    where_installed: bool = False
+    where_installed: Truth = False
     """Leave problems out whose packages are not installed, instead of refusing the study."""
     from_scale: Count = 1
     """The scale of the study from which on these runs belong to it."""
@@ -91,14 +110,14 @@ class Sweep(BaseModel):
 class Declaration(Sweep):
     """A whole study file."""
 
-    name: Annotated[str, Field(pattern=NAME)] = "study"
-    title: str = ""
+    name: Name = "study"
+    title: Text = ""
     """One line: what the study shows."""
-    method: dict[str, dict[str, Any]] = {}
+    method: dict[Text, dict[Text, Plain]] = {}
     """Options of methods; a table with `is` is a variant of that method."""
-    engine: dict[str, dict[str, Any]] = {}
+    engine: dict[Text, dict[Text, Plain]] = {}
     """Options of engines."""
-    sweep: list[dict[str, Any]] = []
+    sweep: Annotated[list[dict[str, Any]], Field(max_length=MOST_RUNS)] = []
     """Sweeps: each plans more runs, with the keys above overridden."""
     quick: dict[str, Any] = {}
     """Keys that `--quick` overrides, here and in all sweeps: a short version of the study."""
@@ -136,17 +155,19 @@ class Study:
         `overrides` replace keys in it and in all of its sweeps, as its table `[quick]` does if `quick`.
         Raises `BadInput`.
         """
-        text, where = _read(reference) if reference else ("", "command line")
+        text, where = _read(reference) if reference is not None else ("", "command line")
         try:
             keys = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except RecursionError:
+            raise BadInput(f"{where}: lists or tables stand too deep in one another") from None
+        except ValueError as error:  # also a number of thousands of digits
             raise BadInput(f"{where}: not valid TOML: {error}") from None
         given = {key: value for key, value in (overrides or {}).items() if value is not None}
         if quick:
             if not isinstance(short := keys.get("quick"), dict):
                 raise BadInput(f"{where}: has no quick version; give it a table [quick]")
             given = {**short, **given}
-        base = {"name": Path(where).stem} if reference else {}
+        base = {"name": _name_of(where)} if reference is not None else {}
         return cls.plan({**base, **keys}, where, given)
 
     @classmethod
@@ -161,25 +182,35 @@ class Study:
         One engine after another, so that nobody's servers run beside another's measurements; within
         an engine seed by seed, so that methods that are compared run side by side.
         """
-        over = _located(overrides or {})
-        declared = _validated(Declaration, {**_located(keys), **over}, where)
+        over = dict(overrides or {})
+        declared = _validated(Declaration, {**keys, **over}, where)
+        _validated(Declaration, declared.quick, f"{where}: quick")
         base = {k: getattr(declared, k) for k in Sweep.model_fields}
+        overridden = {k: base[k] for k in over if k in base}
         of_sweeps = [
             {
-                **_located(_validated(Sweep, s, f"{where}: sweep").model_dump(exclude_unset=True)),
-                **{key: value for key, value in over.items() if key in Sweep.model_fields},
+                **_validated(Sweep, s, f"{where}: sweep").model_dump(exclude_unset=True),
+                **overridden,
             }
             for s in declared.sweep
         ]
         planned = of_sweeps
         if "problems" in keys or not of_sweeps:
             planned = [{}, *of_sweeps]
+        sweeps = [Sweep(**{**base, **own}) for own in planned]
+        sweeps = [sweep for sweep in sweeps if sweep.from_scale <= declared.scale]
+        if not sweeps:
+            raise BadInput(
+                f"{where}: nothing to run: each sweep is for a scale above {declared.scale}"
+            )
+        if (count := sum(map(_most_runs, sweeps))) > MOST_RUNS:
+            raise BadInput(
+                f"{where}: it comes to as many as {count} runs; a study has {MOST_RUNS} at most: "
+                "give fewer seeds, intervals, methods or problems"
+            )
         runs: dict[str, Run] = {}
         left_out: list[str] = []
-        for own in planned:
-            sweep = Sweep(**{**base, **own})
-            if sweep.from_scale > declared.scale:
-                continue
+        for sweep in sweeps:
             try:
                 left_out += _missing(sweep)
                 found = _runs(sweep, declared)
@@ -204,8 +235,8 @@ def _read(reference: str) -> tuple[str, str]:
     if reference.endswith(".toml"):
         try:
             return Path(reference).read_text("utf-8"), reference
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text, or no path"
             raise BadInput(f"study {reference!r}: {reason}") from None
     shipped = studies.shipped()
     if reference not in shipped:
@@ -213,26 +244,30 @@ def _read(reference: str) -> tuple[str, str]:
     return studies.text(reference), f"{reference}.toml"
 
 
+def _name_of(where: str) -> str:
+    """The name of a study that has none of its own: its file's, as far as a name may have it."""
+    return "-".join(re.findall(r"[\w.-]+", Path(where).stem)).lstrip("._-")[:NAME_LENGTH] or "study"
+
+
 def _validated(model: type[Any], keys: Mapping[str, Any], where: str) -> Any:
     try:
-        return model(**keys)
+        return model.model_validate(dict(keys))
     except ValidationError as found:
         raise invalid(where, found, model.model_fields) from None
 
 
-def _located(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys with problems' paths absolute, so that the study means the same elsewhere."""
-    problems = keys.get("problems")
-    if not isinstance(problems, list) or not all(isinstance(p, str) for p in problems):
-        return dict(keys)
-    return {**keys, "problems": [catalogue.absolute(p) for p in problems]}
+def _most_runs(sweep: Sweep) -> int:
+    """How many runs a sweep comes to at most."""
+    lists = (sweep.problems, sweep.methods, sweep.engines, sweep.transports, sweep.intervals)
+    return math.prod(len(items or [1]) for items in lists) * sweep.seeds
 
 
 def _runs(sweep: Sweep, declaration: Declaration) -> list[Run]:
     if not sweep.problems:
         raise BadInput("no problems; name some (problems = […] or --problems; see `pbtbench list`)")
     for name in declaration.method:
-        _method(declaration, name)
+        kind, options = _method(declaration, name)
+        methods.build(kind, 1 if methods.uses_interval(kind) else None, options)
     for name, options in declaration.engine.items():
         engines.with_options(name, options)
     return [
@@ -264,7 +299,7 @@ def _transports(sweep: Sweep, engine: str) -> list[str]:
     for name in sweep.transports:
         if name not in known:
             raise unknown("transport", name, known)
-    found = [name for name in dict.fromkeys(sweep.transports) if name in has]
+    found = [name for name in sweep.transports if name in has]
     if not found:
         raise BadInput(
             f"engine {engine!r} has none of the transports {', '.join(sweep.transports)}; "
@@ -299,7 +334,7 @@ def _cell(
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     usual = engines.engine(engine).transports[0]
     place = engine if transport == usual else f"{engine}+{transport}"
-    what = f"{problem.name}@{sweep.label}" if sweep.label else problem.name
+    what = filename.part(problem.name) + (f"@{sweep.label}" if sweep.label else "")
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
     iterations = sweep.iterations or max(1, round(sweep.budget * problem.iterations))
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
@@ -354,10 +389,9 @@ def _problem(reference: str) -> Problem:
 
 
 def _method(declaration: Declaration, name: str) -> tuple[str, dict[str, Any]]:
-    if not re.fullmatch(NAME, name.removeprefix(methods.TUNED)):
-        raise BadInput(f"method {name!r}: a name becomes a folder's; it must match {NAME}")
+    checked(Name, name.removeprefix(methods.TUNED), "a method's name")
     table = dict(declaration.method.get(name, {}))
-    kind = str(table.pop("is", name))
+    kind = checked(Reference, table.pop("is", name), f"method {name!r}: is")
     if not methods.known(kind):
         raise unknown("method", kind, {*methods.kinds(), *declaration.method} - {kind})
     return kind, table

@@ -157,7 +157,7 @@ sweeps = st.fixed_dictionaries(
         "population": counts,
         "workers": counts,
         "limit_s": st.floats(0.1, 1e4),
-        "targets": st.lists(st.floats(0.1, 1), max_size=2),
+        "targets": st.lists(st.floats(0.1, 1), max_size=2, unique=True),
     },
 )
 bold = {"is": "pbt", "quantile_fraction": 0.5, "points": [{}]}

@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from pbtbench import catalogue, methods
 from pbtbench.errors import BadInput, unknown
-from pbtbench.options import over_defaults
+from pbtbench.options import Options, chosen
 from pbtbench.problem import member_seed
 from pbtbench.trace import Outcome, Recorder, Watch
 from pbtbench.transport import TransportFailed
@@ -47,7 +47,7 @@ class Engine:
     """Raises `BadInput` for a method or options that it can't do, while a study is planned."""
     distributed: bool = False
     """Whether it has more than one worker."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: type[Options] = Options
     """What a study may set for it, with defaults."""
     open: Callable[[Run], None] = lambda run: None
     """Gets what a run needs and what is kept for the next one, before the run's clock starts."""
@@ -78,7 +78,7 @@ def engine(name: str) -> Engine:
 
 def with_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """An engine's defaults with `options` over them; `BadInput` for one that doesn't fit."""
-    return over_defaults(f"engine {name!r}", engine(name).options, options)
+    return chosen(f"engine {name!r}", engine(name).options, options)
 
 
 def execute(run: Run, watch: Watch | None = None) -> Outcome:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pbtbench import catalogue, transport
 from pbtbench.decisions import Decisions
 from pbtbench.engines import Engine
-from pbtbench.errors import BadInput, unknown
+from pbtbench.errors import BadInput
+from pbtbench.options import Options
 from pbtbench.problem import Population, member_seed, method_rng
 from pbtbench.process import note_memory
 from pbtbench.shard import Shard, exchange
@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 LOOPED, STACKED, FASTEST = "looped", "stacked", "fastest"
 
-OPTIONS: dict[str, Any] = {"members": LOOPED}
-"""`members`: how those of a Keras problem train: `looped`, one after another; `stacked`, in one call; or
-`fastest`, by a short trial before the run's clock starts. Looped is the default, as there scores are the
-same to the bit run after run, and on every engine; stacked they agree to within rounding, and by a trial
-two runs may differ in which it is. What was taken is in the trace, at the row `setup`."""
+
+class InProcessOptions(Options):
+    """Options of the engine."""
+
+    members: Literal["looped", "stacked", "fastest"] = "looped"
+    """How those of a Keras problem train: `looped`, one after another; `stacked`, in one call; or
+    `fastest`, by a short trial before the run's clock starts. Looped is the default, as there scores are the
+    same to the bit run after run, and on every engine; stacked they agree to within rounding, and by a trial
+    two runs may differ in which it is. What was taken is in the trace, at the row `setup`."""
+
 
 CLEARLY = 1.2
 """How much faster stacked members must be in the trial, to be worth other bits."""
@@ -79,12 +84,6 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                     exchange(copies, [shard], travel)
         travel.close()
     note_memory(recorder, 0)
-
-
-def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
-    """Raise `BadInput` for options that make no sense."""
-    if (members := options["members"]) not in (known := (LOOPED, STACKED, FASTEST)):
-        raise unknown("members of engine 'inprocess'", members, known)
 
 
 def prepare(run: Run) -> None:
@@ -131,7 +130,6 @@ ENGINE = Engine(
     purpose="the whole population in one process, states copied in memory: the floor",
     transports=("memory", "disk", "disk-async", "disk-npz", "disk-npz-async"),
     execute=execute,
-    check=check,
-    options=OPTIONS,
+    options=InProcessOptions,
     open=prepare,
 )

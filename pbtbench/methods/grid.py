@@ -28,6 +28,9 @@ class GridSearch:
     def __post_init__(self) -> None:
         if self.values and self.points:
             raise BadInput("method 'grid': give values or points, not both")
+        for name, levels in self.values.items():
+            if isinstance(levels, str):
+                raise BadInput(f"method 'grid': values of {name!r}: {levels!r}: give a list")
 
     def propose(
         self, space: Space, size: int, rng: np.random.Generator

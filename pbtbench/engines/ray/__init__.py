@@ -15,13 +15,16 @@ import tempfile
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from pbtbench import cluster
 from pbtbench.decisions import Decisions
 from pbtbench.engines import Engine
 from pbtbench.errors import BadInput
-from pbtbench.options import check_writable
+from pbtbench.options import Options, check_writable, chosen
+from pbtbench.schema import Plain, Reference, Seconds, Text, Whole
 
 if TYPE_CHECKING:
     from pbtbench.engines.ray.fleet import Fleet, Unit
@@ -31,18 +34,56 @@ if TYPE_CHECKING:
     from pbtbench.shard import Copy
     from pbtbench.trace import Recorder
 
-OPTIONS: dict[str, Any] = {
-    "hang_s": 120.0,
-    "max_failures": 3,
-    "persist_every": 0,
-    "storage_path": None,
-    "runtime_env": {},
-}
-"""`hang_s`: seconds that an iteration may take before its worker counts as hung and is replaced.
-`max_failures`: workers that a run may lose. `persist_every`: iterations between states that are written
-behind the training, to restart lost members from; 0 for none. `storage_path`: a folder that all
-machines share, for states that travel by disk; a temporary one of this machine by default.
-`runtime_env`: Ray's, for workers on machines that lack a package."""
+
+class RuntimeEnv(Options):
+    """Ray's runtime environment, under its names."""
+
+    working_dir: Reference | None = None
+    py_modules: list[Reference] | None = None
+    py_executable: Reference | None = None
+    excludes: list[Reference] | None = None
+    pip: Plain = None
+    uv: Plain = None
+    conda: Plain = None
+    env_vars: dict[Reference, Text] | None = None
+    worker_process_setup_hook: Reference | None = None
+    container: dict[Text, Plain] | None = None
+    image_uri: Reference | None = None
+    nsight: Plain = None
+    config: dict[Text, Plain] | None = None
+
+
+def _as_ray_takes_it(given: dict[str, Any]) -> dict[str, Any]:
+    """Checked by name and kind, and by Ray itself, which imports it only if there is something."""
+    chosen("runtime_env of engine 'ray'", RuntimeEnv, given)
+    if given:
+        from ray.runtime_env import RuntimeEnv as RayRuntimeEnv
+
+        try:
+            RayRuntimeEnv(**given)
+        except Exception as error:
+            raise BadInput(f"engine 'ray': runtime_env: {error}") from None
+    return given
+
+
+class RayOptions(Options):
+    """Options of the engine."""
+
+    hang_s: Annotated[Seconds, Field(ge=0.001)] = 120.0
+    """Seconds that an iteration may take before its worker counts as hung and is replaced."""
+    max_failures: Whole = 3
+    """Workers that a run may lose."""
+    persist_every: Whole = 0
+    """Iterations between states that are written behind the training, to restart lost members from; 0 for
+    none."""
+    storage_path: Reference | None = None
+    """A folder that all machines share, for states that travel by disk; a temporary one of this machine by
+    default."""
+    runtime_env: Annotated[dict[Text, Plain], AfterValidator(_as_ray_takes_it)] = Field(
+        default_factory=dict
+    )
+    """Ray's, for workers on machines that lack a package."""
+
 
 CHUNK_S = 1.0
 """How long a call may last where nothing is decided: so often the driver hears of it."""
@@ -68,15 +109,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
 
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
-    """Raise `BadInput` for options that make no sense."""
-    for key, least in (("max_failures", 0), ("persist_every", 0), ("hang_s", 1e-3)):
-        if options[key] < least:
-            raise BadInput(f"engine 'ray': {key} = {options[key]!r}: give {least:g} or more")
+    """Raise `BadInput` for a folder that isn't there, or can't be written to."""
     path = options["storage_path"]
-    if path is not None and not Path(path).is_dir():
+    if path is None:
+        return
+    check_writable("engine 'ray': storage_path", path)
+    if not Path(path).is_dir():
         raise BadInput(f"engine 'ray': storage_path = {path!r}: there is no such folder")
-    if path is not None:
-        check_writable("engine 'ray': storage_path", path)
 
 
 def _together(
@@ -160,7 +199,7 @@ ENGINE = Engine(
     execute=execute,
     check=check,
     distributed=True,
-    options=OPTIONS,
+    options=RayOptions,
     open=cluster.start,
     close=cluster.stop,
 )

@@ -23,15 +23,18 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
 
 from pbtbench import cluster
 from pbtbench.engines import Engine, RunFailed
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
-from pbtbench.options import check_writable
+from pbtbench.options import Options, check_writable
 from pbtbench.problem import method_rng
+from pbtbench.schema import Count, Plain, Reference, Text, Truth, Whole
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -40,22 +43,41 @@ if TYPE_CHECKING:
     from pbtbench.space import Hyperparameters
     from pbtbench.trace import Recorder
 
-OPTIONS = {
-    "reuse_actors": True,
-    "stop": {},
-    "checkpoint_frequency": 0,
-    "num_to_keep": None,
-    "storage_path": None,
-    "max_failures": 0,
-    "loggers": False,
-}
-"""Under Ray Tune's names where it has one. `reuse_actors` holds where the trainable has a `reset_config`;
-all but a user's own have. `num_to_keep` and `storage_path` have no default value:
-all checkpoints are kept, in a temporary folder that goes with the run. `stop`: a trial ends early once
-a metric is at or above its value, as {accuracy = 0.97}. `loggers`: Tune's own CSV,
-JSON and TensorBoard loggers (give them a storage_path to see what they wrote). `max_failures`: how
-often Tune starts a failed trial again, from its latest checkpoint or else from scratch (−1: without
-end); each time is an `error` row."""
+
+def _all_numbers(stop: dict[str, Any]) -> dict[str, Any]:
+    for metric, value in stop.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise BadInput(f"engine 'tune': stop {metric} = {value!r}: give a number")
+    return stop
+
+
+class TuneOptions(Options):
+    """Options of the engine, under Ray Tune's names where it has one."""
+
+    reuse_actors: Truth = True
+    """Holds where the trainable has a `reset_config`; all but a user's own have."""
+    stop: Annotated[dict[Text, Plain], AfterValidator(_all_numbers)] = Field(default_factory=dict)
+    """A trial ends early once a metric is at or above its value, as {accuracy = 0.97}."""
+    checkpoint_frequency: Whole = 0
+    """Iterations between checkpoints beside those that a fork needs; 0 for none."""
+    num_to_keep: Count | None = None
+    """Checkpoints that are kept of each trial; all by default."""
+    storage_path: Reference | None = None
+    """A folder, or a cloud's, as `s3://bucket/folder`; a temporary one, which goes with the run, by default."""
+    max_failures: Annotated[int, Field(strict=True, ge=-1, le=1_000_000_000)] = 0
+    """How often Tune starts a failed trial again, from its latest checkpoint or else from scratch (−1:
+    without end); each time is an `error` row."""
+    loggers: Truth = False
+    """Tune's own CSV, JSON and TensorBoard loggers (give them a storage_path to see what they wrote)."""
+
+    @model_validator(mode="after")
+    def _keeps_what_is_restored(self) -> TuneOptions:
+        if self.num_to_keep == 1 and self.checkpoint_frequency == 1:
+            raise BadInput(
+                "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
+                "others are about to restore (ray#9036); keep more, or leave out checkpoint_frequency"
+            )
+        return self
 
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
@@ -84,20 +106,8 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     """Raise `BadInput` for what Ray Tune can't do, or is known to break on."""
-    for metric, value in options["stop"].items():
-        if not isinstance(value, int | float):
-            raise BadInput(f"engine 'tune': stop {metric} = {value!r}: give a number")
-    if options["max_failures"] < -1:
-        raise BadInput(
-            f"engine 'tune': max_failures = {options['max_failures']}: give 0 or more, or -1 for no end"
-        )
     if (path := options["storage_path"]) is not None and not _is_remote(path):
         check_writable("engine 'tune': storage_path", path)
-    if options["num_to_keep"] == 1 and options["checkpoint_frequency"] == 1:
-        raise BadInput(
-            "engine 'tune': num_to_keep = 1 with checkpoint_frequency = 1 deletes checkpoints that "
-            "others are about to restore (ray#9036); keep more, or leave out checkpoint_frequency"
-        )
     if isinstance(method, PBT):
         if method.exploit != "truncation":
             raise BadInput(
@@ -289,7 +299,7 @@ ENGINE = Engine(
     execute=execute,
     check=check,
     distributed=True,
-    options=OPTIONS,
+    options=TuneOptions,
     open=cluster.start,
     close=cluster.stop,
 )

@@ -6,7 +6,6 @@ hyperparameters are then changed a little (`explore`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,28 +17,32 @@ from pbtbench.methods import Fork, with_points
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.methods.pbt.exploit import EXPLOITS
 from pbtbench.methods.pbt.explore import perturb, user_explore
+from pbtbench.schema import Integer, Real, Reference, Text, Truth
 from pbtbench.space import Hyperparameters, Space
+
+LARGEST_FACTOR = 1000.0
+"""Larger ones, and those below its inverse, only ever hit bounds."""
 
 
 @dataclass(frozen=True)
 class PBT:
     """PBT with the options of the paper and of Ray Tune, under Ray Tune's names where it has one."""
 
-    interval: int = 1
+    interval: Integer = 1
     """Perturbation interval: iterations between decisions."""
-    exploit: str = "truncation"
+    exploit: Text = "truncation"
     """`truncation`, `tournament` (binary) or `welch` (t-test on the last scores)."""
-    quantile_fraction: float = 0.25
+    quantile_fraction: Real = 0.25
     """Truncation: the share that is replaced, and the share that donors come from."""
-    explore: str = "perturb"
+    explore: Reference = "perturb"
     """`perturb`, or a function of yours as `package.module:name` or `./file.py:name`."""
-    resample_probability: float = 0.25
+    resample_probability: Real = 0.25
     """For each hyperparameter: how often it is drawn anew from its prior."""
-    perturbation_factors: tuple[float, ...] = (1.2, 0.8)
+    perturbation_factors: tuple[Real, ...] = (1.2, 0.8)
     """Otherwise it is multiplied by one of these."""
-    burn_in_period: int = 0
+    burn_in_period: Integer = 0
     """Iterations before a member's first decision."""
-    synchronous: bool = True
+    synchronous: Truth = True
     """All members decide together on the same scores; else one after another, each on what the
     board shows at that moment."""
     points: Sequence[Mapping[str, Any]] = ()
@@ -58,8 +61,11 @@ class PBT:
         if not 0 <= self.resample_probability <= 1:
             raise BadInput(f"resample_probability {self.resample_probability}: give 0 to 1")
         factors = self.perturbation_factors
-        if not factors or not all(0 < factor < math.inf for factor in factors):
-            raise BadInput(f"perturbation_factors {list(factors)}: give numbers above 0")
+        most = LARGEST_FACTOR
+        if not factors or not all(1 / most <= factor <= most for factor in factors):
+            raise BadInput(
+                f"perturbation_factors {list(factors)}: give numbers above 0, from {1 / most:g} to {most:g}"
+            )
         if self.burn_in_period < 0:
             raise BadInput(f"burn_in_period {self.burn_in_period}: give 0 iterations or more")
         if self.explore != "perturb":
