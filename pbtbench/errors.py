@@ -33,9 +33,13 @@ def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:
     """A `BadInput` for a name that is not among `known`, with the nearest one suggested."""
     names = sorted(known)
     name = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
-    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return BadInput(f"unknown {what} {name!r}: {hint}known: {', '.join(names)}")
+    return BadInput(f"unknown {what} {name!r}: {nearest(name, names)}known: {', '.join(names)}")
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A question for the one of `known` that is nearest to `name`, with a space behind; else nothing."""
+    found = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"did you mean {found[0]!r}? " if found else ""
 
 
 def invalid(where: str, found: ValidationError, keys: Iterable[str] = ()) -> BadInput:
@@ -48,6 +52,9 @@ def invalid(where: str, found: ValidationError, keys: Iterable[str] = ()) -> Bad
     if first["type"] == "extra_forbidden":
         return BadInput(f"{where}: {unknown('key', key, keys)}")
     remedy = re.sub(r"^(Input|String|List|Dictionary) should", "it should", first["msg"])
+    if first["type"] == "literal_error":
+        choices = re.findall("'([^']*)'", first["ctx"]["expected"])
+        remedy = nearest(first["input"], choices) + remedy
     named = f"{where}: {key}" if key else where
     return BadInput(f"{named} = {_shown(first['input'])}: {remedy}")
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pbtbench.errors import BadInput
+from pbtbench.errors import BadInput, nearest
 from pbtbench.options import over_defaults
 from pbtbench.space import Hyperparameters, Space, Value
 
@@ -281,11 +280,9 @@ def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict
     """
     found = check_metrics(metrics, size)
     if objective not in found:
-        nearest = get_close_matches(objective, found, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise BadInput(
             f"evaluate() gives {', '.join(map(repr, found)) or 'nothing'}, but not the objective "
-            f"{objective!r}: {hint}Objective(metric) names one of what evaluate() gives; for a Keras "
+            f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what evaluate() gives; for a Keras "
             "model that is 'loss' and what keras_population(metrics=…) names"
         )
     return {name: values.tolist() for name, values in found.items()}
