@@ -1,24 +1,27 @@
-"""Where text from outside becomes a name of a file: of a problem, a label, a method, a hyperparameter."""
+"""Where text from outside becomes a name of a file: of a problem, a hyperparameter, a run."""
 
 from __future__ import annotations
 
-import hashlib
 import re
+from hashlib import sha256
 
-LONGEST = 160
-"""Bytes of a part of a name. File systems take 255, of which some are for endings."""
+LONGEST = 100
+"""Bytes. File systems take 255; endings and what stands before take some of them."""
 
 
 def part(text: str) -> str:
-    """A part of a file's name for `text`: the same for the same text, and another for any other.
+    """A name fit for a file's and for an element's of a page; different texts have different ones.
 
-    Letters, digits, spaces, dots, `_` and `-` stay as they are; `@` and `+`, which pbtbench itself puts
-    into names, become `-`. Where anything else is lost, a digest of the text stands at the end.
+    ASCII letters, digits, dots, `_` and `-` stay; where anything else is lost, a digest stands at the end.
     """
-    plain = re.sub("[@+]", "-", text)
-    kept = re.sub(r"[^\w .-]+", "-", plain).strip(" .")
-    kept = kept.encode()[:LONGEST].decode(errors="ignore")
-    if kept == plain:
-        return kept
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{kept}-{digest}" if kept else digest
+    plain = re.sub(r"^\.|[^\w.-]+", "-", text, flags=re.ASCII)[:LONGEST]
+    if plain == text:
+        return text
+    return f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def folder(text: str) -> str:
+    """A name fit for a folder's: the text itself, also with spaces and letters of any language, if it is
+    short and nothing in it has a meaning to a file system; else its `part`."""
+    fits = re.fullmatch(r"[^\W_][\w .()+@-]*", text) and len(text.encode()) <= LONGEST
+    return text if fits and not text.endswith((" ", ".")) else part(text)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from pbtbench.errors import BadInput, nearest
 from pbtbench.options import over_defaults
+from pbtbench.schema import Count, Label, Number, Real, Reference, Text, checked
 from pbtbench.space import Hyperparameters, Space, Value
 
 State = dict[str, np.ndarray]
@@ -108,10 +110,18 @@ class Objective:
     """A score that nothing can beat (1 for an accuracy); the optimum where that is known."""
 
     def __post_init__(self) -> None:
+        checked(Reference, self.metric, "an objective's metric")
+        of = f"objective {self.metric!r}"
         if self.goal not in ("max", "min"):
-            raise BadInput(f"objective goal {self.goal!r}: give 'max' or 'min'")
+            raise BadInput(f"{of}: goal {self.goal!r}: give 'max' or 'min'")
+        targets = checked(tuple[Real, ...], self.targets, f"{of}: targets")
+        object.__setattr__(self, "targets", targets)
+        for key in ("optimum", "bound"):
+            checked(Number | None, getattr(self, key), f"{of}: {key}")
         if self.bound is None:
             object.__setattr__(self, "bound", self.optimum)
+        if self.optimum is not None:
+            self._check_reachable("optimum", self.optimum)
         for target in self.targets:
             self.check_target(target)
 
@@ -128,10 +138,13 @@ class Objective:
         """Raise `BadInput` if no score can reach `target`."""
         if not np.isfinite(target):
             raise BadInput(f"target {target}: give a finite number")
-        if self.bound is not None and target * self.sign > self.bound * self.sign:
+        self._check_reachable("target", target)
+
+    def _check_reachable(self, what: str, score: float) -> None:
+        if self.bound is not None and score * self.sign > self.bound * self.sign:
             side = "at most" if self.sign > 0 else "at least"
             raise BadInput(
-                f"target {target:g}: no {self.metric} can reach it; it must be {side} {self.bound:g}"
+                f"{what} {score:g}: no {self.metric} can reach it; it must be {side} {self.bound:g}"
             )
 
 
@@ -198,9 +211,25 @@ class Problem:
     """Set by the catalogue, from the file `best_constants.toml` of the problem's package."""
 
     def __post_init__(self) -> None:
-        for key in ("iterations", "steps_per_iteration"):
-            if getattr(self, key) < 1:
-                raise BadInput(f"problem {self.title!r}: {key} must be at least 1")
+        checked(Reference, self.title, "a problem's title")
+        of = f"problem {self.title!r}"
+        for key, kind in FIELDS.items():
+            checked(kind, getattr(self, key), f"{of}: {key}")
+        for key, value, expected in (
+            ("space", self.space, Space),
+            ("objective", self.objective, Objective),
+        ):
+            if not isinstance(value, expected):
+                raise BadInput(
+                    f"{of}: {key} is a {type(value).__name__}; give a pbtbench.{expected.__name__}"
+                )
+        if not callable(self.start):
+            raise BadInput(
+                f"{of}: start is a {type(self.start).__name__}; give a function "
+                "(hyperparameters, seeds, **options) that makes a population"
+            )
+        for name in self.space:
+            checked(Label, name, f"{of}: a hyperparameter's name")
 
     def missing(self) -> list[str]:
         """The modules that it requires and that are not installed; looking imports none of them."""
@@ -232,6 +261,21 @@ class Problem:
     def with_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults with `options` over them; `BadInput` for one that doesn't fit."""
         return over_defaults(f"problem {self.name or self.title!r}", self.options, options)
+
+
+FIELDS: Mapping[str, Any] = {
+    "source": str,
+    "finding": str,
+    "iterations": Count,
+    "steps_per_iteration": Count,
+    "framework": Reference,
+    "options": Mapping[Label, Any],
+    "plane": Annotated[tuple[Reference, ...], Field(min_length=2, max_length=2)] | None,
+    "requires": Mapping[Reference, Text],
+    "download": Text,
+    "name": Text,
+}
+"""What kinds of values a problem's fields have."""
 
 
 def card(problem: Problem, *, as_it_is: bool = True) -> Card:
@@ -282,8 +326,8 @@ def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict
     if objective not in found:
         raise BadInput(
             f"evaluate() gives {', '.join(map(repr, found)) or 'nothing'}, but not the objective "
-            f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what evaluate() gives; for a Keras "
-            "model that is 'loss' and what keras_population(metrics=…) names"
+            f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what "
+            "evaluate() gives; for a Keras model: 'loss', and what keras_population(metrics=…) names"
         )
     return {name: values.tolist() for name, values in found.items()}
 

@@ -334,7 +334,7 @@ def _cell(
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     usual = engines.engine(engine).transports[0]
     place = engine if transport == usual else f"{engine}+{transport}"
-    what = filename.part(problem.name) + (f"@{sweep.label}" if sweep.label else "")
+    what = filename.folder(problem.name) + (f"@{sweep.label}" if sweep.label else "")
     intervals: Sequence[int | None] = sweep.intervals if methods.uses_interval(kind) else [None]
     iterations = sweep.iterations or max(1, round(sweep.budget * problem.iterations))
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)

@@ -11,7 +11,7 @@ from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import engines, metrics, report
+from pbtbench import engines, filename, metrics, report
 from pbtbench.metrics.lineage import Segment, living, segments
 from pbtbench.report import figures, intervals, lineages, palette, paths
 from pbtbench.report.failures import failures
@@ -157,7 +157,7 @@ class TestManyOfAKind:
 class TestNames:
     @given(st.lists(st.text(min_size=1, max_size=300), min_size=2, max_size=2, unique=True))
     def test_of_files_are_short_plain_and_stay_different(self, names):
-        one, other = map(figures.file_name, names)
+        one, other = map(filename.part, names)
         assert one != other
         assert len(one.encode()) < 120
         assert not set(one) - set(

@@ -7,17 +7,16 @@ variables (`palette`).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import vl_convert
 
+from pbtbench import filename
 from pbtbench.metrics import Cell
 from pbtbench.metrics.quality import QUARTILES_FROM, curves
 from pbtbench.metrics.wording import plural, seconds
@@ -55,13 +54,7 @@ def figure(name: str, title: str, caption: str, chart: Any, height: int = HEIGHT
         why = " ".join(f"{type(error).__name__}: {error}".split())[:100]
         told = pd.DataFrame({"told": [f"not drawn: {why}"]})
         spec, svg = _drawn(alt.Chart(told).mark_text(color="var(--ink)").encode(text="told:N"), 40)
-    return Figure(file_name(name), title, caption, spec, svg)
-
-
-def file_name(name: str) -> str:
-    """A name fit for a file's and for an element's; different ones stay different."""
-    plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)[:100]
-    return plain if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:8]}"
+    return Figure(filename.part(name), title, caption, spec, svg)
 
 
 def _drawn(chart: Any, height: int) -> tuple[dict[str, Any], str]:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pbtbench import cluster
+from pbtbench import cluster, filename
 from pbtbench.engines import Engine, RunFailed
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
@@ -169,7 +169,7 @@ def _fit(
                 reuse_actors=options["reuse_actors"] and resets(problem),
             ),
             run_config=tune.RunConfig(
-                name=re.sub(r"[^\w.-]+", "_", run.id),
+                name=filename.part(run.id.replace("/", "_")),
                 storage_path=storage,
                 stop=budget,
                 failure_config=tune.FailureConfig(
