@@ -51,7 +51,9 @@ def invalid(where: str, found: ValidationError, keys: Iterable[str] = ()) -> Bad
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return BadInput(f"{where}: {unknown('key', key, keys)}")
-    remedy = re.sub(r"^(Input|String|List|Dictionary) should", "it should", first["msg"])
+    remedy = re.sub(
+        r"^(Input|String|List|Dictionary|Tuple|Value) should", "it should", first["msg"]
+    )
     if first["type"] == "literal_error":
         choices = re.findall("'([^']*)'", first["ctx"]["expected"])
         remedy = nearest(first["input"], choices) + remedy

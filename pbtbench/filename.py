@@ -14,7 +14,7 @@ def part(text: str) -> str:
 
     ASCII letters, digits, dots, `_` and `-` stay; where anything else is lost, a digest stands at the end.
     """
-    plain = re.sub(r"^\.|[^\w.-]+", "-", text, flags=re.ASCII)[:LONGEST]
+    plain = re.sub(r"^\.|\.$|[^\w.-]+", "-", text, flags=re.ASCII)[:LONGEST]
     if plain == text:
         return text
     return f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
