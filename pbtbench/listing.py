@@ -46,7 +46,7 @@ class Column:
 
 COLUMNS = (
     Column("problem", lambda p: p.name),
-    Column("framework", lambda p: p.framework, rank=1),
+    Column("framework", lambda p: p.framework or "not told", rank=1),
     Column("what it is for", lambda p: "; ".join([p.title, *needs(p)]), least=28),
     Column("hyperparameters", lambda p: ", ".join(map(_starred(p), p.space)), least=16, rank=2),
     Column("budget", lambda p: f"{p.iterations} × {p.steps_per_iteration}", rank=3),
@@ -129,7 +129,7 @@ def _card(problem: Problem) -> dict[str, list[str]]:
     objective = problem.objective
     width = max(map(len, problem.space))
     return {
-        "framework": [problem.framework],
+        **_made_with(problem),
         "source": [problem.source],
         "finding": [problem.finding or "none stated"],
         "objective": [_objective(objective)],
@@ -150,6 +150,16 @@ def _card(problem: Problem) -> dict[str, list[str]]:
         or ["nothing beyond pbtbench"],
         "downloads": [problem.download or "nothing"],
     }
+
+
+def _made_with(problem: Problem) -> dict[str, list[str]]:
+    """What trains: a framework, or a user's class; nothing where nobody says."""
+    trainable = getattr(problem.start, "trainable", None)
+    if trainable is not None:
+        objective = problem.objective
+        told = f'{trainable.__name__} of Ray Tune, METRIC = "{objective.metric}", MODE = "{objective.goal}"'
+        return {"trainable": [told]}
+    return {"framework": [problem.framework]} if problem.framework else {}
 
 
 def _objective(objective: Objective) -> str:

@@ -196,7 +196,9 @@ class Problem:
     """Default budget of each member."""
     steps_per_iteration: int
     start: Start
-    framework: str = "numpy"
+    framework: str = ""
+    """The module that it trains with, imported before a run's clock starts. By default what its `start` names
+    as `framework`; empty where nobody says."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of `start` that a study may set, with their defaults."""
     plane: tuple[str, str] | None = None
@@ -230,6 +232,8 @@ class Problem:
             )
         for name in self.space:
             checked(Label, name, f"{of}: a hyperparameter's name")
+        if not self.framework:
+            object.__setattr__(self, "framework", getattr(self.start, "framework", ""))
 
     def missing(self) -> list[str]:
         """The modules that it requires and that are not installed; looking imports none of them."""
@@ -268,7 +272,7 @@ FIELDS: Mapping[str, Any] = {
     "finding": str,
     "iterations": Count,
     "steps_per_iteration": Count,
-    "framework": Reference,
+    "framework": Text,
     "options": Mapping[Label, Any],
     "plane": Annotated[tuple[Reference, ...], Field(min_length=2, max_length=2)] | None,
     "requires": Mapping[Reference, Text],

@@ -1,5 +1,8 @@
 """What there is to choose from, on terminals of any width and where no terminal is."""
 
+import re
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -62,3 +65,23 @@ def test_a_problem_of_ones_own_has_a_card(tmp_path):
     text = said("show", str(mine), columns=300)
     assert f"--problems '{mine}'" in text
     assert catalogue.problem("toy.pbt_quadratic").title in text
+
+
+def test_a_class_of_ones_own_has_no_framework_that_is_known():
+    examples = Path(__file__).parents[1] / "examples"
+    digits = said("show", f"{examples / 'my_trainable.py'}:Digits", columns=200)
+    assert "framework" not in digits
+    assert re.search(r'trainable +Digits of Ray Tune, METRIC = "accuracy", MODE = "max"', digits)
+    assert re.search(r"learning_rate .*; dynamic", digits)
+    assert re.search(r"alpha .*; static", digits)
+    assert "pbtbench_file" not in digits
+
+
+def test_nothing_is_said_of_a_framework_that_nobody_names(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from dataclasses import replace\n"
+        "from problems.toy.pbt_quadratic import PROBLEM as SHIPPED\n"
+        'PROBLEM = replace(SHIPPED, framework="")\n'
+    )
+    assert "framework" not in said("show", str(mine), columns=200)

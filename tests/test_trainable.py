@@ -98,6 +98,7 @@ def test_the_example_trains_where_it_is_taken(engine):
     assert len(trace.rows("fork"))
     assert len(trace.rows("restore")) >= len(trace.rows("fork"))
     assert (trace.bytes[trace.rows("save")] > 10 * 64 * 8).all()
+    assert trace.worker.max() < outcome.workers
     for worker in range(outcome.workers):
         mine = (trace.worker == worker) & ~np.isin(trace.kind, MARKS)
         assert trace.duration_s[mine].sum() == pytest.approx(outcome.wall_s, rel=0.02)

@@ -28,6 +28,7 @@ import numpy as np
 
 from pbtbench.adapters import param_space as spaces
 from pbtbench.errors import BadInput
+from pbtbench.loading import OF_FILE
 from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
 from pbtbench.space import Hyperparameters
 
@@ -61,7 +62,7 @@ def trainable_problem(
         raise BadInput(f"{trainable.__qualname__}: MODE = {mode!r}: give 'max' or 'min'")
     return Problem(
         title=(trainable.__doc__ or trainable.__qualname__).strip().splitlines()[0].rstrip("."),
-        source=f"{trainable.__module__}.{trainable.__qualname__}, a tune.Trainable",
+        source=f"{trainable.__module__.removeprefix(OF_FILE)}.{trainable.__qualname__}, a tune.Trainable",
         finding="",
         space=spaces.space(param_space, hyperparam_mutations or {}),
         objective=Objective(metric, "min" if mode == "min" else "max", tuple(targets)),

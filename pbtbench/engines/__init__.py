@@ -126,7 +126,8 @@ def _warm_up(reference: str, options: str) -> None:
     imports, and whatever a framework does at its first steps. What fails here fails in the run."""
     problem = _afresh(catalogue.problem(reference))
     with suppress(Exception):
-        importlib.import_module(problem.framework)
+        if problem.framework:
+            importlib.import_module(problem.framework)
         some = problem.space.sample(np.random.default_rng(0))
         population = problem.population([some], [member_seed(0, 0)], json.loads(options))
         population.train(1)

@@ -25,4 +25,5 @@ PROBLEM = Problem(
     iterations=20,
     steps_per_iteration=1,
     start=function_population(branin),
+    framework="numpy",
 )

@@ -69,4 +69,5 @@ PROBLEM = Problem(
     iterations=100,
     steps_per_iteration=10,
     start=DriftingSphere,
+    framework="numpy",
 )

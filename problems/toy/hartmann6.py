@@ -43,4 +43,5 @@ PROBLEM = Problem(
     iterations=20,
     steps_per_iteration=1,
     start=function_population(hartmann6),
+    framework="numpy",
 )

@@ -71,5 +71,6 @@ PROBLEM = Problem(
     iterations=1000,
     steps_per_iteration=1,
     start=start,
+    framework="numpy",
     options={"batch_size": 1.0, "noise": 0.1},
 )

@@ -76,5 +76,6 @@ PROBLEM = Problem(
     iterations=200,
     steps_per_iteration=1,
     start=start,
+    framework="numpy",
     plane=("theta0", "theta1"),
 )

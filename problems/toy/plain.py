@@ -69,4 +69,5 @@ PROBLEM = Problem(
     iterations=ITERATIONS,
     steps_per_iteration=STEPS,
     start=start,
+    framework="numpy",
 )

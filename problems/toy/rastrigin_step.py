@@ -68,4 +68,5 @@ PROBLEM = Problem(
     iterations=100,
     steps_per_iteration=10,
     start=RastriginStep,
+    framework="numpy",
 )

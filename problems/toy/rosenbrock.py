@@ -24,4 +24,5 @@ PROBLEM = Problem(
     iterations=20,
     steps_per_iteration=1,
     start=function_population(rosenbrock),
+    framework="numpy",
 )

@@ -71,4 +71,5 @@ PROBLEM = Problem(
     iterations=ITERATIONS,
     steps_per_iteration=STEPS,
     start=start,
+    framework="numpy",
 )

@@ -72,4 +72,5 @@ PROBLEM = Problem(
     iterations=400,
     steps_per_iteration=1,
     start=Triangle,
+    framework="numpy",
 )

@@ -82,6 +82,9 @@ class Timed(Trainable):  # type: ignore[misc]
     def setup(
         self, config: Hyperparameters, assignment: Assignment, collector: ray.actor.ActorHandle
     ) -> None:
+        if hasattr(self, "_actor"):  # called again, by the class's own reset_config
+            self._start(config)
+            return
         self._assignment, self._collector = assignment, collector
         self._actor = uuid.uuid4().hex
         self._member = member_of(self.trial_id)
