@@ -201,7 +201,7 @@ class Study:
         sweeps = [sweep for sweep in sweeps if sweep.from_scale <= declared.scale]
         if not sweeps:
             raise BadInput(
-                f"{where}: nothing to run: each sweep is for a scale above {declared.scale}"
+                f"{where}: nothing to run: from_scale is above the scale, {declared.scale}"
             )
         if (count := sum(map(_most_runs, sweeps))) > MOST_RUNS:
             raise BadInput(

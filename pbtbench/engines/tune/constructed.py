@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from pbtbench.errors import BadInput, unknown
+from pbtbench.schema import Number, Reference, Truth, checked
 
 OURS = {
     "metric", "mode", "time_attr", "space", "points_to_evaluate", "evaluated_rewards",
@@ -35,10 +38,20 @@ def constructed(
     for key in options:
         if key not in free:
             raise unknown(f"option of method 'tune:{name}'", key, free)
+        checked(_kind(known[key]), options[key], f"method 'tune:{name}': {key}")
     try:
         return cls(**{**{k: v for k, v in ours.items() if k in known}, **options})
     except Exception as error:
         raise refused(name, error) from None
+
+
+def _kind(default: object) -> Any:
+    """What an argument may be, after its default: Tune's classes themselves check few."""
+    if isinstance(default, bool):
+        return Truth
+    if isinstance(default, int | float):
+        return Annotated[Number, Field(le=1_000_000), Field(ge=0) if default == 0 else Field(gt=0)]
+    return Reference if isinstance(default, str) else Any
 
 
 def refused(name: str, error: Exception) -> BadInput:
