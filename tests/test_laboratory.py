@@ -13,6 +13,7 @@ from pbtbench import metrics, report
 from pbtbench.metrics import closed_forms
 from pbtbench.metrics.advice import headline, sentences
 from pbtbench.metrics.beside import beside
+from pbtbench.metrics.laboratory import least_interval
 from pbtbench.metrics.wording import signed, size
 from pbtbench.report import forks
 from pbtbench.report.laboratory import headline_table
@@ -260,7 +261,7 @@ class TestReport:
         table = headline_table(self.costs)
         assert table.header[:5] == [
             "state",
-            *("fork, Ray Tune", "fork, ours", "fork, in process", "fork, memcpy limit"),
+            *("fork, Ray Tune", "fork, ours", "fork, in process", "fork, one memcpy"),
         ]
         assert [line[0] for line in table.body] == ["1 MB", "16 MB"]
         assert table.body[0][1:5] == ["100 ms", "100 ms", "100 ms", "100 µs"]
@@ -272,6 +273,42 @@ class TestReport:
         assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in told
         assert "off by <0.1% in the median of 12 longer intervals" in told
 
+    def test_a_fork_that_takes_less_than_a_copy_says_why_it_can(self):
+        """Here copying a gigabyte takes 100 s, and a fork of 16 MB 0.1 s."""
+
+        def told(**made):
+            pairs = list(a_laboratory(("tune", "inprocess"), (1,), **made))
+            return " ".join(sentences(metrics.laboratory(metrics.cells(pairs), 100.0)))
+
+        assert "100 ms on Ray Tune (less than a copy: so small a state stays in the" in told()
+        assert "100 ms in process (less than a copy: members of one process share" in told(
+            sizes=(1, 100)
+        )
+        assert "×" not in told().partition(".")[0]
+        moved = [
+            (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
+            for run, outcome in a_laboratory(("tune", "inprocess"), (1,))
+        ]
+        costs = metrics.laboratory(metrics.cells(moved), 100.0)
+        assert "the rest of it goes on behind the training" in " ".join(sentences(costs))
+
+    @pytest.mark.parametrize("unknown", [math.nan, None, "fast", 0, -1.0, math.inf])
+    def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
+        costs = metrics.laboratory(metrics.cells(self.pairs), unknown)
+        told = " ".join(sentences(costs))
+        assert "With a state of 16 MB a fork and all saves made for it" in told
+        assert "–" not in told
+        assert "copy" not in told
+        assert headline_table(costs).body[0][4] == "–"
+
+    def test_a_search_that_never_forked_has_no_sentence_of_a_fork(self):
+        pairs = [
+            (run, training(None)) if run.interval else (run, outcome) for run, outcome in self.pairs
+        ]
+        assert "With a state of" not in " ".join(
+            sentences(metrics.laboratory(metrics.cells(pairs), 0.1))
+        )
+
     def test_page_and_tables_are_written(self, tmp_path):
         (tmp_path / "study.toml").write_text("name = 'lab'\n")
         store = Store(tmp_path)
@@ -280,7 +317,7 @@ class TestReport:
         store.write_machine({"memcpy_s_per_gb": 0.1})
         page = report.write(store, store.runs()).read_text("utf-8")
         assert "What checkpoints cost" in page
-        assert "fork, memcpy limit" in page
+        assert "fork, one memcpy" in page
         for name in ("overhead", "stages", "closed_forms"):
             for kind in ("md", "tex", "csv"):
                 assert (tmp_path / "report" / "tables" / f"{name}.{kind}").read_text("utf-8")
@@ -290,6 +327,76 @@ class TestReport:
         assert restores[0].startswith("run,iteration,member,donor,before,copied,after,stale_steps")
         drawn = {f.name for f in (tmp_path / "report" / "figures").iterdir()}
         assert {"laboratory-fork.svg", "laboratory-tune-stages-by-size.svg"} <= drawn
+
+
+class TestLeastIntervals:
+    """Any problem gets what the laboratory does: the interval that keeps checkpoints within 5%."""
+
+    def said(self, pairs):
+        return " ".join(s for f in metrics.findings(metrics.cells(list(pairs))) for s in f.measured)
+
+    def test_are_told_on_each_engine_with_the_size_of_the_state(self):
+        text = self.said(a_laboratory(sizes=[1]))
+        assert (
+            "to stay within 5.0% of the time, the interval must be at least, in iterations:" in text
+        )
+        for on in ("in process", "on the ray engine", "on Ray Tune"):
+            assert f"2 {on} (pbt k=1, state of 1 MB, one seed)" in text
+
+    def test_need_no_control_and_no_second_interval(self):
+        pairs = [(run, o) for run, o in a_laboratory(["ray"], [2], [1]) if run.interval]
+        assert "2 on the ray engine (pbt k=2, state of 1 MB, one seed)" in self.said(pairs)
+
+    @pytest.mark.parametrize("k", [1, 2, 3, 4])
+    def test_are_the_same_by_whatever_interval_was_measured(self, k):
+        """A save and a restore at each interval, of 0.1 s for two workers' iterations of 0.5 s each."""
+        (cell,) = metrics.cells(
+            [(run, o) for run, o in a_laboratory(["ray"], [k], [1]) if run.interval]
+        )
+        exact = closed_forms.least_interval((SAVE_S + RESTORE_S) / 2, ITERATION_S, 0.05)
+        assert least_interval(cell) == exact
+
+    def test_beyond_the_budget_say_so(self):
+        pairs = [(run, dear(o)) for run, o in a_laboratory(["tune"], [1], [1])]
+        assert "more than the budget of 12" in self.said(pairs)
+
+    def test_are_not_told_where_nothing_was_saved(self):
+        assert "to stay within" not in self.said((run, training(None)) for run, _ in a_laboratory())
+
+    def test_scores_of_a_users_own_problem_stay_in_the_report_where_it_comes_in_several_sizes(self):
+        cells = metrics.cells(list(a_laboratory()))
+        costs = metrics.laboratory(cells, 0.1)
+        assert metrics.outside(cells, costs) == cells
+        shipped = [(replace(run, problem="synthetic.state_size"), o) for run, o in a_laboratory()]
+        cells = metrics.cells(shipped)
+        assert metrics.outside(cells, metrics.laboratory(cells, 0.1)) == []
+
+
+def dear(outcome):
+    """With restores that take a hundred times as long."""
+    trace = outcome.trace
+    longer = np.where(trace.kind == "restore", 100, 1) * trace.duration_s
+    return replace(outcome, trace=replace(trace, duration_s=longer))
+
+
+def with_row(outcome, row):
+    """With one row more at the end."""
+    trace = outcome.trace
+    more = an_outcome(row).trace
+    columns = {
+        name: np.append(getattr(trace, name), getattr(more, name))
+        for name in (
+            "t_start_s",
+            "duration_s",
+            "worker",
+            "member",
+            "iteration",
+            "kind",
+            "bytes",
+            "value",
+        )
+    }
+    return replace(outcome, trace=replace(trace, **columns, detail=(*trace.detail, row.detail)))
 
 
 def doubled(outcome, kind):

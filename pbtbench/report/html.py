@@ -23,7 +23,7 @@ from pbtbench.metrics import Cell, Finding
 from pbtbench.metrics.wording import seconds
 from pbtbench.report.failures import failures
 from pbtbench.report.figures import Figure, bundle
-from pbtbench.report.laboratory import Laboratory
+from pbtbench.report.laboratory import LESS, Laboratory
 from pbtbench.report.palette import Series, variables
 from pbtbench.report.tables import Row, iterations
 from pbtbench.report.texts import Table
@@ -106,6 +106,7 @@ def page(content: Content) -> str:
         title=content.title,
         sections=content.sections,
         lab=lab,
+        less=LESS,
         forks=content.forks,
         overall=content.overall,
         measures=measures,

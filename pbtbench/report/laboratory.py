@@ -17,8 +17,13 @@ from pbtbench.report.figures import Figure, figure
 from pbtbench.report.palette import HUES
 from pbtbench.report.texts import Table
 
-LIMIT = "memcpy limit"
-"""What copying the state once in memory takes, among the engines."""
+LIMIT = "one memcpy"
+"""What copying the state once in memory takes, among the engines. A fork that makes no copy takes less."""
+
+LESS = (
+    "A fork may take less than one copy: where members share memory none is made, and a part of it may go on "
+    "behind the training."
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def laboratory(costs: Sequence[Costs]) -> Laboratory | None:
 
 
 def headline_table(costs: Sequence[Costs]) -> Table:
-    """A row for each state size: Ray Tune, ours, in process, and the limit."""
+    """A row for each state size: Ray Tune, ours, in process, and one copy of the state."""
     by_size = headline(costs)
     shown = [engine for engine in NAMES if any(engine in of for of in by_size.values())]
     names = [NAMES[engine] for engine in shown]
@@ -120,7 +125,7 @@ def _shortest(costs: Sequence[Costs]) -> list[Costs]:
 
 
 def _forks(costs: Sequence[Costs]) -> Figure:
-    """A fork against the state's size, with the limit."""
+    """A fork against the state's size, with what one copy takes."""
     shown = headline(costs)
     rows = [
         {"bytes": state, "engine": engine, "seconds": c.fork_s}
@@ -154,7 +159,8 @@ def _forks(costs: Sequence[Costs]) -> Figure:
     return figure(
         "laboratory-fork",
         "What a fork costs, against the size of the state",
-        "With all saves made for it, at the shortest interval; dashed: copying the state once in memory.",
+        "With all saves made for it, at the shortest interval; dashed: copying the state once in memory. "
+        + LESS,
         alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=40)),
         190,
     )
@@ -306,7 +312,7 @@ def _stacked(rows: Sequence[dict[str, Any]], x: str, y: str) -> Any:
 
 
 def _colours(engines: Any) -> Any:
-    """An engine's own colour, the same in all figures; grey for the limit."""
+    """An engine's own colour, the same in all figures; grey for the memcpy."""
     own = {name: f"var(--{hue})" for name, hue in zip(NAMES, HUES, strict=False)}
     hues = {name: own.get(name, "var(--muted)") for name in (*NAMES, LIMIT) if name in engines}
     scale = alt.Scale(domain=list(hues), range=list(hues.values()))
