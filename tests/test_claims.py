@@ -54,7 +54,7 @@ class TestTies:
 
     def test_equal_scores_of_two_intervals_have_no_best(self):
         text = said(pbt(0.9, k=1), pbt(0.9, k=5))
-        assert "all 2 intervals of pbt tie (equal scores)" in text
+        assert "both intervals of pbt tie (equal scores)" in text
         assert "best" not in text
 
     def test_of_three_intervals_two_may_tie(self):
@@ -73,11 +73,18 @@ class TestTies:
 
     def test_who_ties_at_a_target_takes_the_same_work(self):
         text = said(pbt(0.9, 0.9, targets=(0.5,)), ends(0.9, 0.9, targets=(0.5,)))
-        assert (
-            "accuracy ≥ 0.5 takes the same work with pbt k=1 (2 of 2 seeds) and random (2" in text
-        )
-        assert "the same wall time with" in text
+        told = "takes the same work and wall time with pbt k=1 (2 of 2 seeds) and random (2 of 2 seeds)"
+        assert f"accuracy ≥ 0.5 {told}: 1 member-iteration and 1 s" in text
         assert "least" not in text
+
+    def test_many_that_tie_at_a_target_are_counted(self):
+        same = [pbt(0.9, k=k, targets=(0.5,)) for k in (1, 2, 3)]
+        slow = [
+            (run, an_outcome(score(1, 0, 1, 0.1), score(9, 0, 2, 0.9)))
+            for run, _ in ends(0.9, targets=(0.5,), iterations=2)
+        ]
+        text = said(*same, ends(0.9, targets=(0.5,), method="grid"), slow)
+        assert "takes least work with 4 of 5 that reach it, which tie: 1 member-iteration" in text
 
     def test_one_that_reaches_a_target_takes_least_of_nothing(self):
         alone = said(pbt(0.9, targets=(0.5,)))
@@ -138,8 +145,8 @@ class TestSpread:
             pbt(0.4, k=1, method="tournament"),
             pbt(0.3, k=2, method="tournament"),
         )
-        assert "pbt k=1, the shortest, is the best of 2 intervals, with too few seeds" in text
-        assert "pbt k=1 beats tournament k=1, with too few seeds" in text
+        claims = "pbt k=1 beats tournament k=1; pbt k=1, the shortest, is the best of 2 intervals"
+        assert f"{claims}: all with too few seeds to know the spread." in text
         assert "of 4" not in text
 
 

@@ -280,10 +280,11 @@ class TestReport:
             pairs = list(a_laboratory(("tune", "inprocess"), (1,), **made))
             return " ".join(sentences(metrics.laboratory(metrics.cells(pairs), 100.0)))
 
-        assert "100 ms on Ray Tune (less than a copy: so small a state stays in the" in told()
+        assert "100 ms in process (less than a copy: so small a state stays in the" in told()
         assert "100 ms in process (less than a copy: members of one process share" in told(
             sizes=(1, 100)
         )
+        assert "100 ms on Ray Tune (less than a copy took when the study began)" in told()
         assert "×" not in told().partition(".")[0]
         moved = [
             (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
@@ -338,7 +339,7 @@ class TestLeastIntervals:
     def test_are_told_on_each_engine_with_the_size_of_the_state(self):
         text = self.said(a_laboratory(sizes=[1]))
         assert (
-            "to stay within 5.0% of the time, the interval must be at least, in iterations:" in text
+            "to stay within 5% of the time, the interval must be at least, in iterations:" in text
         )
         for on in ("in process", "on the ray engine", "on Ray Tune"):
             assert f"2 {on} (pbt k=1, state of 1 MB, one seed)" in text

@@ -60,6 +60,8 @@ def _copies(c: Costs) -> str:
         return ""
     if c.fork_s >= c.limit_s:
         return f" ({number(c.fork_s / c.limit_s)}×)"
+    if c.cell.engine == "tune":
+        return " (less than a copy took when the study began)"
     if any(c.stages[name].rows for name in BEHIND):
         return " (less than a copy: the rest of it goes on behind the training)"
     if c.state_bytes <= CACHE:
@@ -88,7 +90,7 @@ def _intervals(by_size: Mapping[int, Mapping[str, Costs]]) -> Iterator[str]:
     if advised:
         each = [f"{listed(of)} {_on(engine)}" for engine, of in advised.items()]
         yield (
-            f"For checkpoints to stay within {percent(BUDGET)} of the time, the interval must be at "
+            f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at "
             f"least, in iterations: {'; '.join(each)}."
         )
 
@@ -115,7 +117,7 @@ def least_intervals(cells: Sequence[Cell]) -> Iterator[str]:
             f"{least:,} {_on(engine)} ({cell.label}, {_sizes(cell)}, {_median(len(cell.completed))}{beyond})"
         )
     yield (
-        f"For checkpoints to stay within {percent(BUDGET)} of the time, the interval must be at least, in "
+        f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at least, in "
         f"iterations: {listed(told)}."
     )
 

@@ -39,15 +39,27 @@ def best(cells: Sequence[Cell]) -> list[Cell]:
     return [c for c in known if tied(c.final.median, top.final.median)]
 
 
-def against(one: Cell, others: Sequence[Cell]) -> str:
-    """How `one` fares against the best of the others, such as `beats random in each of 4 seeds`."""
+Claim = tuple[str, str]
+"""Such as `pbt k=1 beats random`, and how sure that is, which `claimed` puts behind it."""
+
+
+def claimed(claims: Sequence[Claim]) -> str:
+    """The claims as one text; how sure they are is said once where it is the same of all."""
+    sure = {how for _, how in claims}
+    if len(claims) > 1 and len(sure) == 1 and all(sure):
+        return f"{'; '.join(text for text, _ in claims)}: all{sure.pop().lstrip(',')}"
+    return "; ".join(text + how for text, how in claims)
+
+
+def against(one: Cell, others: Sequence[Cell]) -> Claim:
+    """How `one` fares against the best of the others."""
     rivals = best(others)
     names = listed([c.label for c in rivals])
     if all(tied(one.final.median, c.final.median) for c in rivals):
-        return f"ties with {names} ({_equal([one, *rivals])})"
+        return f"{one.label} ties with {names} ({_equal([one, *rivals])})", ""
     sign = one.run.card.objective.sign
     verb = "beats" if sign * one.final.median > sign * rivals[0].final.median else "loses to"
-    return f"{verb} {names}{how(one, rivals)}"
+    return f"{one.label} {verb} {names}", how(one, rivals)
 
 
 def how(one: Cell, others: Sequence[Cell]) -> str:

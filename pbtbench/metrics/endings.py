@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from pbtbench.metrics import lineage
-from pbtbench.metrics.compare import against, apart, best, how, tie
+from pbtbench.metrics.compare import Claim, against, apart, best, claimed, how, tie
 from pbtbench.metrics.measures import Cell
 from pbtbench.metrics.quality import Quality
 from pbtbench.metrics.wording import listed, number, plural, score
@@ -36,28 +36,29 @@ def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
     short = family[0]
     told = [short] if top is short else [short, top]
     others = [c for c in tops.values() if c is not top]
-    verdicts = [f"{c.label} {against(c, rivals)}" for c in told if rivals]
+    verdicts = [against(c, rivals) for c in told if rivals]
     if others:
-        verdicts.append(f"{top.label} {against(top, others)}")
+        verdicts.append(against(top, others))
     if len({c.interval for c in family}) > 1:
         verdicts.append(_of_intervals(family))
     text = _ends([*told, *others, *rivals])
-    yield f"{where}{text}: {'; '.join(verdicts)}." if verdicts else f"{where}{text}."
+    yield f"{where}{text}: {claimed(verdicts)}." if verdicts else f"{where}{text}."
     if top is not short and apart(short, top):
         yield from _schedules(short, top)
 
 
-def _of_intervals(family: Sequence[Cell]) -> str:
+def _of_intervals(family: Sequence[Cell]) -> Claim:
     """Which of a method's intervals is best, from the shortest on."""
     count, first = len({c.interval for c in family}), best(family)
     names = listed([c.label for c in first])
     if len(first) == len(family):
-        return f"all {count} intervals of {family[0].method} {tie(first)}"
+        each = "both" if count == 2 else f"all {count}"
+        return f"{each} intervals of {family[0].method} {tie(first)}", ""
     if len(first) > 1:
-        return f"{names} {tie(first)} as the best of its {count} intervals"
+        return f"{names} {tie(first)} as the best of its {count} intervals", ""
     shortest = ", the shortest," if first[0] is family[0] else ""
     rest = [c for c in family if c is not first[0]]
-    return f"{names}{shortest} is the best of {count} intervals{how(first[0], rest)}"
+    return f"{names}{shortest} is the best of {count} intervals", how(first[0], rest)
 
 
 def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:

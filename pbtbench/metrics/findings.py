@@ -24,6 +24,9 @@ SAME_TIME = 1.1
 """Expected times of which the longer is at most so many times the shorter count as equal: clocks, and
 machines that do other things besides, tell no finer."""
 
+NAMED = 3
+"""Methods that tie and are named; more are counted."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -127,16 +130,28 @@ def _least(hits: Sequence[Hit], others: bool) -> str:
         return f"is reached with {hits[0].name}{alone}, in {spent[0]} and {spent[1]} ({told})."
     work = [hit for hit in hits if tied(hit.target.ert_member_iterations, least_work)]
     wall = [hit for hit in hits if hit.target.ert_s <= SAME_TIME * least_s]
-    by_work, by_wall = _named(work, hits, "work"), _named(wall, hits, "wall time")
+    if len(work) == len(wall) == len(hits):
+        return f"takes the same work and wall time with {_names(hits, hits)}: {' and '.join(spent)} ({told})."
+    by_work, by_wall = _by(work, hits, "work"), _by(wall, hits, "wall time")
     return f"takes {by_work}: {spent[0]}; {by_wall}: {spent[1]} ({told})."
 
 
-def _named(least: Sequence[Hit], hits: Sequence[Hit], what: str) -> str:
+def _by(least: Sequence[Hit], hits: Sequence[Hit], what: str) -> str:
     """`least work with random (3 of 3 seeds)`, or who ties."""
-    names = listed([hit.name for hit in least])
-    if len(least) == len(hits):
-        return f"the same {what} with {names}"
-    return f"least {what} with {names}" + (", which tie" if len(least) > 1 else "")
+    same = "the same" if len(least) == len(hits) else "least"
+    tie = ", which tie" if 1 < len(least) < len(hits) else ""
+    return f"{same} {what} with {_names(least, hits)}{tie}"
+
+
+def _names(some: Sequence[Hit], hits: Sequence[Hit]) -> str:
+    """Their names, or how many they are."""
+    if len(some) <= NAMED:
+        return listed([hit.name for hit in some])
+    return (
+        f"all {len(some)} that reach it"
+        if len(some) == len(hits)
+        else f"{len(some)} of {len(hits)} that reach it"
+    )
 
 
 def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pbtbench.metrics import Cell, compare
 from pbtbench.metrics.measures import spread
-from pbtbench.metrics.wording import number, percent, score, seconds
+from pbtbench.metrics.wording import NONE, number, percent, score, seconds
 from pbtbench.report.texts import Table
 
 
@@ -61,7 +61,9 @@ def rows(cells: Sequence[Cell]) -> list[Row]:
 
 def iterations(low: float, high: float, budget: int) -> str:
     """Iterations that members made: `20`, or `1 to 4 of 20` where some stopped early."""
-    if math.isnan(low) or low >= budget:
+    if math.isnan(low):
+        return NONE
+    if low >= budget:
         return f"{budget:,}"
     made = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
     return f"{made} of {budget:,}"
