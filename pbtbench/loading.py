@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from pbtbench.errors import BadInput
+from pbtbench.guard import guarded
 
 OF_FILE = "pbtbench_file_"
 """What the name of a file's module begins with. Other processes can't import it by that name."""
@@ -20,17 +20,10 @@ def module(place: str, failure: str) -> ModuleType:
     Whatever it raises, or leaves by, becomes `BadInput` in one line that begins with `failure`; a
     `BadInput` of its own passes through.
     """
-    try:
-        return (
-            _from_file(Path(place).resolve())
-            if place.endswith(".py")
-            else importlib.import_module(place)
-        )
-    except BadInput:
-        raise
-    except (Exception, SystemExit) as error:
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise BadInput(f"{failure}: {type(error).__name__}: {what}; mend its file") from None
+    with guarded(failure):
+        if place.endswith(".py"):
+            return _from_file(Path(place).resolve())
+        return importlib.import_module(place)
 
 
 def _from_file(path: Path) -> ModuleType:

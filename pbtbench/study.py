@@ -31,6 +31,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pbtbench import catalogue, engines, filename, methods, studies
 from pbtbench.errors import BadInput, invalid, unknown
+from pbtbench.guard import guarded
 from pbtbench.problem import Problem, card, method_rng
 from pbtbench.run import Cluster, Run
 from pbtbench.schema import (
@@ -347,7 +348,8 @@ def _cell(
                 f"{problem.name}: nothing would ever be perturbed"
             )
         method = methods.build(kind, interval, options)
-        method.propose(problem.space, sweep.population, method_rng(0))
+        with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
+            method.propose(problem.space, sweep.population, method_rng(0))
         engines.engine(engine).check(problem, method, engine_options)
     return [
         Run(
