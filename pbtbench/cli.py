@@ -41,6 +41,17 @@ class _Many(click.ParamType[list[Any]]):
             self.fail(f"{value!r}: give {self.name}, separated by commas", param, ctx)
 
 
+class _Folder(click.ParamType[Path]):
+    """A folder's path."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value).strip() or "\0" in str(value):
+            self.fail(f"{value!r}: give the path of a folder", param, ctx)
+        return Path(value)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="pbtbench")
 def cli() -> None:
@@ -88,7 +99,7 @@ def cli() -> None:
 )
 @click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
 @click.option("--quick", is_flag=True, help="The short version of a study that has one.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: results/<name>]")
+@click.option("--out", type=_Folder(), help="Folder.  [default: results/<name>]")
 def run(study: str | None, quick: bool, out: Path | None, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
@@ -127,7 +138,7 @@ def run(study: str | None, quick: bool, out: Path | None, **flags: Any) -> None:
 
 
 @cli.command("report")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Folder())
 def report_(folder: Path) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored."""
     from rich.console import Console

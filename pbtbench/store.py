@@ -45,8 +45,12 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Store:
         """An existing study's folder; `BadInput` if it holds none."""
-        if not (path / "study.toml").is_file():
+        try:
             what = "no such folder" if not path.is_dir() else "no study.toml in it"
+            there = (path / "study.toml").is_file()
+        except OSError as error:  # such as a name that is too long
+            what, there = error.strerror or "no folder", False
+        if not there:
             raise BadInput(f"{path}: {what}; give the folder that `pbtbench run` wrote to")
         return cls(path)
 

@@ -321,3 +321,47 @@ def test_flags_are_held_to_the_same(flag, monkeypatch, capsys, tmp_path):
         said = capsys.readouterr()
         assert (left.value.code, len(said.err.splitlines())) == (2, 1), (text, said.err)
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "folder", ["", " ", "a\0b", "x" * 300, "x/" * 3000, "mine.toml", "/proc/x"]
+)
+@pytest.mark.parametrize("command", ["run", "report"])
+def test_a_folder_that_can_be_none_is_refused(command, folder, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("pbtbench.runner.run_study", None)
+    (tmp_path / "mine.toml").write_text(tomli_w.dumps(SMALL))
+    arguments = ["report", folder] if command == "report" else ["run", "mine.toml", "--out", folder]
+    monkeypatch.setattr(sys, "argv", ["pbtbench", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    (only,) = capsys.readouterr().err.splitlines()
+    assert only.startswith("pbtbench: ")
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.toml"]
+
+
+@pytest.mark.parametrize("study", ["a\0b.toml", "x" * 300 + ".toml", "", ".toml", "/proc", "a\nb"])
+def test_a_study_that_can_be_none_is_refused(study, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pbtbench", "run", study])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["a\0b.py", "x" * 300 + ".py", "", ":", ":X", "x:", "..", "a b", ".py", "\ud800.py", "toy"],
+)
+def test_a_problem_that_can_be_none_is_refused(reference, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for arguments in (["show", reference], ["run", "--problems", reference]):
+        monkeypatch.setattr(sys, "argv", ["pbtbench", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        assert (left.value.code, said.out) == (2, ""), reference
+        assert len(said.err.splitlines()) == 1
