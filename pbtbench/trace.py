@@ -43,6 +43,10 @@ iteration of the donor's state where it was saved before), `score`
 (value: the objective), `error` (detail: cause, message), `memory` (bytes: the most that the worker's
 process has held so far; value: the same of its device)."""
 
+AGE, DONE = "score_age", "done"
+"""Details of a `score` row that was not measured in its iteration: the iterations since it was, where a
+trainable's metric comes only now and then; and that the member had made its last iteration before."""
+
 KINDS = TIMED + MARKS
 
 

@@ -110,6 +110,21 @@ class TestTies:
         assert bold(pbt(good, goal=goal), ends(good, goal=goal)) == [False, False]
         assert bold(pbt(good, goal=goal)) == [False]
 
+    def test_seeds_that_overlap_at_a_target_are_told(self):
+        def reached_after(*iterations, **run):
+            for seed, i in enumerate(iterations):
+                scores = [score(t, 0, t, 0.9 * (t == i)) for t in range(1, i + 1)]
+                fields = {"targets": (0.5,), "iterations": i, "seed": seed, **run}
+                yield a_run(**fields), an_outcome(*scores)
+
+        pbt = {"method": "pbt", "interval": 1}
+        mixed = said(reached_after(2, 6, **pbt), reached_after(5, 9))
+        assert (
+            "takes least work with pbt k=1 (2 of 2 seeds): 4 member-iterations, seeds over" in mixed
+        )
+        clear = said(reached_after(2, 3, **pbt), reached_after(5, 9))
+        assert "takes least work with pbt k=1 (2 of 2 seeds): 2.5 member-iterations; least" in clear
+
 
 class TestSpread:
     """A difference is put down to every seed only where the seeds are apart, and `n` is named."""
@@ -150,6 +165,19 @@ class TestSpread:
         assert "of 4" not in text
 
 
+def test_a_metric_that_comes_now_and_then_is_told_and_no_divergence():
+    def at(iteration, value, **detail):
+        return score(iteration, 0, iteration, value)._replace(detail=detail or None)
+
+    rows = [at(1, NAN, score_age=1.0), at(2, 0.5), at(3, 0.5, score_age=1.0), at(4, 0.6)]
+    text = said([(a_run(iterations=4), an_outcome(*rows))])
+    assert (
+        "Iterations that gave no accuracy, so that the last one stands: 2 of 4 of random." in text
+    )
+    assert "diverged" not in text
+    assert "stopped early" not in text
+
+
 class TestEarlyStops:
     @pytest.fixture
     def stopped(self):
@@ -171,6 +199,10 @@ class TestEarlyStops:
         frame = metrics.summary([stopped])
         assert frame.columns[-1] == "iterations_made"
         assert (frame["iterations"][0], frame["iterations_made"][0]) == (8, 2)
+
+    def test_are_seen_where_the_last_score_is_only_repeated(self):
+        rows = [score(1, 0, 1, 0.5), score(2, 0, 2, 0.5)._replace(detail={"done": 1.0})]
+        assert "1 of 1 of random after 1 of 2" in said([(a_run(), an_outcome(*rows))])
 
     def test_whole_runs_have_none(self):
         assert "stopped early" not in said(ends(0.5, 0.6))

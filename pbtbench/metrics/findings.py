@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from pbtbench.metrics.compare import tied
 from pbtbench.metrics.endings import endings, regrets
 from pbtbench.metrics.measures import Cell, TargetCell
 from pbtbench.metrics.overhead import CHECKPOINT
+from pbtbench.metrics.target import Attempt
 from pbtbench.metrics.wording import listed, number, percent, plural, seconds, size
 
 SAME_TIME = 1.1
@@ -66,6 +67,7 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
     yield from _costs(done, engines)
     yield from least_intervals(cells)
     yield from _divergence(cells)
+    yield from _standing(cells)
     yield from _early_stops(cells)
     for engine in engines:
         runs = [m for c in done if c.engine == engine for m in c.completed]
@@ -133,7 +135,32 @@ def _least(hits: Sequence[Hit], others: bool) -> str:
     if len(work) == len(wall) == len(hits):
         return f"takes the same work and wall time with {_names(hits, hits)}: {' and '.join(spent)} ({told})."
     by_work, by_wall = _by(work, hits, "work"), _by(wall, hits, "wall time")
-    return f"takes {by_work}: {spent[0]}; {by_wall}: {spent[1]} ({told})."
+    overlap = [
+        _overlap(work, hits, lambda a: a.member_iterations),
+        _overlap(wall, hits, lambda a: a.seconds),
+    ]
+    return f"takes {by_work}: {spent[0]}{overlap[0]}; {by_wall}: {spent[1]}{overlap[1]} ({told})."
+
+
+def _overlap(
+    least: Sequence[Hit], hits: Sequence[Hit], spent: Callable[[Attempt], float | None]
+) -> str:
+    """That the seeds of those that take least and of the others overlap, where they do; a miss is infinite."""
+
+    def taken(some: Sequence[Hit]) -> list[float]:
+        found = [
+            spent(a)
+            for h in some
+            for m in h.cell.measures
+            for a in m.attempts
+            if a.target == h.target.target
+        ]
+        return [math.inf if value is None else value for value in found]
+
+    others = [hit for hit in hits if not any(hit is one for one in least)]
+    several = max(hit.target.n for hit in hits) > 1
+    overlap = others and several and max(taken(least)) >= min(taken(others))
+    return ", seeds overlapping" if overlap else ""
 
 
 def _by(least: Sequence[Hit], hits: Sequence[Hit], what: str) -> str:
@@ -204,6 +231,19 @@ def _divergence(cells: Sequence[Cell]) -> Iterator[str]:
     told = [f"{n} of {plural(len(c.completed), 'run')} of {_on(c, cells)}" for c, n in without if n]
     if told:
         yield f"No member of these ended with a score, and they count as worst: {listed(told)}."
+
+
+def _standing(cells: Sequence[Cell]) -> Iterator[str]:
+    """Scores of iterations that measured none."""
+    told = [
+        f"{n:,} of {scores:,} of {_on(c, cells)}"
+        for c in cells
+        if (n := sum(m.quality.standing for m in c.measures))
+        for scores in [sum(len(m.outcome.trace.rows("score")) for m in c.measures)]
+    ]
+    if told:
+        metric = cells[0].run.card.objective.metric
+        yield f"Iterations that gave no {metric}, so that the last one stands: {listed(told)}."
 
 
 def _early_stops(cells: Sequence[Cell]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pbtbench.metrics.overhead import Overhead, overhead
 from pbtbench.metrics.quality import Quality, grouped, problem_name, quality
 from pbtbench.metrics.target import Attempt, attempt, censored_median, ert
 from pbtbench.run import Run
-from pbtbench.trace import Outcome
+from pbtbench.trace import DONE, Outcome
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def measure(run: Run, outcome: Outcome) -> Measures:
     """All measures of one run."""
     objective, trace = run.card.objective, outcome.trace
     made = dict.fromkeys(trace.member[trace.member >= 0].tolist(), 0)
-    rows = trace.rows("score")
+    rows = [row for row in trace.rows("score").tolist() if DONE not in (trace.detail[row] or {})]
     made |= dict(zip(trace.member[rows].tolist(), trace.iteration[rows].tolist(), strict=True))
     return Measures(
         run=run,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pbtbench.problem import Objective
 from pbtbench.run import Run
-from pbtbench.trace import Outcome, Trace
+from pbtbench.trace import AGE, Outcome, Trace
 
 Axis = Literal["seconds", "member_iterations", "iteration"]
 """What a curve runs along: wall time, the population's work, or members' iterations."""
@@ -36,6 +36,8 @@ class Quality:
     is better, which only a schedule, or luck, can be. None where that score isn't known."""
     nan_members: int
     """Members whose score was NaN or infinite at least once."""
+    standing: int
+    """Scores that stand from an earlier iteration, as their own gave none."""
     beyond_bound: int
     """Scores better than any score can be: above 0 the problem, or its bound, is wrong."""
     out_of_bounds: int
@@ -48,6 +50,7 @@ def quality(objective: Objective, outcome: Outcome, best_constant: float | None 
     """A run's quality. A member that is NaN scores worst."""
     trace = outcome.trace
     rows = trace.rows("score")
+    fresh = [row for row in rows.tolist() if AGE not in (trace.detail[row] or {})]
     turned = _turned(objective, trace.value[rows])
     last = dict(zip(trace.member[rows].tolist(), turned.tolist(), strict=True))
     final = _best(objective, list(last.values()))
@@ -60,7 +63,8 @@ def quality(objective: Objective, outcome: Outcome, best_constant: float | None 
         final_score=final,
         regret=None if objective.optimum is None else abs(objective.optimum - final),
         behind_constant=None if best_constant is None else objective.sign * (best_constant - final),
-        nan_members=len(set(trace.member[rows][~np.isfinite(trace.value[rows])].tolist())),
+        nan_members=len(set(trace.member[fresh][~np.isfinite(trace.value[fresh])].tolist())),
+        standing=len(rows) - len(fresh),
         beyond_bound=beyond,
         out_of_bounds=len(_with_detail(trace, "fork", "out_of_bounds")),
         exploits_skipped=sum(map(len, _with_detail(trace, "decide", "exploits_skipped"))),
