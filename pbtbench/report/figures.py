@@ -85,15 +85,23 @@ def progress(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figur
             frame = curves(pairs, axis, points)  # type: ignore[arg-type]
             if frame.empty:
                 continue
-            n = int(frame["n"].max())
-            band = "quartiles" if n >= QUARTILES_FROM else "range"
-            told = f"Median of {plural(n, 'seed')}" + (f", band: {band}." if n > 1 else ".")
+            told = _of_seeds(int(frame["n"].min()), int(frame["n"].max()))
             yield figure(
                 f"{cells[0].problem}-{engine}-{axis.replace('_', '-')}",
                 f"Best {objective.metric} so far against {title.split(',')[0]}, {engine}",
                 told,
                 _progress(frame, objective.metric, title, scale, colours),
             )
+
+
+def _of_seeds(least: int, most: int) -> str:
+    """What a curve and its band are, of as many seeds."""
+    if most == 1:
+        return "One seed."
+    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+    if least < QUARTILES_FROM <= most:
+        return f"Median of {seeds}, band: quartiles, or the range of fewer than {QUARTILES_FROM}."
+    return f"Median of {seeds}, band: {'quartiles' if most >= QUARTILES_FROM else 'range'}."
 
 
 def _progress(

@@ -29,9 +29,8 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
     relation = "≥" if objective.sign > 0 else "≤"
     reached = [t.target for c in swept for t in c.targets if t.reached]
     target = max(reached, key=lambda t: objective.sign * t, default=math.nan)
-    shown = (
-        "A point for each seed, a line through their medians; dashed: methods without an interval."
-    )
+    shown = "A point for each seed, a line through their medians."
+    dashes = " Dashed: methods without an interval."
     measures = [
         ("final", f"Final {objective.metric}", shown),
         (
@@ -42,7 +41,7 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
         (
             "overhead",
             "Checkpoint overhead",
-            shown.partition(";")[0] + ". Checkpoint time over training and evaluation.",
+            shown + " Checkpoint time over training and evaluation.",
         ),
     ]
     for key, title, caption in measures:
@@ -60,7 +59,7 @@ def by_interval(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Fi
         yield figure(
             f"{problem}-interval-{key}",
             f"{title} against perturbation interval",
-            caption + left_out,
+            caption + dashes * bool(len(dashed)) + left_out,
             chart,
             220,
         )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pbtbench.metrics import Cell
 from pbtbench.metrics.paths import path
+from pbtbench.metrics.wording import listed
 from pbtbench.report.figures import Figure, colour, figure
 from pbtbench.report.palette import Series
 
@@ -25,7 +26,9 @@ def paths(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
         if plane is None or not frames:
             continue
         places = pd.concat(frames, ignore_index=True)
-        told = f"One run of each method (seed {shown[0].run.seed}); a point is a member after an iteration."
+        seeds = sorted({m.run.seed for m in shown})
+        which = f"seed{'s' * (len(seeds) > 1)} {listed([str(seed) for seed in seeds])}"
+        told = f"One run of each method ({which}); a point is a member after an iteration."
         if (count := len(places)) > POINTS:
             places = places.sample(POINTS, random_state=0).sort_index()
             told += f" Drawn are {POINTS:,} of {count:,}, chosen at random."
