@@ -6,7 +6,7 @@ A problem times, stores and logs nothing; a population does not choose who explo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Protocol
 
@@ -234,6 +234,9 @@ class Problem:
             checked(Label, name, f"{of}: a hyperparameter's name")
         if not self.framework:
             object.__setattr__(self, "framework", getattr(self.start, "framework", ""))
+        if metric_name := getattr(self.start, "metric_name", None):
+            metric = metric_name(self.objective.metric)
+            object.__setattr__(self, "objective", replace(self.objective, metric=metric))
 
     def missing(self) -> list[str]:
         """The modules that it requires and that are not installed; looking imports none of them."""

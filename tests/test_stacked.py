@@ -1,10 +1,12 @@
 """Members side by side: what they score and hold is what they would alone, to within rounding."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pbtbench import BadInput, LogUniform, Objective, Problem, Space, Study, catalogue, engines
+from pbtbench.adapters import scoring
 from pbtbench.adapters.keras import keras_population
 from pbtbench.adapters.stacked import StackedPopulation, stacked
 from pbtbench.problem import member_seed, method_rng
@@ -162,20 +164,18 @@ def test_the_default_is_looped_and_arrays_are_stacked_already():
     assert outcome.cause == ""
 
 
-def a_problem(optimizer=None, layers=None, choice=False):
+def a_problem(optimizer=None, layers=None, choice=False, metrics=None, network=None):
     space = {"learning_rate": LogUniform(1e-3, 1e-1)}
     if choice:
         space["activation"] = ["relu", "tanh"]
 
     def build(hyper):
-        import keras
-
         made = (
             layers(keras)
             if layers
             else [keras.layers.Dense(4, hyper["activation"] if choice else "relu")]
         )
-        model = keras.Sequential(
+        model = (network or keras.Sequential)(
             [keras.Input((6, 6, 1)), *made, keras.layers.Flatten(), keras.layers.Dense(2)]
         )
         chosen = (
@@ -189,7 +189,7 @@ def a_problem(optimizer=None, layers=None, choice=False):
         return {"train": part, "validation": part}
 
     space = Space(space)
-    start = keras_population(space, build, data, batch_size=8)
+    start = keras_population(space, build, data, batch_size=8, metrics=metrics)
     return Problem(
         title="t", source="2026", finding="f", space=space, iterations=2, steps_per_iteration=2,
         objective=Objective("accuracy", "max"), start=start,
@@ -230,6 +230,27 @@ def test_batch_normalisation_keeps_each_members_statistics():
     assert_close(one, other)
 
 
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return {}
+
+
+def largest(labels, predictions):
+    return np.abs(labels[:, None] - predictions).max()
+
+
+def test_metrics_in_batches_and_outside_the_graph_are_those_of_the_looped_members(monkeypatch):
+    entropy = keras.metrics.SparseCategoricalCrossentropy("entropy", from_logits=True)
+    problem = a_problem(metrics=("accuracy", entropy, largest))
+    whole = of(problem, 3).evaluate()
+    monkeypatch.setattr(scoring, "BATCH_BYTES", 1)
+    problem = a_problem(metrics=("accuracy", entropy, largest))
+    found = stacked(of(problem, 3), "t").evaluate()
+    assert set(found) == {"loss", "accuracy", "entropy", "largest"}
+    for name, scores in found.items():
+        np.testing.assert_allclose(scores, whole[name], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
@@ -242,6 +263,7 @@ def test_batch_normalisation_keeps_each_members_statistics():
             "not this Adam",
         ),
         ({"layers": lambda k: [k.layers.Conv2D(2, 3)]}, "TensorFlow can't batch its Conv2D"),
+        ({"network": OwnStep}, "its model has its own train_step"),
         ({"choice": True}, "its members differ in hyperparameters that shape the model"),
     ],
 )

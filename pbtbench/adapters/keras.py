@@ -3,51 +3,41 @@
     def build(hyper):
         import keras
         model = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(hyper["dropout"]), …])
-        return model, keras.optimizers.SGD(hyper["learning_rate"]), keras.losses.…
+        return model, keras.optimizers.SGD(hyper["learning_rate"]), keras.losses.…  # or a compiled model
 
     PROBLEM = Problem(…, start=keras_population(SPACE, build, data), framework="tensorflow")
 
 Members of equal static hyperparameters share one compiled program: a template model, into whose
 variables a member's tensors are put, trained, and taken out again inside the graph. A dynamic
-hyperparameter is `Live`, read from a variable at every step, so that changing it compiles nothing.
-Training and evaluation are two compiled calls, not one, so that an engine can time them apart.
+hyperparameter of real numbers is `Live`, read from a variable at every step, so that changing it
+compiles nothing; of whole numbers and names each value has a program of its own. Training and
+evaluation are two compiled calls, not one, so that an engine can time them apart.
 
 TensorFlow is imported when a population starts.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pbtbench.adapters.examples import Data, Examples, load
 from pbtbench.adapters.live import within
 from pbtbench.adapters.morphism import RULES, Rule, morphed
 from pbtbench.adapters.program import Moment, Program, Snapshot
 from pbtbench.errors import BadInput, unknown
-from pbtbench.problem import Start, State
+from pbtbench.problem import State
 from pbtbench.space import Hyperparameters, Space, Value
 
-Build = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
-"""`build(hyper)`: a model, an optimizer and a loss. `hyper` holds a `Live` for each dynamic
-hyperparameter and the plain value of each static one."""
-
-Data = Callable[[], Mapping[str, tuple[Any, Any]]]
-"""`data()`: inputs and labels, first axis the examples, of "train", "validation" and perhaps "test"."""
-
-Metric = Callable[[Any, Any], Any]
-"""`metric(labels, predictions)`: a scalar tensor; its `__name__` is the score's name."""
-
-
-def accuracy(labels: Any, predictions: Any) -> Any:
-    """The share of examples whose largest prediction, shape (examples, classes), is at the label."""
-    import tensorflow as tf
-
-    hits = tf.argmax(predictions, axis=-1) == tf.cast(tf.reshape(labels, [-1]), tf.int64)
-    return tf.reduce_mean(tf.cast(hits, tf.float32))
+Build = Callable[[Mapping[str, Any]], Any]
+"""`build(hyper)`: a model, an optimizer and a loss, or a compiled model; made anew at every call. `hyper`
+holds a `Live` for each dynamic hyperparameter of real numbers, and the plain value of any other."""
 
 
 def keras_population(
@@ -56,30 +46,58 @@ def keras_population(
     data: Data,
     *,
     batch_size: int = 64,
-    metrics: Sequence[Metric] = (accuracy,),
+    metrics: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     widths: Sequence[str] = (),
     rule: Rule = "magnitude",
-) -> Start:
+) -> KerasStart:
     """A problem's `start` for a Keras model.
 
-    A step is one update on `batch_size` training examples drawn with replacement, on the loss and
-    the model's own losses (regularizers). A population scores "loss" (without regularizers) and
-    each of `metrics` on the validation set, and "test_…" of each where there is a test set. A
-    member whose weights or predictions are not finite scores NaN. What the model draws must come
-    from Keras's layers or their `SeedGenerator`s: these are keyed by member and step.
+    A step is the one that `fit` would make, on `batch_size` training examples drawn with replacement
+    (a hyperparameter called `batch_size` has its place). A population scores "loss" (without
+    regularizers) and each of `metrics` on the validation set, and "test_…" of each where there is a
+    test set. A member whose weights or predictions are not finite scores NaN. What the model draws
+    must come from Keras's layers or their `SeedGenerator`s: these are keyed by member and step.
 
+    `metrics`: names and objects as in `compile` (`"accuracy"`, `"auc"`, `keras.metrics.AUC()`), or
+    functions (labels, predictions) of TensorFlow, Keras, NumPy or scikit-learn, which get all examples
+    at once; by default what a compiled model was compiled with, or else accuracy.
+    `class_weight`: weights of the training examples by their label, as in `fit`.
     `widths`: hyperparameters that are widths of layers, and may be perturbed: a state is morphed by
     `rule` when it is taken to another width (`adapters.morphism`). Each width has its own program.
     """
-    if batch_size < 1:
-        raise BadInput(f"batch_size {batch_size}: give at least 1")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise BadInput(f"batch_size = {batch_size!r}: give a whole number of at least 1")
     for name in widths:
         if name not in space:
             raise unknown("hyperparameter", name, space)
     if rule not in RULES:
         raise unknown("rule of morphisms", rule, RULES)
-    recipe = Recipe(space, build, data, batch_size, tuple(metrics), tuple(widths), rule)
-    return partial(KerasPopulation, recipe)
+    recipe = Recipe(space, build, data, batch_size, metrics, class_weight, tuple(widths), rule)
+    return KerasStart(recipe)
+
+
+@dataclass(frozen=True)
+class KerasStart:
+    """Starts populations of one Keras model."""
+
+    recipe: Recipe
+    framework = "tensorflow"
+
+    def __call__(
+        self, hyperparameters: Sequence[Hyperparameters], seeds: Sequence[np.random.SeedSequence]
+    ) -> KerasPopulation:
+        return KerasPopulation(self.recipe, hyperparameters, seeds)
+
+    def check(self) -> None:
+        """Raise `BadInput` for a hyperparameter without effect, or one that can't change while training
+        though it is declared so. Builds the model several times, and compiles nothing."""
+        self.recipe.check()
+
+    @staticmethod
+    def metric_name(metric: str) -> str:
+        """A score's name; as Keras's logs have it, `val_accuracy` is the validation's `accuracy`."""
+        return metric.removeprefix("val_")
 
 
 @dataclass(frozen=True)
@@ -90,17 +108,22 @@ class Recipe:
     build: Build
     data: Data
     batch_size: int
-    metrics: tuple[Metric, ...]
+    metrics: Any
+    class_weight: Mapping[int, float] | None = None
     widths: tuple[str, ...] = ()
     rule: Rule = "magnitude"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Recipe, tuple(getattr(self, f.name) for f in fields(self))
 
+    def __deepcopy__(self, memo: object) -> Recipe:
+        """Without what was compiled."""
+        return replace(self)
+
     @cached_property
     def live(self) -> dict[str, float]:
-        """The dynamic hyperparameters that are numbers, each with one of its values. Others, such
-        as a choice of names, and widths, count as static here: each value has its own program."""
+        """The dynamic hyperparameters of real numbers, each with one of its values. Others, such as a
+        choice of names, whole numbers, and widths, count as static here: each value has its own program."""
         dynamic = [name for name in self.space.dynamic if name not in self.widths]
         numbers = {name: within(self.space[name]) for name in dynamic}
         return {name: number for name, number in numbers.items() if number is not None}
@@ -110,48 +133,106 @@ class Recipe:
         import tensorflow as tf
 
         return tf.constant(
-            [float(hyperparameters[name]) for name in self.live] or [0.0], dtype=tf.float32
+            [float(hyperparameters[name]) for name in self.live] or [0.0],
+            dtype=tf.float32,
         )
 
     @cached_property
-    def tensors(self) -> dict[str, tuple[Any, Any]]:
-        """The data on the device, loaded once, real numbers as float32."""
-        import tensorflow as tf
-
-        def tensor(array: Any) -> Any:
-            array = np.asarray(array)
-            return tf.constant(array.astype("float32") if array.dtype.kind == "f" else array)
-
-        arrays = self.data()
-        for name in arrays:
-            if name not in ("train", "validation", "test"):
-                raise unknown("part of the data", name, ("train", "validation", "test"))
-        for name in ("train", "validation"):
-            if name not in arrays:
-                raise BadInput(f"the data has no {name!r}: give inputs and labels under that name")
-        for name, pair in arrays.items():
-            counts = {np.shape(array)[:1] for array in tf.nest.flatten(tuple(pair))}
-            if len(counts) > 1 or () in counts:
-                raise BadInput(
-                    f"the data's {name!r}: inputs and labels must be arrays of equally many examples"
-                )
-        return {name: tf.nest.map_structure(tensor, tuple(a)) for name, a in arrays.items()}
+    def examples(self) -> dict[str, Examples]:
+        """The data on the device, loaded once."""
+        return load(self.data, self.class_weight)
 
     @cached_property
-    def programs(self) -> dict[tuple[Value, ...], Program]:
+    def programs(self) -> dict[str, Program]:
         """The programs compiled so far, by the values of the static hyperparameters."""
         return {}
 
+    def static(self, hyperparameters: Hyperparameters) -> dict[str, Value]:
+        """Those among `hyperparameters` that a program is made for."""
+        return {name: hyperparameters[name] for name in self.space if name not in self.live}
+
     def program(self, hyperparameters: Hyperparameters) -> Program:
         """The program for the static ones among `hyperparameters`."""
-        static = {name: hyperparameters[name] for name in self.space if name not in self.live}
+        static = self.static(hyperparameters)
         for name in self.widths:
             if float(static[name]) < 1:
                 raise BadInput(f"{name} = {static[name]}: a layer needs at least 1 unit")
-        key = tuple(static.values())
+        key = json.dumps(static, default=repr)
         if key not in self.programs:
             self.programs[key] = Program(self, static)
         return self.programs[key]
+
+    @cached_property
+    def probes(self) -> list[Probe]:
+        """What comes of some hyperparameters, each tried for one step outside of a graph."""
+        found = []
+        for hyperparameters in variants(self.space, self.live):
+            program = Program(self, self.static(hyperparameters))
+            program.try_step()
+            shapes = {name: tuple(v.shape) for name, v in program.variables.items()}
+            found.append(Probe(hyperparameters, shapes, frozenset(program.asked)))
+        return found
+
+    def check_asked(self, asked: AbstractSet[str]) -> None:
+        """Raise `BadInput` for a hyperparameter that is not among those `asked` for, nor asked for with any
+        other values of the static ones."""
+        if unread := set(self.space) - asked:
+            unread -= {name for probe in self.probes for name in probe.asked}
+        if unread:
+            raise BadInput(
+                f"hyperparameter {min(unread)!r}: build() never asks for it, so that its values change "
+                "nothing; use it there, or take it out of the space"
+            )
+
+    def check(self) -> None:
+        """As `KerasStart.check`."""
+        self.check_asked(set())
+        some, *others = self.probes
+        for other in others:
+            changed = [n for n in self.space if other.tried[n] != some.tried[n]]
+            if len(changed) != 1 or other.shapes == some.shapes:
+                continue
+            if self.space[name := changed[0]].dynamic and name not in self.widths:
+                raise BadInput(
+                    f"dynamic hyperparameter {name!r}: {other.tried[name]!r} makes other weights or "
+                    f"optimizer slots than {some.tried[name]!r}, so that a member can't change it and keep "
+                    "its state; declare it with dynamic=False, or, where it is the width of a layer, name "
+                    "it in keras_population(…, widths=(…))"
+                )
+
+
+class Probe(NamedTuple):
+    """What came of hyperparameters that were tried for a step."""
+
+    tried: Hyperparameters
+    shapes: Mapping[str, tuple[int, ...]]
+    """Of weights and slots, by name."""
+    asked: frozenset[str]
+    """The hyperparameters that were asked for."""
+
+
+def variants(space: Space, live: Mapping[str, float]) -> list[dict[str, Value]]:
+    """Hyperparameters that show what shapes a model: some, then each other value of each one that isn't
+    live (the least and greatest of whole numbers, some draws where there are no bounds), then some more
+    draws of all."""
+    rng = np.random.default_rng(0)
+    some = space.sample(rng)
+    found = [some]
+    for name, hyperparameter in space.items():
+        if name in live:
+            continue
+        values = getattr(hyperparameter, "values", None) or [
+            getattr(hyperparameter, bound)
+            for bound in ("low", "high")
+            if hasattr(hyperparameter, bound)
+        ]
+        values = values or [hyperparameter.sample(rng) for _ in range(DRAWS)]
+        found += [{**some, name: value} for value in values if value != some[name]]
+    return found + [space.sample(rng) for _ in range(DRAWS)]
+
+
+DRAWS = 4
+"""Values that are tried of a hyperparameter whose values can't be listed."""
 
 
 @dataclass
@@ -212,8 +293,13 @@ class KerasPopulation:
     def evaluate(self) -> Mapping[str, np.ndarray]:
         # All members are on their way before the first result is waited for.
         moments = [m.moment for m in self.members]
-        tensors = [at.program.evaluate(at.values) for at in moments]
-        table = np.array([tensor.numpy() for tensor in tensors], dtype=np.float64)
+        found = [at.program.evaluate(at.values) for at in moments]
+        table = np.array(
+            [
+                at.program.completed(values.numpy(), outside)
+                for at, (values, outside) in zip(moments, found, strict=True)
+            ]
+        )
         return dict(zip(moments[0].program.scores, table.T.copy(), strict=True))
 
     def state(self, member: int) -> State:

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import numpy as np
 
-from pbtbench.errors import unknown
+from pbtbench.errors import BadInput, unknown
 from pbtbench.space import Hyperparameter
 
+FRAMEWORKS = ("keras", "tensorflow")
+"""Packages whose own comparisons are answered: they tell a rate of zero from another, and check ranges."""
 
-class Live(float):
-    """A dynamic hyperparameter: to Python a number within its range, in a graph its present value.
 
-    As the number is the same for all members, what Keras decides by it (`if momentum != 0`) holds
-    for all. Arithmetic gives a tensor in a graph and another `Live` outside of one. An optimizer
-    takes it as a learning rate because it is callable.
+class Live:
+    """A dynamic hyperparameter: in a graph its present value, to Keras's checks a number of its range.
+
+    `isinstance(live, float)` holds, as Keras asks for it, and what Keras decides by the number
+    (`if momentum != 0`) holds for all members. Arithmetic gives a tensor in a graph and another
+    `Live` outside of one. An optimizer takes it as a learning rate because it is callable.
+
+    Whatever would take one value for all members and all steps (`float()`, `int()`, `max()`, a
+    comparison in a user's own code) raises `BadInput`.
     """
 
-    read: Callable[[], Any]
+    dtype = "float32"
 
-    def __new__(cls, number: float, read: Callable[[], Any]) -> Self:
-        live = super().__new__(cls, number)
-        live.read = read
-        return live
+    def __init__(self, name: str, number: float, read: Callable[[], Any]) -> None:
+        self.name, self.number, self.read = name, number, read
+
+    @property
+    def __class__(
+        self,
+    ) -> type:  # what `isinstance` believes; C code that takes a double asks `__float__`
+        return float
+
+    @__class__.setter
+    def __class__(self, cls: type) -> None:
+        raise TypeError("a live hyperparameter stays one")
 
     def __call__(self) -> Any:
         return self.read()
@@ -34,40 +51,156 @@ class Live(float):
 
         return self.read() if dtype is None else tf.cast(self.read(), dtype)
 
+    def __repr__(self) -> str:
+        return f"<live hyperparameter {self.name!r}>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __deepcopy__(self, memo: object) -> Live:
+        return self
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Live:
+        """NumPy's functions of numbers, live as long as Keras has one of that name."""
+        import keras
+
+        operation = getattr(keras.ops, ufunc.__name__, None)
+        if method != "__call__" or options or operation is None:
+            refuse(self.name, f"numpy.{ufunc.__name__}")
+        number = ufunc(*(i.number if type(i) is Live else i for i in inputs))
+        if np.ndim(number) or not isinstance(number, float | np.floating):
+            refuse(self.name, f"numpy.{ufunc.__name__}")
+        return Live(
+            self.name,
+            float(number),
+            lambda: operation(*(i.read() if type(i) is Live else i for i in inputs)),
+        )
+
+
+def refuse(name: str, what: str) -> NoReturn:
+    """Raise `BadInput` for what would freeze a dynamic hyperparameter."""
+    raise BadInput(
+        f"dynamic hyperparameter {name!r}: {what} would take one value of it for all members and steps; "
+        "compute with keras.ops inside a layer, loss or regularizer, or declare it with dynamic=False"
+    )
+
+
+def refused(error: BaseException | None) -> BadInput | None:
+    """The refusal that an exception stands for, or that Keras wrapped into its own; None for another."""
+    found = None
+    while error is not None:
+        found = error if isinstance(error, BadInput) else found
+        error = error.__cause__ or error.__context__
+    return found
+
+
+@contextmanager
+def named_refusals() -> Iterator[None]:
+    """What Keras makes of a refusal is the refusal again; and where it has something against a live number,
+    the hyperparameter is named with what to do."""
+    try:
+        yield
+    except Exception as error:
+        if refusal := refused(error):
+            raise refusal from None
+        if name := re.search(r"<live hyperparameter '(.+?)'>", str(error)):
+            raise BadInput(
+                f"dynamic hyperparameter {name[1]!r}: {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:300]}: what needs a plain number can't be live; declare "
+                "it with dynamic=False, or as whole numbers"
+            ) from None
+        raise
+
 
 def _operator(name: str) -> Callable[..., Any]:
     def operate(live: Live, *others: Any) -> Any:
+        import keras
         import tensorflow as tf
 
-        def present() -> Any:
-            return getattr(live.read(), name)(*others)
+        if any(isinstance(other, keras.KerasTensor) for other in others):
+            return NotImplemented  # of a functional model: its own operator keeps what is live
 
-        number = getattr(float, name)(live, *others)
+        def present() -> Any:
+            read = (other.read() if type(other) is Live else other for other in others)
+            return getattr(live.read(), name)(*read)
+
+        numbers = (other.number if type(other) is Live else other for other in others)
+        number = getattr(live.number, name)(*numbers)
         if number is NotImplemented or not tf.executing_eagerly():
             return present()
-        return Live(number, present)
+        return Live(live.name, number, present)
 
     return operate
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow"):
+def _comparison(name: str) -> Callable[..., Any]:
+    def compare(live: Live, *others: Any) -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
+        if caller.partition(".")[0] not in FRAMEWORKS:
+            refuse(live.name, "a comparison (if, max, min, sorted, ==)")
+        numbers = (other.number if type(other) is Live else other for other in others)
+        return getattr(live.number, name)(*numbers)
+
+    return compare
+
+
+def _conversion(name: str) -> Callable[..., Any]:
+    def convert(live: Live, *others: Any) -> NoReturn:
+        caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
+        hint = ""
+        if caller.endswith("regularizers"):
+            hint = (
+                f" in Keras's L1 and L2 (take lambda w: hyper[{live.name!r}] * keras.ops.sum(w**2))"
+            )
+        refuse(live.name, f"{name.strip('_')}(){hint}")
+
+    return convert
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(Live, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(Live, f"__r{_name}__", _operator(f"__r{_name}__"))
-Live.__neg__ = _operator("__neg__")  # type: ignore[method-assign]
+for _name in ("__neg__", "__abs__"):
+    setattr(Live, _name, _operator(_name))
+for _name in ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__bool__"):
+    setattr(Live, _name, _comparison(_name))
+for _name in ("float", "int", "index", "complex", "round", "trunc", "floor", "ceil"):
+    setattr(Live, f"__{_name}__", _conversion(f"__{_name}__"))
 
 
 def within(hyperparameter: Hyperparameter) -> float | None:
-    """A number inside the hyperparameter's range, not 0; None if its values aren't numbers."""
+    """A number inside the range of a hyperparameter of real numbers, not 0; None if its values are whole
+    numbers, names, or anything else that shapes a model."""
     rng = np.random.default_rng(0)
     draws = [hyperparameter.sample(rng) for _ in range(99)]
-    if any(isinstance(v, bool | str) for v in draws):
+    real = all(isinstance(v, int | float) and not isinstance(v, bool) for v in draws)
+    if not real or all(isinstance(v, int) for v in draws):
         return None
     numbers = sorted(float(v) for v in draws if v) or [0.0]
     return numbers[len(numbers) // 2]
 
 
-class Given(dict[str, Any]):
-    """What `build` gets; asking for a hyperparameter that the space lacks is `BadInput`."""
+class Given(Mapping[str, Any]):
+    """What `build` gets. It notes what is asked for; what the space lacks is `BadInput`, with `get`, too."""
 
-    def __missing__(self, name: str) -> Any:
-        raise unknown("hyperparameter", name, self)
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise unknown("hyperparameter", name, self._values)
+        self.asked.add(name)
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)

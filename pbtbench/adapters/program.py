@@ -6,22 +6,30 @@ graph. What a member is between two calls is a `Moment`; what it hands out is a 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pbtbench.adapters import memory
-from pbtbench.adapters.live import Given, Live
+from pbtbench.adapters.compiled import compiled
+from pbtbench.adapters.examples import Examples
+from pbtbench.adapters.live import Given, Live, named_refusals
+from pbtbench.adapters.scoring import Scoring
 from pbtbench.errors import BadInput
 from pbtbench.problem import State
 from pbtbench.space import Hyperparameters
 
 if TYPE_CHECKING:
     from pbtbench.adapters.keras import Recipe
+
+
+BATCH_SIZE = "batch_size"
+"""A hyperparameter of this name is the number of training examples in a step."""
 
 
 class Program:
@@ -36,29 +44,77 @@ class Program:
                 f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or unset it"
             )
         self.recipe = recipe
-        self.data = recipe.tensors
+        self.data = recipe.examples
+        self.batch_size = _batch_size(static, recipe)
         self.traces = 0
         self.live = tf.Variable(list(recipe.live.values()) or [0.0], dtype=tf.float32)
         self._source: Any = self.live
         self._read: set[str] = set()
-        self._given = Given(static)
-        for place, (name, number) in enumerate(recipe.live.items()):
-            self._given[name] = Live(number, partial(self._present, place, name))
-        self.model, self.optimizer, self.loss = self._built(np.random.SeedSequence(0))
+        lives = {
+            name: Live(name, number, partial(self._present, place, name))
+            for place, (name, number) in enumerate(recipe.live.items())
+        }
+        self._given = Given({**static, **lives})
+        several = isinstance(self.data["train"].labels, dict | tuple)
+        self.compiled = compiled(self._built(np.random.SeedSequence(0)), several=several)
+        self.model, self.optimizer = self.compiled.model, self.compiled.optimizer
+        if not self.model.trainable_variables:
+            raise BadInput("build(): its model has no weights to train")
         self.optimizer.build(self.model.trainable_variables)
+        if self.compiled.overrides("train_step"):
+            self._make_metrics()
         weights = _named_weights(self.model)
         slots = _named_slots(self.optimizer, weights)
         self.variables = {**weights, **slots}
         self._first_slots = [tf.identity(v.value) for v in slots.values()]
+        self._several = several
         own = {id(v) for v in self.model.weights}
         self.generators = [v for v in self.model.variables if id(v) not in own]
-        self.train = tf.function(self._train, autograph=False)
-        self.evaluate = tf.function(self._evaluate, autograph=False)
+        self.train = Watched(tf.function(self._train, autograph=False), self, "training")
+        self.evaluate = Watched(tf.function(self._evaluate, autograph=False), self, "evaluating")
+
+    @property
+    def asked(self) -> set[str]:
+        """The hyperparameters that `build` asked for, and those that are read elsewhere."""
+        return self._given.asked | {BATCH_SIZE}
 
     def first(self, seed: np.random.SeedSequence) -> tuple[Any, ...]:
         """The values of all variables before the first step, which depend on `seed` alone."""
-        model, _, _ = self._built(seed)
-        return (*(v.value.read_value() for v in model.weights), *self._first_slots)
+        built = self._built(seed)
+        model = built[0] if isinstance(built, tuple | list) else built
+        own = {id(v): v for v in self.model.weights}
+        if shared := [v for v in model.weights if id(v) in own]:
+            raise BadInput(
+                f"build() gives the weight {shared[0].path!r} again, which another member trains: make "
+                "every layer inside build(), anew at each call"
+            )
+        first_weights = [v.value.read_value() for v in model.weights]
+        return (*first_weights, *(self._slots_of(built) if self._own_slots else self._first_slots))
+
+    @cached_property
+    def _own_slots(self) -> bool:
+        """Whether the optimizer's slots begin with what depends on the weights, as those of
+        schedule-free optimizers do."""
+        return any(np.ptp(slot) > 0 for slot in map(np.asarray, self._first_slots) if slot.size > 1)
+
+    def _slots_of(self, built: Any) -> list[Any]:
+        """The first slots of another model's optimizer."""
+        other = compiled(built, several=self._several)
+        other.optimizer.build(other.model.trainable_variables)
+        slots = _named_slots(other.optimizer, _named_weights(other.model))
+        return [v.value.read_value() for v in slots.values()]
+
+    @cached_property
+    def scorings(self) -> dict[str, Scoring]:
+        """How members are scored, by the part of the data."""
+        import tensorflow as tf
+
+        with tf.init_scope(), named_refusals():  # first asked for while it is traced, perhaps
+            return {
+                part: Scoring(self.compiled, self.recipe.metrics, self.data[part], self.batch_size)
+                for part in ("validation", "test")
+                if part in self.data
+            }
 
     def fitting(self, state: State) -> tuple[Any, ...]:
         """`state` as values of the variables: the immutable tensors that a snapshot of this process has,
@@ -78,14 +134,22 @@ class Program:
             for n, v in self.variables.items()
         )
 
-    def _built(self, seed: np.random.SeedSequence) -> tuple[Any, Any, Any]:
+    def _built(self, seed: np.random.SeedSequence) -> Any:
         import tensorflow as tf
 
-        with _seeded(seed):
-            model, optimizer, loss = self.recipe.build(self._given)
-            if not model.built:
-                model(tf.nest.map_structure(lambda a: a[:1], self.data["train"][0]))
-        return model, optimizer, loss
+        with _seeded(seed), named_refusals():
+            built = self.recipe.build(self._given)
+            model = built[0] if isinstance(built, tuple | list) and built else built
+            if not getattr(model, "built", True):
+                model(tf.nest.map_structure(lambda a: a[:1], self.data["train"].inputs))
+        return built
+
+    def _make_metrics(self) -> None:
+        """Have a model that updates metrics while it trains make their variables, as a graph can't."""
+        few = self.data["train"].map(lambda a: a[:2])
+        with named_refusals():
+            self.model.test_step(few.packed)
+        self.model.reset_metrics()
 
     def _present(self, place: int, name: str) -> Any:
         self._read.add(name)
@@ -107,41 +171,52 @@ class Program:
         self.check_read()
         return tuple(v.value.read_value() for v in self.variables.values())
 
-    def batch(self, keys: Any, t: Any) -> tuple[Any, Any, list[Any]]:
-        """Inputs and labels of step `t`, and a state for each of `generators`: what the member of these
-        keys draws, shape (2,), whoever trains beside it."""
+    def batch(self, keys: Any, t: Any) -> tuple[Any, Any, tuple[Any, list[Any]]]:
+        """Inputs and labels of step `t`, and beside them the examples' weights (or None) and a state for
+        each of `generators`: what the member of these keys draws, shape (2,), whoever trains beside it."""
         import tensorflow as tf
 
-        inputs, labels = self.data["train"]
-        count = tf.nest.flatten(labels)[0].shape[0]
+        train = self.data["train"]
         rows = tf.random.stateless_uniform(
-            [self.recipe.batch_size], seed=tf.stack([keys[0], t]), maxval=count, dtype=tf.int32
+            [self.batch_size], seed=tf.stack([keys[0], t]), maxval=train.size, dtype=tf.int32
         )
-        inputs, labels = tf.nest.map_structure(lambda a: tf.gather(a, rows), (inputs, labels))
         draws = tf.random.stateless_uniform(
             [len(self.generators), 2],
             seed=tf.stack([keys[1], t]),
             maxval=2**31 - 1,
             dtype=tf.int32,
         )
-        return inputs, labels, [tf.cast(draws[i], g.dtype) for i, g in enumerate(self.generators)]
+        states = [tf.cast(draws[i], g.dtype) for i, g in enumerate(self.generators)]
+        inputs, labels, weights = train.map(lambda a: tf.gather(a, rows))
+        return inputs, labels, (weights, states)
 
-    def scored(self, predict: Callable[[Any], Any], weights: Sequence[Any]) -> Any:
+    def scored(
+        self, predict: Callable[[Any], Any], weights: Sequence[Any]
+    ) -> tuple[Any, list[Any]]:
         """All scores of a member that predicts so, shape (scores,), in the order of `scores`; NaN unless
-        its weights and predictions are finite."""
+        its weights and predictions are finite. And what scores outside of the graph are made of, if
+        there are any: for each part whether it is sound, and its predictions."""
         import tensorflow as tf
 
         real = [w for w in weights if w.dtype.is_floating]
-        sound = [tf.reduce_all(tf.math.is_finite(w)) for w in real]
-        found = []
-        for part in self._judged():
-            inputs, labels = self.data[part]
-            predictions = predict(inputs)
-            finite = [tf.reduce_all(tf.math.is_finite(p)) for p in tf.nest.flatten(predictions)]
-            scores = [f(labels, predictions) for f in (self.loss, *self.recipe.metrics)]
-            scores = [tf.cast(score, tf.float32) for score in scores]
-            found += [tf.where(tf.reduce_all([*sound, *finite]), s, np.nan) for s in scores]
-        return tf.stack(found)
+        finite = [tf.reduce_all(tf.math.is_finite(w)) for w in real]
+        found, outside = [], []
+        for scoring in self.scorings.values():
+            scores = scoring(predict)
+            sound = tf.reduce_all([*finite, scores.finite])
+            found.append(tf.where(sound, scores.values, math.nan))
+            if scoring.outside:
+                outside.append((sound, scores.predictions))
+        return tf.concat(found, axis=0), outside
+
+    def completed(self, values: np.ndarray, outside: Any) -> np.ndarray:
+        """A member's scores, shape (scores,), with those that are made outside of the graph."""
+        values, start = values.astype(np.float64), 0
+        for scoring, (sound, predictions) in zip(self.scorings.values(), outside, strict=False):
+            for name, score in (scoring.made_outside(predictions) if sound else {}).items():
+                values[start + scoring.names.index(name)] = score
+            start += len(scoring.names)
+        return values
 
     @contextmanager
     def reading(self, live: Any) -> Iterator[None]:
@@ -153,20 +228,13 @@ class Program:
             self._source = before
 
     def _update(self, keys: Any, t: Any) -> None:
-        import tensorflow as tf
-
-        inputs, labels, states = self.batch(keys, t)
+        inputs, labels, (weights, states) = self.batch(keys, t)
         for generator, state in zip(self.generators, states, strict=True):
             generator.assign(state)
-        weights = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = self.loss(labels, self.model(inputs, training=True))
-            loss = tf.add_n([loss, *self.model.losses])
-        gradients = tape.gradient(loss, [w.value for w in weights])
-        self.optimizer.apply(gradients, weights)
+        self.compiled.update(Examples(inputs, labels, weights))
 
-    def _evaluate(self, values: Any) -> Any:
-        """All scores, shape (scores,), in the order of `scores`; traced once."""
+    def _evaluate(self, values: Any) -> tuple[Any, list[Any]]:
+        """What `scored` gives; traced once."""
         self.traces += 1
         self._put(values, None)
         weights = [w.value.read_value() for w in self.model.weights]
@@ -175,11 +243,11 @@ class Program:
     @property
     def scores(self) -> list[str]:
         """The names of the scores: "loss", each metric, and "test_…" of each."""
-        names = ["loss", *(metric.__name__ for metric in self.recipe.metrics)]
-        return [("test_" if p == "test" else "") + name for p in self._judged() for name in names]
-
-    def _judged(self) -> list[str]:
-        return [part for part in ("validation", "test") if part in self.data]
+        return [
+            ("test_" if part == "test" else "") + name
+            for part, scoring in self.scorings.items()
+            for name in scoring.names
+        ]
 
     def _put(self, values: Any, live: Any) -> None:
         """Assign a member's values to the template: the variables share its buffers, without a copy."""
@@ -188,17 +256,93 @@ class Program:
         if live is not None:
             self.live.assign(live)
 
+    def try_step(self) -> None:
+        """A step on a few examples, outside of a graph: for a program that is not used any further."""
+        with named_refusals():
+            self.compiled.update(self.data["train"].map(lambda a: a[:2]))
+
     def check_read(self) -> None:
-        """Raise `BadInput` for a dynamic hyperparameter that what was traced doesn't read."""
+        """Raise `BadInput` for a hyperparameter that nothing asks for, or a dynamic one that `build` asked
+        for, but what was traced doesn't read."""
+        self.recipe.check_asked(self.asked)
         for name in self.recipe.live:
-            if name not in self._read:
+            if name in self._given.asked and name not in self._read:
                 raise BadInput(
                     f"dynamic hyperparameter {name!r}: training never reads its present value, so "
-                    "changing it would do nothing. Something took float() of it (as "
-                    "keras.regularizers.L1 does; use lambda w: hyper[…] * keras.ops.sum(keras.ops.abs(w)))"
-                    ", or build() doesn't use it; if it can't change while training, "
-                    "declare it with dynamic=False"
+                    "changing it would do nothing. build() asks for it and doesn't use it, or made a "
+                    "tensor of it at once; if it can't change while training, declare it with "
+                    "dynamic=False"
                 )
+
+
+class Watched:
+    """A compiled function of a program. At its first call it is held to change nothing but what the program
+    knows of: what changes unseen would be lost at a fork, or leak from member to member."""
+
+    def __init__(self, function: Any, program: Program, what: str) -> None:
+        self._function, self._program, self._what = function, program, what
+        self._checked = False
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._checked:
+            return self._function(*arguments)
+        with named_refusals():
+            traced = self._function.get_concrete_function(*arguments)
+        self._check_draws(traced)
+        unknown = self._unknown(traced)
+        before = [v.numpy() for v in unknown]
+        found = self._function(*arguments)
+        for variable, value in zip(unknown, before, strict=True):
+            if not np.array_equal(variable.numpy(), value):
+                raise BadInput(
+                    f"{self._what} changes the variable {variable.name!r}, which is neither a weight of "
+                    "the model nor a slot of its optimizer, and would mix members up; as a metric give "
+                    "the object of keras.metrics itself, in a layer use self.add_weight"
+                )
+        self._checked = True
+        return found
+
+    def _unknown(self, traced: Any) -> list[Any]:
+        """The variables that the function uses, and the program doesn't know."""
+        program = self._program
+        mine = [*program.variables.values(), *program.generators, *program.model.metrics_variables]
+        known = {id(v.value) for v in mine} | {id(program.live)}
+        return [v for v in traced.graph.variables if id(v) not in known]
+
+    def _check_draws(self, traced: Any) -> None:
+        """Refuse random numbers that no member's seed reaches."""
+        graph = traced.graph.as_graph_def(add_shapes=False)
+        nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+        for node in nodes:
+            if node.op in UNSEEDED:
+                raise BadInput(
+                    f"{self._what} draws by TensorFlow's {node.op}, which doesn't follow a member's seed: "
+                    "draw by keras.random, with a keras.random.SeedGenerator that is an attribute of a layer"
+                )
+
+
+UNSEEDED = {
+    *("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"),
+    *(
+        "RandomShuffle",
+        "RandomGamma",
+        "RandomPoissonV2",
+        "Multinomial",
+        "ParameterizedTruncatedNormal",
+    ),
+}
+"""Operations that draw from the state of TensorFlow's kernels."""
+
+
+def _batch_size(static: Hyperparameters, recipe: Recipe) -> int:
+    """The training examples in a step."""
+    size = recipe.live.get(BATCH_SIZE, static.get(BATCH_SIZE, recipe.batch_size))
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise BadInput(
+            f"hyperparameter {BATCH_SIZE!r} = {size!r}: give whole numbers of at least 1, as "
+            "IntUniform(16, 256) or a list of them"
+        )
+    return size
 
 
 class Moment(NamedTuple):
@@ -229,13 +373,16 @@ class Snapshot(dict[str, np.ndarray]):
 
 @contextmanager
 def _seeded(seed: np.random.SeedSequence) -> Iterator[None]:
-    """Keras's initializers take their seeds from `random`: give them ours, then put back what was."""
-    before = random.getstate()
+    """Keras's initializers take their seeds from `random`, and others draw from NumPy: give them ours, then
+    put back what was."""
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(seed.generate_state(4).tobytes())
+    np.random.seed(seed.generate_state(4))  # noqa: NPY002
     try:
         yield
     finally:
-        random.setstate(before)
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
 
 
 def _named_weights(model: Any) -> dict[str, Any]:

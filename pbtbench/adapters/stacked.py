@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pbtbench.adapters.compiled import with_added
+from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.keras import KerasPopulation
+from pbtbench.adapters.keras_internals import clipped
 from pbtbench.adapters.optimizers import adam, sgd
 from pbtbench.adapters.program import Moment, Program, Snapshot
 from pbtbench.adapters.side_by_side import registered
@@ -91,9 +94,15 @@ class StackedPopulation:
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
+        import tensorflow as tf
+
         self.settle()
-        table = self.functions.evaluate(self._stack.values).numpy().astype(np.float64)
-        return dict(zip(self.program.scores, table.T.copy(), strict=True))
+        values, outside = self.functions.evaluate(self._stack.values)
+        rows = [
+            self.program.completed(row, tf.nest.map_structure(lambda t: t[member], outside))  # noqa: B023
+            for member, row in enumerate(values.numpy())
+        ]
+        return dict(zip(self.program.scores, np.array(rows).T.copy(), strict=True))
 
     def state(self, member: int) -> State:
         values, step = self._adopted.get(member) or (
@@ -196,7 +205,8 @@ class Functions:
 
         program = self.program
         present = dict(zip(program.variables, values, strict=True))
-        inputs, labels, states = program.batch(keys, step)
+        inputs, labels, (weights, states) = program.batch(keys, step)
+        batch = Examples(inputs, labels, weights)
         trained, others = self._split(present, states)
         with program.reading(live):
             with tf.GradientTape() as tape:
@@ -204,8 +214,8 @@ class Functions:
                 predictions, others, losses = program.model.stateless_call(
                     trained, others, inputs, training=True, return_losses=True
                 )
-                loss = tf.add_n([program.loss(labels, predictions), *losses])
-            gradients = program.optimizer._clip_gradients(tape.gradient(loss, trained))  # noqa: SLF001
+                loss = with_added(program.compiled.loss(batch, predictions), losses)
+            gradients = clipped(program.optimizer, tape.gradient(loss, trained))
             after = {**present, **self._apply(present, gradients)}
         for variable, value in zip(program.model.non_trainable_variables, others, strict=True):
             if name := self._names.get(id(variable)):
@@ -230,6 +240,11 @@ class Functions:
         import tensorflow as tf
 
         optimizer = self.program.optimizer
+        for method in ("train_step", "compute_loss"):
+            if self.program.compiled.overrides(method):
+                raise BadInput(
+                    f"{self.name} can't be stacked: its model has its own {method}; {LOOP}"
+                )
         kind = type(optimizer)
         plain = not (optimizer.weight_decay or optimizer.use_ema or optimizer.loss_scale_factor)
         plain &= not getattr(optimizer, "nesterov", False)
