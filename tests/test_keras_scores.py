@@ -72,6 +72,38 @@ def test_one_probability_says_yes_above_a_half():
     assert found["accuracy"] == pytest.approx(np.mean((predictions[:, 0] > 0.5) == SIDES))
 
 
+def test_a_margin_says_yes_above_zero():
+    for loss in ("hinge", keras.losses.SquaredHinge()):
+        found, predictions = scored(dense(1), loss, SIDES[:, None])
+        assert found["accuracy"] == pytest.approx(np.mean((predictions[:, 0] > 0) == SIDES))
+
+
+def test_a_crossentropy_is_chosen_by_the_shapes_as_in_compile():
+    found, predictions = scored(dense(3, "softmax"), "crossentropy", CLASSES)
+    right = np.asarray(predictions)[np.arange(50), CLASSES]
+    assert found["loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
+
+
+def test_weights_that_a_loss_of_several_outputs_does_not_take_are_refused():
+    def make():
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, {"a": L.Dense(1)(inputs), "b": L.Dense(1)(inputs)})
+
+    def loss(labels, found):
+        return keras.ops.mean((labels["a"] - found["a"]) ** 2)
+
+    def weighted(labels, found, weights):
+        return weights * keras.ops.mean((labels["a"] - found["a"]) ** 2, axis=-1)
+
+    labels = {"a": X[:, :1], "b": X[:, :1]}
+    weights = np.linspace(0.1, 2.0, 50)
+    with pytest.raises(BadInput, match="let it take the weights as a third argument"):
+        population(start(make, loss, (labels, weights), metrics=())).evaluate()
+    found, predictions = scored(make, weighted, (labels, weights), metrics=())
+    distance = (X[:, 0] - np.asarray(predictions["a"])[:, 0]) ** 2
+    assert found["loss"] == pytest.approx((weights * distance).mean(), rel=1e-5)
+
+
 def test_one_output_learns_what_it_can():
     p = population(start(dense(1), BINARY, SIDES))
     p.train(300)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pbtbench.adapters.examples import Examples
-from pbtbench.adapters.keras_internals import data_loss
+from pbtbench.adapters.keras_internals import CROSSENTROPY, data_loss
 from pbtbench.errors import BadInput
 
 
@@ -73,6 +73,11 @@ class CompiledModel:
             return data_loss(self.model, batch.labels, predictions, batch.weights)
         if batch.weights is None:
             return mean(self.own_loss(batch.labels, predictions))
+        if len(inspect.signature(self.own_loss).parameters) < 3:
+            raise BadInput(
+                "the data has weights of the examples, but build()'s loss is a function of labels and "
+                "predictions: let it take the weights as a third argument, or leave them out of data()"
+            )
         return mean(self.own_loss(batch.labels, predictions, batch.weights))
 
     def _computed(self, batch: Examples, predictions: Any, training: bool) -> Any:
@@ -130,9 +135,9 @@ def compiled(given: Any, *, several: bool) -> CompiledModel:
         raise BadInput(
             f"build(): its optimizer is a {_name(optimizer)}: give one of keras.optimizers"
         )
-    if isinstance(loss, str):
+    if isinstance(loss, str) and loss not in CROSSENTROPY:
         _of_name("loss", keras.losses.get, loss)
-    elif not (loss is None or callable(loss) or isinstance(loss, Mapping | list | tuple)):
+    elif not (loss is None or callable(loss) or isinstance(loss, str | Mapping | list | tuple)):
         raise BadInput(
             f"build(): its loss is a {_name(loss)}: give a keras.losses.Loss, its name, or a function "
             "(labels, predictions)"

@@ -53,14 +53,21 @@ def mask_of(predictions: Any) -> Any:
 
 
 def from_logits(loss: Any) -> bool | None:
-    """Whether a loss takes logits; None if that can't be known."""
+    """Whether a loss takes logits, or margins as they are; None if that can't be known."""
     import keras
 
-    if isinstance(loss, keras.losses.Loss):
-        options = {**getattr(loss, "_fn_kwargs", {}), **vars(loss)}
-        if "from_logits" in options:
-            return bool(options["from_logits"])
-    return None if not _of_keras(loss) else False
+    if isinstance(loss, str):
+        loss = None if loss in CROSSENTROPY else keras.losses.get(loss)
+    options = {**getattr(loss, "_fn_kwargs", {}), **getattr(loss, "__dict__", {})}
+    if "from_logits" in options:
+        return bool(options["from_logits"])
+    if loss is not None and not _of_keras(loss):
+        return None
+    return getattr(getattr(loss, "fn", loss), "__name__", "") in ("hinge", "squared_hinge")
+
+
+CROSSENTROPY = ("crossentropy", "ce")
+"""Names of a loss that `compile` takes, and chooses by the shapes."""
 
 
 def _of_keras(loss: Any) -> bool:

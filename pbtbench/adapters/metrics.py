@@ -9,14 +9,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from pbtbench.adapters.accuracy import accuracy, shape_of
 from pbtbench.adapters.compiled import CompiledModel, mean
 from pbtbench.adapters.examples import Examples
-from pbtbench.adapters.keras_internals import compiled_metrics, from_logits, lasting_name, mask_of
+from pbtbench.adapters.keras_internals import compiled_metrics, from_logits, lasting_name
 from pbtbench.errors import BadInput, unknown
 
 Given = Any
@@ -218,7 +219,7 @@ class _Resolver:
             loss = loss.get(outputs.name)
         elif isinstance(loss, list | tuple) and outputs.place < len(loss):
             loss = loss[outputs.place]
-        return from_logits(loss) if loss is not None and not isinstance(loss, str) else False
+        return from_logits(loss)
 
     def _object(self, metric: Metric) -> Metric:
         """The metric, once it has taken some labels and predictions."""
@@ -240,8 +241,8 @@ class _Resolver:
             keras_metric.reset_state()
         except Exception as error:
             raise BadInput(
-                f"metric {metric.name!r} can't take labels of shape {_shape(labels)} and predictions of "
-                f"shape {_shape(found)}: {_line(error)}"
+                f"metric {metric.name!r} can't take labels of shape {shape_of(labels)} and predictions of "
+                f"shape {shape_of(found)}: {_line(error)}"
             ) from None
         if result.size != 1:
             raise BadInput(
@@ -259,8 +260,8 @@ class _Resolver:
         else:
             return
         raise BadInput(
-            f"metric {name!r} doesn't fit labels of shape {_shape(labels)} and predictions of shape "
-            f"{_shape(found)}; there is keras.metrics.{hint}"
+            f"metric {name!r} doesn't fit labels of shape {shape_of(labels)} and predictions of shape "
+            f"{shape_of(found)}; there is keras.metrics.{hint}"
         )
 
     def _function(self, metric: Metric) -> Metric:
@@ -282,87 +283,9 @@ class _Resolver:
         return metric
 
     def _accuracy(self, outputs: Outputs) -> Callable[[Any, Any], Any]:
-        """How to tell right answers, by the shapes of labels and predictions and by the labels' values."""
-        labels, found = outputs(self.few.labels), outputs(self.predictions)
-        where = f"labels of shape {_shape(labels)} and predictions of shape {_shape(found)}"
         values = np.asarray(outputs(self.part.labels))
-        if values.dtype.kind not in "biuf":
-            raise BadInput(f"'accuracy' takes labels that are numbers; these are {values.dtype}")
-        if len(found.shape) == 1 or found.shape[-1] == 1:
-            if _places(labels.shape) != _places(found.shape):
-                raise BadInput(
-                    f"'accuracy' doesn't know {where}: give one label for each prediction"
-                )
-            if not np.isin(values, (0, 1)).all():
-                raise BadInput(
-                    "'accuracy' of one output takes labels 0 and 1, and these are not "
-                    f"({_some(values)}); for a regression give metrics=() or ('mae',), for classes an "
-                    "output each"
-                )
-            return partial(_right_sides, threshold=self._threshold(outputs, found))
-        classes = found.shape[-1]
-        if labels.shape == found.shape:
-            if not (np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all()):
-                raise BadInput(
-                    f"'accuracy' of {where} takes one-hot labels, and these are not; for several labels "
-                    "at once give keras.metrics.BinaryAccuracy()"
-                )
-            return _right_places
-        if _places(labels.shape) == tuple(found.shape[:-1]):
-            if not (np.isin(values, np.arange(classes)).all()):
-                raise BadInput(
-                    f"'accuracy' takes labels 0 to {classes - 1}, one for each of the model's {classes} "
-                    f"outputs, and these are not ({_some(values)})"
-                )
-            return _right_classes
-        raise BadInput(
-            f"'accuracy' doesn't know {where}: labels are (examples,) or (examples, 1), with more axes for "
-            "more places, or one-hot as the predictions; else give a metric of your own"
-        )
-
-    def _threshold(self, outputs: Outputs, found: Any) -> float:
-        """Above which one output says yes."""
-        logits = self._logits(outputs)
-        if logits is None:
-            values = np.asarray(found)
-            if values.min() < 0 or values.max() > 1:
-                raise BadInput(
-                    "'accuracy' of one output: with a loss of your own it can't be known whether these are "
-                    "logits; give keras.metrics.BinaryAccuracy(threshold=0) for logits, or =0.5"
-                )
-        return 0.0 if logits else 0.5
-
-
-def _right_sides(labels: Any, found: Any, threshold: float) -> Any:
-    import tensorflow as tf
-
-    labels = tf.reshape(tf.cast(labels, tf.float32), tf.shape(found))
-    return _share((found > threshold) == (labels > 0.5), found, of_places=False)
-
-
-def _right_places(labels: Any, found: Any) -> Any:
-    import tensorflow as tf
-
-    return _share(tf.argmax(found, axis=-1) == tf.argmax(labels, axis=-1), found)
-
-
-def _right_classes(labels: Any, found: Any) -> Any:
-    import tensorflow as tf
-
-    answers = tf.argmax(found, axis=-1)
-    return _share(answers == tf.cast(tf.reshape(labels, tf.shape(answers)), tf.int64), found)
-
-
-def _share(hits: Any, found: Any, *, of_places: bool = True) -> Any:
-    """The share of hits, among the places of the predictions that aren't masked."""
-    import tensorflow as tf
-
-    hits = tf.cast(hits, tf.float32)
-    mask = mask_of(found)
-    if mask is None:
-        return tf.reduce_mean(hits)
-    mask = tf.cast(mask if of_places else tf.reshape(mask, tf.shape(hits)), tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(hits * mask), tf.reduce_sum(mask))
+        labels, found = outputs(self.few.labels), outputs(self.predictions)
+        return accuracy(labels, found, values, self._logits(outputs))
 
 
 def name_of(metric: Any) -> str:
@@ -373,11 +296,6 @@ def name_of(metric: Any) -> str:
             f"metrics: {metric!r} has no name to score under: give a function with a name, made by def"
         )
     return name
-
-
-def _places(shape: Any) -> tuple[int, ...]:
-    """The shape without a last axis of one."""
-    return tuple(shape[:-1]) if len(shape) > 1 and shape[-1] == 1 else tuple(shape)
 
 
 def _takes_logits(metric: Any) -> bool:
@@ -402,17 +320,6 @@ def _known_names() -> list[str]:
     found = vars(keras.metrics).items()
     classes = [n for n, v in found if inspect.isclass(v) and issubclass(v, keras.metrics.Metric)]
     return ["accuracy", "auc", "mae", "mse", *classes]
-
-
-def _shape(tensor: Any) -> str:
-    shape = getattr(tensor, "shape", None)
-    return str(tuple(shape)) if shape is not None else f"{type(tensor).__name__}s"
-
-
-def _some(values: np.ndarray) -> str:
-    distinct = np.unique(values)
-    shown = ", ".join(f"{v:g}" for v in distinct[:4])
-    return shown + (f", … {distinct[-1]:g}" if len(distinct) > 4 else "")
 
 
 def _line(error: Exception) -> str:

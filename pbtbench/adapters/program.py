@@ -20,6 +20,7 @@ from pbtbench.adapters.compiled import compiled
 from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.live import Given, Live, named_refusals
 from pbtbench.adapters.scoring import Scoring
+from pbtbench.adapters.watched import Watched
 from pbtbench.errors import BadInput
 from pbtbench.problem import State
 from pbtbench.space import Hyperparameters
@@ -70,8 +71,10 @@ class Program:
         self._several = several
         own = {id(v) for v in self.model.weights}
         self.generators = [v for v in self.model.variables if id(v) not in own]
-        self.train = Watched(tf.function(self._train, autograph=False), self, "training")
-        self.evaluate = Watched(tf.function(self._evaluate, autograph=False), self, "evaluating")
+        mine = [*self.variables.values(), *self.generators, *self.model.metrics_variables]
+        known = {id(v.value) for v in mine} | {id(self.live)}
+        self.train = Watched(tf.function(self._train, autograph=False), known, "training")
+        self.evaluate = Watched(tf.function(self._evaluate, autograph=False), known, "evaluating")
 
     @property
     def asked(self) -> set[str]:
@@ -273,65 +276,6 @@ class Program:
                     "tensor of it at once; if it can't change while training, declare it with "
                     "dynamic=False"
                 )
-
-
-class Watched:
-    """A compiled function of a program. At its first call it is held to change nothing but what the program
-    knows of: what changes unseen would be lost at a fork, or leak from member to member."""
-
-    def __init__(self, function: Any, program: Program, what: str) -> None:
-        self._function, self._program, self._what = function, program, what
-        self._checked = False
-
-    def __call__(self, *arguments: Any) -> Any:
-        if self._checked:
-            return self._function(*arguments)
-        with named_refusals():
-            traced = self._function.get_concrete_function(*arguments)
-        self._check_draws(traced)
-        unknown = self._unknown(traced)
-        before = [v.numpy() for v in unknown]
-        found = self._function(*arguments)
-        for variable, value in zip(unknown, before, strict=True):
-            if not np.array_equal(variable.numpy(), value):
-                raise BadInput(
-                    f"{self._what} changes the variable {variable.name!r}, which is neither a weight of "
-                    "the model nor a slot of its optimizer, and would mix members up; as a metric give "
-                    "the object of keras.metrics itself, in a layer use self.add_weight"
-                )
-        self._checked = True
-        return found
-
-    def _unknown(self, traced: Any) -> list[Any]:
-        """The variables that the function uses, and the program doesn't know."""
-        program = self._program
-        mine = [*program.variables.values(), *program.generators, *program.model.metrics_variables]
-        known = {id(v.value) for v in mine} | {id(program.live)}
-        return [v for v in traced.graph.variables if id(v) not in known]
-
-    def _check_draws(self, traced: Any) -> None:
-        """Refuse random numbers that no member's seed reaches."""
-        graph = traced.graph.as_graph_def(add_shapes=False)
-        nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
-        for node in nodes:
-            if node.op in UNSEEDED:
-                raise BadInput(
-                    f"{self._what} draws by TensorFlow's {node.op}, which doesn't follow a member's seed: "
-                    "draw by keras.random, with a keras.random.SeedGenerator that is an attribute of a layer"
-                )
-
-
-UNSEEDED = {
-    *("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"),
-    *(
-        "RandomShuffle",
-        "RandomGamma",
-        "RandomPoissonV2",
-        "Multinomial",
-        "ParameterizedTruncatedNormal",
-    ),
-}
-"""Operations that draw from the state of TensorFlow's kernels."""
 
 
 def _batch_size(static: Hyperparameters, recipe: Recipe) -> int:

@@ -215,7 +215,8 @@ class Scoring:
         import tensorflow as tf
 
         predictions = predict(batch.inputs)
-        finite = [tf.reduce_all(tf.math.is_finite(p)) for p in tf.nest.flatten(predictions)]
+        real = [p for p in tf.nest.flatten(predictions) if p.dtype.is_floating]
+        finite = [tf.reduce_all(tf.math.is_finite(p)) for p in real]
         after = {
             n: score.after(states[n], batch, predictions) for n, score in self._running.items()
         }
