@@ -11,7 +11,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -25,6 +25,7 @@ from pbtbench import loading
 from pbtbench.adapters import trainable
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import BestConstant, Problem
+from pbtbench.sources import digests
 
 MARKER = "PBTBENCH_PROBLEMS"
 
@@ -49,16 +50,24 @@ def problem(reference: str) -> Problem:
 
 def absolute(reference: str) -> str:
     """The reference such that it means the same in another working directory."""
-    place, attribute = _split(str(reference))
+    place, attribute = loading.split(str(reference))
     if not place.endswith(".py"):
         return reference
-    return str(Path(place).resolve()) + (f":{attribute}" if ":" in reference else "")
+    return str(Path(place).resolve()) + (f":{attribute}" if attribute else "")
 
 
 def include_working_directory() -> None:
     """Let modules of the working directory be found, behind all that is installed: a user's own
     folder `problems` doesn't hide the shipped one."""
     sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
+
+
+def sources(reference: str, method_options: Mapping[str, Any]) -> dict[str, str]:
+    """The files whose code a run of the problem depends on -> their digests: the problem's, that of a
+    method's own `explore`, and what these import of the user's own."""
+    explore = str(method_options.get("explore", ""))
+    code = [loading.split(explore)[0]] if ":" in explore else []
+    return digests([_place(reference), *code])
 
 
 def label(reference: str) -> str:
@@ -70,8 +79,15 @@ def label(reference: str) -> str:
 
 def _split(reference: str) -> tuple[str, str]:
     """A reference's module, or file, and the name in it."""
-    place, _, attribute = reference.partition(":")
+    place, attribute = loading.split(reference)
     return place, attribute or "PROBLEM"
+
+
+@cache
+def _place(reference: str) -> str:
+    """The module, or file, of a problem that there is."""
+    place, _ = _split(reference)
+    return place if place.endswith(".py") or ":" in reference else _places()[reference]
 
 
 def _places() -> dict[str, str]:

@@ -6,7 +6,6 @@ Heavy imports happen inside the commands, so that `--help` answers at once.
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pbtbench import output
 from pbtbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -95,12 +95,15 @@ def cli() -> None:
 @click.option("--seeds", type=int, help="Number of seeds.  [default: 3]")
 @click.option("--targets", type=_Many(float), help="Scores to time.  [default: the problem's]")
 @click.option(
-    "--limit-s", type=float, help="Seconds after which a run counts as hung.  [default: 600]"
+    "--limit-s",
+    type=float,
+    help="Seconds without progress after which a run counts as hung.  [default: 600]",
 )
 @click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
 @click.option("--quick", is_flag=True, help="The short version of a study that has one.")
 @click.option("--out", type=_Folder(), help="Folder.  [default: results/<name>]")
-def run(study: str | None, quick: bool, out: Path | None, **flags: Any) -> None:
+@click.option("--again", is_flag=True, help="Make runs anew whose problem was changed since.")
+def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
     Flags override the study's keys. The same command resumes what was interrupted.
@@ -128,7 +131,7 @@ def run(study: str | None, quick: bool, out: Path | None, **flags: Any) -> None:
         store.write_machine(machine.describe())
         try:
             with View(console) as view:
-                run_study(planned, store, view)
+                run_study(planned, store, view, again=again)
         except (BadInput, KeyboardInterrupt):
             store.write_summary(metrics.summary_csv(store.runs()))
             raise
@@ -219,21 +222,26 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point: bad input becomes one line on standard error and exit code 2."""
+    output.forgiving()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(args=output.readable(sys.argv[1:]), standalone_mode=False)
+        code = 0
     except BadInput as error:
-        _stop(str(error), 2)
+        code = _stopped(str(error), 2)
     except click.UsageError as error:
-        _stop(error.format_message(), 2)
+        code = _stopped(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
-        _stop("stopped; what was finished is kept, and the same command resumes", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _stopped("stopped; what was finished is kept, and the same command resumes", 130)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+    from pbtbench.process import end
+
+    end(code)
 
 
-def _stop(message: str, code: int) -> None:
+def _stopped(message: str, code: int) -> int:
     click.echo(f"pbtbench: {message}", err=True)
-    raise SystemExit(code)
+    return code
 
 
 def _print_problems() -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbtbench.engines import RunFailed
 from pbtbench.errors import BadInput
+from pbtbench.tracebacks import line
 
 if TYPE_CHECKING:
     from pbtbench.run import Cluster, Run
@@ -203,7 +204,18 @@ def _start(cluster: Cluster, slots: int) -> None:
             )
         ray.init(address=_session.nodes.address, **quiet)
     except Exception as error:
-        raise RunFailed("crash", f"Ray doesn't start: {_told(error)}") from None
+        raise RunFailed("crash", f"Ray doesn't start: {line(error)}{_remedy(error)}") from None
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a Ray that doesn't start on this machine, where it is known."""
+    said = str(error)
+    if "AF_UNIX path length" in said:
+        return f"; set RAY_TMPDIR to a shorter path than {tempfile.gettempdir()}"
+    home = os.environ.get("HOME", "")
+    if isinstance(error, OSError) and home and home in said:
+        return "; set HOME to a folder that can be written, or RAY_TMPDIR"
+    return ""
 
 
 def _connect(address: str) -> None:
@@ -219,7 +231,7 @@ def _connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        raise BadInput(f"address {address!r}: {_told(error)}") from None
+        raise BadInput(f"address {address!r}: {line(error)}") from None
 
 
 def _refusal(address: str) -> str | None:
@@ -303,7 +315,3 @@ def _have_token() -> None:
         return
     if not (Path.home() / ".ray" / "auth_token").is_file():
         os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

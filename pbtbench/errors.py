@@ -29,6 +29,13 @@ class BadInput(ValueError):
         super().__init__(_one_line(message))
 
 
+class Failed(Exception):
+    """Something could not be done. The message is one line: where, and why. `whole`: the traceback of what a
+    worker raised, where that is the reason."""
+
+    whole: str = ""
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:
     """A `BadInput` for a name that is not among `known`, with the nearest one suggested."""
     names = sorted(known)

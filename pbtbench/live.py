@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench import engines
+from pbtbench import catalogue, engines
 from pbtbench.run import Run
 
 PLAIN_PERIOD_S = 30.0
@@ -54,6 +55,9 @@ class View(AbstractContextManager["View"]):
         self._now: dict[str, Any] = {}
         self._spoke = self._began = time.perf_counter()
         self._to_do = self._done = self._failed = 0
+        self._checking = ""
+        self._said: set[str] = set()
+        """What was told of failed runs, without the numbers in it."""
         self._bar = Progress(
             TextColumn("[bold]runs"),
             BarColumn(bar_width=28),
@@ -84,7 +88,12 @@ class View(AbstractContextManager["View"]):
         already = f", {kept} of them kept from before" if kept else ""
         self._console.print(f"{runs} runs{already}", highlight=False)
 
+    def checking(self, run: Run) -> None:
+        self._checking = catalogue.label(run.problem)
+
     def started(self, run: Run) -> None:
+        if self._checking:
+            self._checking, self._began = "", time.perf_counter()
         self._run, self._now, self._spoke = run, {}, time.perf_counter()
 
     def progressed(self, progress: dict[str, Any]) -> None:
@@ -102,9 +111,14 @@ class View(AbstractContextManager["View"]):
             self._task, advance=1, left=self._left() if self._done < self._to_do else ""
         )
         verdict = Text(f"{clock(done['wall_s']):>8}  {run.id}")
+        new = False
         if done["cause"]:
-            verdict.append(f"  {done['cause']}: {done['message']}", style="red")
-        if done["cause"] or (not self._live.is_started and self._to_do <= PLAIN_RUNS):
+            told = f"{done['cause']}: {done['message']}"
+            of_its_kind = re.sub(r"\d+", "0", told)
+            new = of_its_kind not in self._said
+            self._said.add(of_its_kind)
+            verdict.append(f"  {told}" if new else f"  {done['cause']}, as before", style="red")
+        if new or (not self._live.is_started and self._to_do <= PLAIN_RUNS):
             self._console.print(verdict, highlight=False, soft_wrap=True)
         elif not self._live.is_started and self._done % math.ceil(self._to_do / PLAIN_RUNS) == 0:
             self._console.print(f"  {self._done} of {self._to_do} runs, {self._left()}")
@@ -124,6 +138,8 @@ class View(AbstractContextManager["View"]):
         )
 
     def _block(self) -> RenderableType:
+        if self._checking:
+            return Group(self._bar, Text(f"checking the problems: {self._checking}"))
         if self._run is None:
             return self._bar
         run = self._run

@@ -65,6 +65,8 @@ class LoopedPopulation:
     """A population that loops over populations of one: the default for models of any kind."""
 
     members: list[Population]
+    finished: int = field(default=0, init=False)
+    """How often a member has trained or been evaluated."""
 
     @property
     def size(self) -> int:

@@ -8,10 +8,11 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
@@ -24,6 +25,22 @@ GONE_S = 5.0
 
 GROWN = 1.01
 """By what factor a process's memory must have grown to be worth another row."""
+
+
+class Terminated(SystemExit):
+    """The process was asked to end."""
+
+
+def end(code: int) -> NoReturn:
+    """End this process, whose work is done, also where a user's code has left threads behind, which Python
+    would wait for."""
+    mine = (threading.main_thread(), threading.current_thread())
+    if any(not thread.daemon for thread in threading.enumerate() if thread not in mine):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code)
 
 
 @dataclass(frozen=True)

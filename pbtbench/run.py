@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,9 @@ class Run:
     limit_s: float
     card: Card
     """What a report needs to know of the problem."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The files whose code the run depends on, the problem's first -> their digests (`sources`). Empty
+    in runs that were kept before there were digests."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, fit for JSON."""
@@ -64,6 +67,14 @@ class Run:
     def from_dict(cls, fields: Mapping[str, Any]) -> Run:
         """What `to_dict` gave, also after a way through JSON; `ValueError` if a field is not of its type."""
         return _run_adapter().validate_python(dict(fields))
+
+    def differences(self, other: Run) -> list[str]:
+        """In what this run differs from another of its id: files whose code has changed, and fields."""
+        mine, others = (_run_adapter().dump_python(run, mode="json") for run in (self, other))
+        fields = [key for key in mine if key != "sources" and mine[key] != others[key]]
+        files = {**self.sources, **other.sources}
+        changed = [f for f in files if self.sources.get(f) != other.sources.get(f)]
+        return sorted(changed) + fields
 
     @property
     def label(self) -> str:

@@ -14,12 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from pbtbench import engines
+from pbtbench import catalogue, engines, preflight
+from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.errors import BadInput
 from pbtbench.process import kill_tree
 from pbtbench.run import Run
@@ -28,7 +29,7 @@ from pbtbench.study import Study
 from pbtbench.trace import Recorder
 
 GRACE_S = 20.0
-"""How long past its limit a run may take to be ended by its own watchdog."""
+"""How long past its limit a run may say nothing: it should have been ended by its own watchdog."""
 
 
 class Observer(Protocol):
@@ -36,6 +37,10 @@ class Observer(Protocol):
 
     def planned(self, kept: int, runs: int) -> None:
         """A study starts: `kept` of its `runs` are there already."""
+        ...
+
+    def checking(self, run: Run) -> None:
+        """The problem of that run is tried, before any run starts."""
         ...
 
     def started(self, run: Run) -> None:
@@ -51,18 +56,84 @@ class Observer(Protocol):
         ...
 
 
-def run_study(study: Study, store: Store, observer: Observer) -> None:
+def run_study(study: Study, store: Store, observer: Observer, *, again: bool = False) -> None:
     """Execute the runs of `study` that `store` doesn't hold yet. Failed ones are tried again.
 
-    Raises `BadInput` if an engine finds the study can't be run, `KeyboardInterrupt` when
-    interrupted; what was finished before is kept either way.
+    `again`: make also those anew that were kept of other code than today's. Raises `BadInput` for such
+    runs otherwise, for a problem that can't be run, or if an engine finds the study can't be;
+    `KeyboardInterrupt` when interrupted; what was finished before is kept either way.
     """
-    missing = [run for run in study.runs if not store.completed(run)]
+    missing = _missing(study, store, again=again)
     observer.planned(len(study.runs) - len(missing), len(study.runs))
     with _child(store) as child:
+        for run, limit_s in _to_check(missing):
+            observer.checking(run)
+            child.check(run, limit_s)
+        if all(engines.engine(run.engine).distributed for run in missing):
+            child.close()  # it would hold a GPU that workers need
         for run in missing:
+            _check_unchanged(run)
             observer.started(run)
             observer.ended(run, child.execute(run, observer))
+
+
+def _missing(study: Study, store: Store, *, again: bool) -> list[Run]:
+    """The runs to be made; `BadInput` if some are kept of other code, and are not to be made anew."""
+    missing: list[Run] = []
+    others: list[tuple[Run, Run]] = []
+    """Runs that are kept of other code, failed ones too: as planned, and as kept."""
+    changed: dict[str, list[str]] = {}
+    """Of these, the ones that completed -> what has changed."""
+    for run in study.runs:
+        kept, outcome = store.kept(run) or (None, None)
+        differences = run.differences(kept) if kept else []
+        if kept and differences:
+            others.append((run, kept))
+        if outcome and not outcome.cause and differences:
+            changed[run.id] = (
+                differences if kept and kept.sources else ["their files were not noted"]
+            )
+        if not outcome or outcome.cause or differences:
+            missing.append(run)
+    if changed and not again:
+        some = ", ".join(list(changed)[:3]) + (", …" if len(changed) > 3 else "")
+        what = ", ".join(dict.fromkeys(name for names in changed.values() for name in names))
+        raise BadInput(
+            f"{store.path}: {len(changed)} kept runs are of other code than today's ({what}): {some}; "
+            "--again makes them anew, another --out keeps them"
+        )
+    for run, _ in others:
+        store.discard(run)  # so that no report ever mixes them with new ones
+    return missing
+
+
+def _to_check(runs: Sequence[Run]) -> list[tuple[Run, float]]:
+    """A run for each problem, with its options, that is to be tried, and how long that may take. Class
+    trainables are tried for this process alone: elsewhere they run as they are."""
+    found: dict[tuple[str, str], Run] = {}
+    limits: dict[tuple[str, str], float] = {}
+    for run in runs:
+        key = (run.problem, json.dumps(run.problem_options))
+        here = not engines.engine(run.engine).distributed
+        if key not in found or here:
+            found[key] = run
+        limits[key] = max(run.limit_s, limits.get(key, 0.0))
+    return [
+        (run, limits[key])
+        for key, run in found.items()
+        if not engines.engine(run.engine).distributed
+        or not isinstance(catalogue.problem(run.problem).start, TrainableStart)
+    ]
+
+
+def _check_unchanged(run: Run) -> None:
+    now = catalogue.sources(run.problem, run.method_options)
+    changed = sorted(f for f in {**run.sources, **now} if run.sources.get(f) != now.get(f))
+    if changed:
+        raise BadInput(
+            f"{run.id}: {', '.join(changed)} changed while the study runs; what was made before is kept, "
+            "and the same command with --again makes it anew"
+        )
 
 
 @contextmanager
@@ -86,30 +157,39 @@ class _Child:
     messages: _Lines | None = None
     busy: bool = False
 
+    def check(self, run: Run, limit_s: float) -> None:
+        """Have the child try the problem of a run; `BadInput` for one that can't be run."""
+        what = f"problem {run.problem!r}: a first step of {preflight.SIZE} members"
+        if not self._asked({"check": run.to_dict()}):
+            raise BadInput(f"{what}: {self._death()}")
+        end = time.perf_counter() + limit_s
+        while (message := self._message()) is None:
+            if time.perf_counter() > end:
+                self.close(patience_s=0)
+                raise BadInput(
+                    f"{what} did not end within the limit of {limit_s:g} s; --limit-s gives it more"
+                )
+        if "checked" not in message:
+            raise BadInput(f"{what}: {self._death()}")
+        self.busy = False
+        if message["checked"]:
+            raise BadInput(f"problem {run.problem!r}: {message['checked']}")
+
     def execute(self, run: Run, observer: Observer) -> dict[str, Any]:
         """Have the child execute a run; what its `done` message said."""
-        if self.process is None or self.process.poll() is not None:
-            self._start()
-        assert self.process is not None
-        assert self.process.stdin is not None
-        assert self.messages is not None
-        started = time.perf_counter()
-        self.busy = True
-        try:
-            self.process.stdin.write(json.dumps(run.to_dict()).encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
+        started = heard = time.perf_counter()
+        if not self._asked({"run": run.to_dict()}):
             return self._lost(run, started, "crash", self._death())
         while True:
-            message = self.messages.next(timeout_s=1.0)
+            message = self._message()
             if message is None:
-                if time.perf_counter() - started > run.limit_s + GRACE_S:
+                if time.perf_counter() - heard > run.limit_s + GRACE_S:
                     self.close(patience_s=0)
-                    text = (
-                        f"did not end within its limit of {run.limit_s:g} s, and had to be killed"
-                    )
+                    text = f"{engines.no_progress(run)}; it had to be killed"
                     return self._lost(run, started, "hang", text)
-            elif "progress" in message:
+                continue
+            heard = time.perf_counter()
+            if "progress" in message:
                 observer.progressed(message["progress"])
             elif "bad" in message:
                 raise BadInput(message["bad"])
@@ -120,6 +200,25 @@ class _Child:
                 return dict(message["done"])
             else:
                 return self._lost(run, started, "crash", self._death())
+
+    def _asked(self, what: dict[str, Any]) -> bool:
+        """Send a line to the child, which is started if need be; whether it could be sent."""
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.busy = True
+        try:
+            self.process.stdin.write(json.dumps(what).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _message(self) -> dict[str, Any] | None:
+        """The child's next message; None if none comes within a second, `{}` if it has ended."""
+        assert self.messages is not None
+        return self.messages.next(timeout_s=1.0)
 
     def close(self, patience_s: float = 20.0) -> None:
         """End the child: ask first, then kill it with all that it started."""
@@ -149,7 +248,12 @@ class _Child:
             stderr=self.log,
             pass_fds=[writer],
             start_new_session=True,  # Ctrl-C is this process's to handle
-            env={"TF_CPP_MIN_LOG_LEVEL": "2", "RAY_USAGE_STATS_ENABLED": "0", **os.environ},
+            env={
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                "RAY_USAGE_STATS_ENABLED": "0",
+                **os.environ,
+                "PYTHONIOENCODING": "utf-8:backslashreplace",  # the log's, whatever the terminal's is
+            },
         )
         os.close(writer)
         self.messages = _Lines(reader)

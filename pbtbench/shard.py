@@ -40,6 +40,8 @@ class Shard:
 
     def __post_init__(self) -> None:
         self.members = range(self.first, self.first + self.population.size)
+        if hasattr(self.population, "finished"):
+            self.recorder.unrecorded = lambda: self.population.finished
 
     def iterate(self) -> dict[str, list[float]]:
         """Train and evaluate every member once; the scores, metric -> a number for each."""

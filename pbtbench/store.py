@@ -132,14 +132,27 @@ class Store:
         part.rename(place)
         shutil.rmtree(replaced, ignore_errors=True)
 
+    def kept(self, run: Run) -> tuple[Run, Outcome] | None:
+        """The run as it is kept here, undamaged, and what came of it; None if it isn't."""
+        if not (self._place(run.id) / "run.json").is_file():
+            return None
+        try:
+            return self.read(run.id)
+        except BadInput:
+            return None
+
     def completed(self, run: Run) -> bool:
         """Whether the run is kept here, without a failure and undamaged."""
-        if not (self._place(run.id) / "run.json").is_file():
-            return False
-        try:
-            return not self.read(run.id)[1].cause
-        except BadInput:
-            return False
+        kept = self.kept(run)
+        return kept is not None and not kept[1].cause
+
+    def discard(self, run: Run) -> None:
+        """Delete what is kept of a run, if anything."""
+        place = self._place(run.id)
+        if place.exists():
+            part = self.path / f".part-{uuid4().hex}"
+            place.rename(part)
+            shutil.rmtree(part, ignore_errors=True)
 
     def read(self, run_id: str) -> tuple[Run, Outcome]:
         """A run and what came of it; `BadInput` if its files are damaged."""

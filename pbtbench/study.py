@@ -96,7 +96,7 @@ class Sweep(BaseModel):
     targets: Annotated[list[Real], Distinct] | None = None
     """Scores to time; the problem's own by default."""
     limit_s: Seconds = 600.0
-    """Wall seconds after which a run counts as hung and is ended."""
+    """Wall seconds without progress after which a run counts as hung and is ended."""
     options: dict[Text, Plain] = {}
     """Options of the problems."""
     label: Name | None = None
@@ -351,6 +351,7 @@ def _cell(
         with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
             method.propose(problem.space, sweep.population, method_rng(0))
         engines.engine(engine).check(problem, method, engine_options)
+    sources = catalogue.sources(reference, options)
     return [
         Run(
             id="/".join(
@@ -379,6 +380,7 @@ def _cell(
             targets=targets,
             limit_s=sweep.limit_s,
             card=card(problem, as_it_is=iterations == problem.iterations and not sweep.options),
+            sources=sources,
         )
         for interval in intervals
         for seed in range(sweep.seeds)

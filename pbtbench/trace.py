@@ -78,10 +78,27 @@ class Recorder:
     """A short label of where the run is executed."""
     nodes: list[Mapping[str, Any]] = field(default_factory=list)
     """The machines of a Ray cluster, each with its clock's offset: for `machine.json`."""
+    unrecorded: Callable[[], int] = lambda: 0
+    """A count that grows with what is done between two rows, for who wants to know whether a run goes on."""
+    _seen: set[tuple[int, int, str]] = field(default_factory=set)
+    _looked_at: int = 0
+    _progress: tuple[int, int] = (0, 0)
+    _progress_at: float = 0.0
 
     def now(self) -> float:
         """Seconds since the start of the run."""
         return time.perf_counter() - self.start
+
+    def still_s(self) -> float:
+        """For how many seconds the run has made no progress, as far as it was asked: nothing was done that
+        it had not done before. What a member does again, as it was lost, is none."""
+        events = self.events[self._looked_at :]
+        self._looked_at += len(events)
+        self._seen.update((event.member, event.iteration, event.kind) for event in events)
+        progress = (len(self._seen), self.unrecorded())
+        if progress != self._progress:
+            self._progress, self._progress_at = progress, self.now()
+        return self.now() - self._progress_at
 
     def add(
         self,

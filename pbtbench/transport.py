@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from pbtbench.errors import unknown
+from pbtbench.errors import Failed, unknown
 from pbtbench.problem import State
 from pbtbench.trace import Recorder
 
@@ -35,7 +35,7 @@ Parcel = Any
 """What is handed to the receiver in place of the state. Plain data."""
 
 
-class TransportFailed(Exception):
+class TransportFailed(Failed):
     """A state could not be sent or received: one line that says where, and why."""
 
 

@@ -1,10 +1,12 @@
 """The child process that executes runs, one after another: `python -m pbtbench.worker FOLDER FD`.
 
-Runs come as lines of JSON on standard input; messages go as lines of JSON to the file descriptor FD:
-`{"progress": …}` a few times a second, `{"done": {cause, message, wall_s}}` when a run has been
-stored, `{"bad": message}` for bad input that showed only now. A thread watches the run: past its
-limit, what was recorded is stored as a `hang` and the process ends. Another ends the process, with
-all that it started, when its parent has gone. Nothing is pickled.
+Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
+and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD: `{"checked": message}`, empty
+where there is nothing against the problem; `{"progress": …}` a few times a second, `{"done": {cause,
+message, wall_s}}` when a run has been stored, `{"bad": message}` for bad input that showed before the
+run's clock started. A thread watches the run: when it makes no progress within its limit, what was
+recorded is stored as a `hang` and the process ends. Another ends the process, with all that it
+started, when its parent has gone. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pbtbench import catalogue, engines
+from pbtbench import catalogue, engines, preflight
 from pbtbench.errors import BadInput
-from pbtbench.process import kill_tree
+from pbtbench.process import Terminated, end, kill_tree
 from pbtbench.progress import Progress
 from pbtbench.run import Run
 from pbtbench.store import Store
@@ -60,14 +62,14 @@ class Watchdog:
         progress = Progress(recorder)
         while not self._over.wait(PERIOD_S):
             self._channel.send({"progress": progress.to_dict()})
-            if recorder.now() > self._run.limit_s:
+            if recorder.still_s() > self._run.limit_s:
                 self._hung(recorder)
 
     def _hung(self, recorder: Recorder) -> None:
         with self._ending:
             if self._over.is_set():
                 return
-            message = f"did not end within its limit of {self._run.limit_s:g} s"
+            message = engines.no_progress(self._run)
             outcome = engines.outcome(self._run, recorder, "hang", message)
             self._store.write(self._run, outcome)
             self._channel.done(outcome)
@@ -104,20 +106,32 @@ def main() -> None:
     tempfile.tempdir = str(store.scratch)  # whoever kills this process leaves nothing elsewhere
     catalogue.include_working_directory()
     signal.signal(signal.SIGTERM, _terminated)
-    used = set()
+    used: set[str] = set()
+    code = 0
     try:
         for line in sys.stdin:
-            run = Run.from_dict(json.loads(line))
-            used.add(run.engine)
-            watchdog = Watchdog(run, store, channel)
-            try:
-                watchdog.finish(engines.execute(run, watchdog.watch))
-            except BadInput as error:
-                watchdog.stop()
-                channel.send({"bad": str(error)})
+            asked = json.loads(line)
+            if "check" in asked:
+                channel.send({"checked": preflight.refusal(Run.from_dict(asked["check"]))})
+            else:
+                run = Run.from_dict(asked["run"])
+                used.add(run.engine)
+                _execute(run, store, channel)
+    except Terminated as terminated:
+        code = int(str(terminated.code))
     finally:
         for name in used:
             engines.engine(name).close()
+    end(code)
+
+
+def _execute(run: Run, store: Store, channel: Channel) -> None:
+    watchdog = Watchdog(run, store, channel)
+    try:
+        watchdog.finish(engines.execute(run, watchdog.watch))
+    except BadInput as error:
+        watchdog.stop()
+        channel.send({"bad": str(error)})
 
 
 def _end_without_parent(parent: int) -> None:
@@ -138,7 +152,7 @@ def _end_with_offspring() -> NoReturn:
 
 def _terminated(signum: int, frame: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(128 + signum)
+    raise Terminated(128 + signum)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,13 @@ class Notes:
         self.causes: dict[str, str] = {}
         self.messages: dict[str, str] = {}
         self.progress: list[dict[str, Any]] = []
+        self.checked: list[str] = []
 
     def planned(self, kept: int, runs: int) -> None:
         self.kept = kept
+
+    def checking(self, run: Run) -> None:
+        self.checked.append(run.problem)
 
     def started(self, run: Run) -> None: ...
 
@@ -75,10 +79,12 @@ def problem_that(tmp_path: Path):
     return make
 
 
-def run(problems: list[str], folder: Path, **keys: Any) -> tuple[Store, Notes]:
+def run(
+    problems: list[str], folder: Path, *, again: bool = False, **keys: Any
+) -> tuple[Store, Notes]:
     study = Study.plan({"problems": problems, "methods": ["random"], "seeds": 1, **keys})
     store, notes = Store.claim(folder, study), Notes()
-    run_study(study, store, notes)
+    run_study(study, store, notes, again=again)
     return store, notes
 
 
@@ -96,7 +102,7 @@ def test_a_study_goes_on_after_runs_that_raise_die_and_hang(problem_that, tmp_pa
         "hangs/random/inprocess/s0": "hang",
         "fine/random/inprocess/s0": "",
     }
-    assert notes.messages["raises/random/inprocess/s0"] == "ValueError: no luck"
+    assert notes.messages["raises/random/inprocess/s0"] == "ValueError: no luck (raises.py:11)"
     assert "SIGKILL" in notes.messages["dies/random/inprocess/s0"]
     assert "limit of 2 s" in notes.messages["hangs/random/inprocess/s0"]
     assert {run.id: outcome.cause for run, outcome in store.runs()} == notes.causes

@@ -6,24 +6,18 @@ One file here is one engine, its `ENGINE` constant. A file imports its framework
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pbtbench import catalogue, methods
-from pbtbench.errors import BadInput, unknown
+from pbtbench import catalogue, methods, preflight, tracebacks
+from pbtbench.errors import BadInput, Failed, unknown
 from pbtbench.options import Options, chosen
-from pbtbench.problem import member_seed
+from pbtbench.process import Terminated
 from pbtbench.trace import Outcome, Recorder, Watch
-from pbtbench.transport import TransportFailed
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -55,12 +49,13 @@ class Engine:
     """Gives back what stays open between runs."""
 
 
-class RunFailed(Exception):
-    """A run that did not complete: its `cause` (`crash` or `hang`) and, as message, what happened."""
+class RunFailed(Failed):
+    """A run that did not complete: its `cause` (`crash` or `hang`) and, as message, what happened.
+    `whole`: the traceback of what a worker raised, where that is why."""
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, cause: str, message: str, whole: str = "") -> None:
         super().__init__(message)
-        self.cause = cause
+        self.cause, self.whole = cause, whole
 
 
 def names() -> list[str]:
@@ -82,37 +77,39 @@ def with_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def execute(run: Run, watch: Watch | None = None) -> Outcome:
-    """Execute a run. A failure of the problem or of the engine is an outcome, not an exception;
-    `BadInput` passes through."""
+    """Execute a run. A failure of the problem or of the engine is an outcome, not an exception, its
+    traceback goes to standard error; `BadInput` that shows before the run's clock starts passes
+    through."""
     chosen = engine(run.engine)
     problem = catalogue.problem(run.problem)
     method = methods.build(run.kind, run.interval, run.method_options)
-    if not chosen.distributed:
-        _warm_up(run.problem, json.dumps(run.problem_options))
-        problem = _afresh(problem)
-    try:
-        chosen.open(run)
-    except RunFailed as failure:
-        return outcome(run, Recorder(), failure.cause, str(failure))
     recorder = Recorder()
-    if watch is not None:
-        watch(recorder)
-    cause = message = ""
+    started = False
     try:
+        if not chosen.distributed:
+            preflight.refusal(run)
+            problem = preflight.afresh(problem)
+        chosen.open(run)
+        recorder = Recorder()
+        started = True
+        if watch is not None:
+            watch(recorder)
         chosen.execute(run, problem, method, recorder)
-    except BadInput:
+    except Terminated:
         raise
-    except RunFailed as failure:
-        cause, message = failure.cause, str(failure)
-    except TransportFailed as failure:
-        cause, message = "crash", str(failure)
-    except Exception as error:
-        cause = "crash"
-        message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    if not cause and not any_finite(recorder):
-        cause = "crash"
+    except BaseException as error:
+        if isinstance(error, BadInput) and not started:
+            raise
+        cause = error.cause if isinstance(error, RunFailed) else "crash"
+        message = tracebacks.line(error)
+        print(
+            f"{run.id}: {cause}: {message}\n{tracebacks.whole(error)}", file=sys.stderr, flush=True
+        )
+        return outcome(run, recorder, cause, message)
+    if not any_finite(recorder):
         message = f"no member ever had a finite {problem.objective.metric!r}: nothing to compare"
-    return outcome(run, recorder, cause, message)
+        return outcome(run, recorder, "crash", message)
+    return outcome(run, recorder)
 
 
 def any_finite(recorder: Recorder) -> bool:
@@ -120,23 +117,9 @@ def any_finite(recorder: Recorder) -> bool:
     return any(e.kind == "score" and math.isfinite(e.value) for e in recorder.events)
 
 
-@cache
-def _warm_up(reference: str, options: str) -> None:
-    """Have this process pay, once and before any clock starts, for what is no run's own cost:
-    imports, and whatever a framework does at its first steps. What fails here fails in the run."""
-    problem = _afresh(catalogue.problem(reference))
-    with suppress(Exception):
-        if problem.framework:
-            importlib.import_module(problem.framework)
-        some = problem.space.sample(np.random.default_rng(0))
-        population = problem.population([some], [member_seed(0, 0)], json.loads(options))
-        population.train(1)
-        population.evaluate()
-
-
-def _afresh(problem: Problem) -> Problem:
-    """The problem without what it may have compiled before: every run compiles for itself."""
-    return replace(problem, start=deepcopy(problem.start))
+def no_progress(run: Run) -> str:
+    """What is told of a run that is ended as it made no progress."""
+    return f"no progress within its limit of {run.limit_s:g} s; --limit-s gives it more"
 
 
 def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") -> Outcome:

@@ -23,6 +23,7 @@ from pbtbench.process import Surroundings, note_memory
 from pbtbench.shard import Copy, Shard
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Event, Recorder
+from pbtbench.tracebacks import contained
 
 IO = "io"
 
@@ -89,7 +90,6 @@ class Worker:
         offset = assignment.offsets.get(ray.get_runtime_context().get_node_id(), 0.0)
         self._assignment, self._worker = assignment, worker
         self._recorder = Recorder(start=assignment.start + offset, lapped=lapped)
-        self._problem = catalogue.problem(assignment.problem)
         self._transport = transport.transport(assignment.transport, Path(assignment.folder))
         self._shards: dict[int, Shard] = {}
         self._turn = Turn()
@@ -110,14 +110,16 @@ class Worker:
         `states` that there are; as rows of `kind` (`setup` or `restart`)."""
         members = range(first, first + len(hyperparameters))
         seeds = [member_seed(self._assignment.seed, member) for member in members]
-        population = self._problem.population(
-            hyperparameters, seeds, self._assignment.problem_options
-        )
-        shard = Shard(self._problem, population, self._recorder, first, self._worker, iteration)
-        self._shards[first] = shard
-        self._recorder.lap(kind, worker=self._worker, iteration=iteration)
-        copies = [Copy(m, m, hyperparameters[m - first]) for m in members if m in states]
-        lost = [copy.member for copy in copies if not self._received(copy, states[copy.member])]
+        with contained():
+            problem = catalogue.problem(self._assignment.problem)
+            population = problem.population(
+                hyperparameters, seeds, self._assignment.problem_options
+            )
+            shard = Shard(problem, population, self._recorder, first, self._worker, iteration)
+            self._shards[first] = shard
+            self._recorder.lap(kind, worker=self._worker, iteration=iteration)
+            copies = [Copy(m, m, hyperparameters[m - first]) for m in members if m in states]
+            lost = [copy.member for copy in copies if not self._received(copy, states[copy.member])]
         return self._report(np.zeros((0, len(members))), lost)
 
     def advance(
@@ -126,13 +128,19 @@ class Worker:
         """Carry out groups of copies, then train and evaluate the shard for `iterations`."""
         shard = self._shards[first]
         self._recorder.lap("wait", worker=self._worker, iteration=shard.iteration)
-        lost = [member for group in groups for member in self._copied(*group)]
-        objective = self._problem.objective.metric
+        objective = shard.problem.objective.metric
         table = []
-        for _ in range(iterations):
-            with self._guard(shard):
-                table.append(shard.iterate()[objective])
+        with contained():
+            lost = [member for group in groups for member in self._copied(*group)]
+            for _ in range(iterations):
+                with self._guard(shard):
+                    table.append(shard.iterate()[objective])
         return self._report(np.array(table), lost)
+
+    def made(self) -> int:
+        """A count that grows while the shards go on, however long a call lasts."""
+        shards = [*self._shards.values()]
+        return sum(shard.iteration for shard in shards) + self._recorder.unrecorded()
 
     def give(self, members: Sequence[int], aside: bool = False) -> Iterator[Any]:
         """Yield each member's state, on its way; then the rows. `aside`: beside the main thread."""
@@ -145,7 +153,7 @@ class Worker:
             recorder.lap("wait", worker=worker)
         for member in members:
             shard = self._holder(member)
-            with self._guard(shard) if aside else nullcontext():
+            with contained(), self._guard(shard) if aside else nullcontext():
                 own = replace(shard, recorder=recorder, worker=worker)
                 parcel = own.send(member, self._transport)
             yield parcel

@@ -24,6 +24,7 @@ from pbtbench.process import Surroundings
 from pbtbench.run import Run
 from pbtbench.shard import Copy
 from pbtbench.trace import Recorder
+from pbtbench.tracebacks import line, whole
 from pbtbench.transport import TransportFailed
 
 TICK_S = 0.5
@@ -211,7 +212,9 @@ class Fleet:
         except ray.exceptions.RayTaskError as error:
             raise _own(error, unit) from None
         except ray.exceptions.RayError as error:
-            raise RunFailed("crash", f"{_named(unit)} did not start: {_told(error)}") from None
+            raise RunFailed(
+                "crash", f"{_named(unit)} did not start: {line(error)}", whole(error)
+            ) from None
         return report
 
     def _taken(self, unit: Unit, report: Report) -> None:
@@ -258,7 +261,7 @@ class Fleet:
         except ray.exceptions.RayTaskError as error:
             raise _own(error, unit) from None
         except ray.exceptions.RayError as error:
-            self._replace(unit.actor, _told(error))
+            self._replace(unit.actor, line(error))
             return None
         unit.call = None
         unit.iteration += unit.steps
@@ -273,7 +276,7 @@ class Fleet:
                 continue  # it may have ended while another was replaced
             ahead = sum(u.steps for u in self.units if u.actor is unit.actor and u.call)
             if time.perf_counter() - unit.sent > limit * max(1, ahead):
-                self._replace(unit.actor, f"no iteration within {limit:g} s", "hang")
+                self._replace(unit.actor, f"no iteration within hang_s = {limit:g}", "hang")
 
     def _replace(self, lost: Actor, why: str, cause: str = "crash") -> None:
         """Start what an actor held again, from the most recent states that survive: on a new actor in
@@ -344,14 +347,8 @@ def _named(unit: Unit) -> str:
 
 
 def _own(error: Any, unit: Unit) -> Exception:
-    """The problem's own exception, with where it came from."""
-    cause = getattr(error, "cause", None) or error
-    if isinstance(cause, BadInput | TransportFailed):
-        return cause
-    return RunFailed(
-        "crash", f"{_named(unit)} at iteration {unit.iteration + 1} or after: {_told(cause)}"
-    )
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+    """What was raised in an actor, with where it came from."""
+    if isinstance(error.cause, TransportFailed):
+        return error.cause
+    where = f"{_named(unit)} at iteration {unit.iteration + 1} or after"
+    return RunFailed("crash", f"{where}: {line(error)}", whole(error))

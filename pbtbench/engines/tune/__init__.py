@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from pbtbench import cluster, filename
-from pbtbench.engines import Engine, RunFailed
+from pbtbench.engines import Engine, RunFailed, no_progress
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
 from pbtbench.options import Options, check_writable
 from pbtbench.problem import method_rng
 from pbtbench.schema import Count, Plain, Reference, Text, Truth, Whole
+from pbtbench.tracebacks import line, whole
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -199,7 +200,7 @@ def _unsendable(problem: str, trainable: type[Any]) -> str:
     try:
         cloudpickle.dumps(trainable)
     except Exception as error:
-        what = f" ({' '.join(str(error).split())})"
+        what = f" ({line(error)})"
     return (
         f"{problem} can't be sent to Ray's workers: its module holds what can't be pickled{what}; "
         "make it in the trainable's setup()"
@@ -215,20 +216,20 @@ def _completed(run: Run, results: Any, trials: int, budget: Any, recorder: Recor
         if error is not None:
             member = _member(results[place])
             raise RunFailed(
-                "crash", f"member {member} at iteration {made[member] + 1}: {_reason(error)}"
+                "crash",
+                f"member {member} at iteration {made[member] + 1}: {line(error)}",
+                whole(error),
             )
     if budget.missing:
         names = ", ".join(sorted(budget.missing))
         raise RunFailed("crash", f"stop: the problem has no metric {names}")
     short = [m for m in range(trials) if m not in budget.done | budget.stopped]
     if short:
-        hang = recorder.now() > run.limit_s
         members = ", ".join(f"{m} at {made[m]}" for m in short[:8])
         raise RunFailed(
-            "hang" if hang else "crash",
+            "hang" if budget.hung else "crash",
             f"{len(short)} of {trials} members did not reach iteration {run.iterations} "
-            f"(member {members})"
-            + (f" within {run.limit_s:g} s" if hang else ", without an error"),
+            f"(member {members}), " + (no_progress(run) if budget.hung else "without an error"),
         )
 
 
@@ -238,14 +239,6 @@ def _member(result: Any) -> int:
 
     trial = result.metrics.get("trial_id") if result.metrics else None
     return member_of(trial or re.findall(r"_(\d{5})(?=_|$)", Path(result.path).name)[0])
-
-
-def _reason(error: Exception) -> str:
-    """In one line, what went wrong in a trial: the problem's own exception, where Ray has it."""
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, Exception):
-        return f"{type(cause).__name__}: {' '.join(str(cause).split())}"[:400]
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
 
 
 def _is_remote(path: str) -> bool:

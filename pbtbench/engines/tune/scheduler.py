@@ -32,6 +32,8 @@ class Budget(Stopper):  # type: ignore[misc]
         """Members that a scheduler ended before their budget."""
         self.missing: set[str] = set()
         """Metrics of stop conditions that the problem doesn't have."""
+        self.hung = False
+        """Whether all trials were ended, as they made no progress."""
         self._saved: dict[int, int] = defaultdict(int)
         """Member -> its iterations when its trial last saved, or took a donor's checkpoint."""
         self._iterations, self._stop = iterations, stop
@@ -55,7 +57,8 @@ class Budget(Stopper):  # type: ignore[misc]
         self.made[member] = self._saved[member]
 
     def stop_all(self) -> bool:
-        return bool(self.missing) or self._recorder.now() > self._limit_s
+        self.hung = self._recorder.still_s() > self._limit_s
+        return bool(self.missing) or self.hung
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune's snapshots of the experiment need none of it."""

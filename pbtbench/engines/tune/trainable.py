@@ -26,6 +26,7 @@ from pbtbench.problem import Problem, State, check_state, member_seed, scores, s
 from pbtbench.process import Surroundings, note_memory
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import Recorder
+from pbtbench.tracebacks import Raised, contained
 
 if TYPE_CHECKING:
     from pbtbench.run import Run
@@ -95,7 +96,8 @@ class Timed(Trainable):  # type: ignore[misc]
         self._noted = 0
         self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
         assignment.surroundings.enter()
-        self._start(config)
+        with contained():
+            self._start(config)
         self._lap("setup", detail={"process": os.getpid()})
         self._flush()
 
@@ -106,12 +108,12 @@ class Timed(Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         self._lap("wait")
         try:
-            metrics = self._iterate()
-        except Exception:
+            with contained():
+                metrics = self._iterate()
+                return {**metrics, TURNED: self._scored(metrics)}
+        except Raised:
             self._lap("train", detail={"error": True})
             raise
-        else:
-            return {**metrics, TURNED: self._scored(metrics)}
         finally:
             self._flush()
 
@@ -142,7 +144,8 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         self._lap("wait")
-        result = super().save(checkpoint_dir)
+        with contained():
+            result = super().save(checkpoint_dir)
         self._lap("persist", bytes=self._written)
         self._flush()
         return result
@@ -155,7 +158,8 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: Any) -> None:
         self._lap("wait")
-        super().restore(checkpoint_path)
+        with contained():
+            super().restore(checkpoint_path)
         self._flush()
 
     def load_checkpoint(self, checkpoint: Any) -> None:
@@ -165,7 +169,8 @@ class Timed(Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: Hyperparameters) -> bool:
         self._lap("wait")
         self._member = member_of(self.trial_id)
-        done = self._reset(new_config)
+        with contained():
+            done = self._reset(new_config)
         self._lap("restart")
         return done
 

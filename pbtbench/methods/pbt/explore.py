@@ -37,8 +37,8 @@ def perturb(
 @cache
 def user_explore(reference: str) -> Explore:
     """The function that `package.module:name` or `./file.py:name` names."""
-    place, _, name = reference.rpartition(":")
-    if not place:
+    place, name = loading.split(reference)
+    if not place or not name:
         raise BadInput(
             f"explore {reference!r}: give 'perturb', 'package.module:name' or './file.py:name'"
         )
