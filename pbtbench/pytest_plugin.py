@@ -3,13 +3,19 @@
 A benchmark is a test with the marker `pbtbench` (`benchmark` is pytest-benchmark's own marker, with
 options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
 without it they are left alone, since every pytest run of whoever installed pbtbench loads this file:
-nobody's own benchmarks may vanish by that. Running, timing and storing stay pytest-benchmark's.
+nobody's own benchmarks may vanish by that, and where a project has a flag `--benchmark`, it keeps it. Running, timing and storing stay pytest-benchmark's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
+FLAG, OURS = "--benchmark", "--pbtbench"
+
+FREE = pytest.StashKey[bool]()
+"""Whether no project's own flag is called `--benchmark`."""
 LEFT_OUT = pytest.StashKey[int]()
 """How many benchmarks an ordinary run left out."""
 
@@ -21,11 +27,33 @@ def _is_benchmark(item: pytest.Item, flag: bool) -> bool:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("pbtbench").addoption(
-        "--benchmark",
+        OURS,
         action="store_true",
         dest="pbtbench_benchmark",
-        help="run the benchmarks, and nothing else (an ordinary run leaves marked ones out)",
+        default=False,
+        help="run the benchmarks, and nothing else (an ordinary run leaves marked ones out); "
+        "--benchmark means the same, unless the project has a flag of that name",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """Take `--benchmark` if nobody has it, now that all are there who may."""
+    result = yield
+    early_config.stash[FREE] = _is_free(parser, args)
+    if early_config.stash[FREE]:
+        args[:] = [OURS if argument == FLAG else argument for argument in args]
+    return result
+
+
+def _is_free(parser: pytest.Parser, args: list[str]) -> bool:
+    try:
+        _, unknown = parser.parse_known_and_unknown_args([*args, FLAG])
+    except pytest.UsageError:  # it wants a value
+        return False
+    return FLAG in unknown
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,4 +80,5 @@ def pytest_terminal_summary(
 ) -> None:
     if left_out := config.stash.get(LEFT_OUT, 0):
         what = "benchmark" if left_out == 1 else "benchmarks"
-        terminalreporter.write_line(f"{left_out} {what} left out: pytest --benchmark runs them")
+        flag = FLAG if config.stash.get(FREE, False) else OURS
+        terminalreporter.write_line(f"{left_out} {what} left out: pytest {flag} runs them")

@@ -40,8 +40,11 @@ class Shard:
 
     def __post_init__(self) -> None:
         self.members = range(self.first, self.first + self.population.size)
-        if hasattr(self.population, "finished"):
-            self.recorder.unrecorded = lambda: self.population.finished
+        self.recorder.unrecorded = self.progress
+
+    def progress(self) -> int:
+        """A count that grows as members go on, also while an iteration lasts, where a population tells it."""
+        return self.iteration + getattr(self.population, "finished", 0)
 
     def iterate(self) -> dict[str, list[float]]:
         """Train and evaluate every member once; the scores, metric -> a number for each."""

@@ -32,18 +32,21 @@ class Raised(Exception):
         self.line, self.whole = line, whole
 
     def __str__(self) -> str:
-        return self.line
+        return f"{self.line}\n{self.whole}"
 
 
 @contextmanager
 def contained() -> Iterator[None]:
     """Around a user's code in a worker's process: whatever it raises or leaves by becomes `Raised`."""
+    raised: Raised | None = None
     try:
         yield
     except (Raised, Failed):
         raise
     except BaseException as error:
-        raise Raised(line(error), whole(error)) from error
+        raised = Raised(line(error), whole(error))
+    if raised is not None:
+        raise raised  # out here it has no context, which might not arrive
 
 
 def line(error: BaseException) -> str:
@@ -54,6 +57,8 @@ def line(error: BaseException) -> str:
     said = _said(error)
     if remote := re.findall(rf"^.*\b{Raised.__name__}: (.*)$", said, re.MULTILINE):
         return str(remote[-1])
+    if died := re.search(r"Worker exit detail: ([^.\n]*)", said):
+        return f"its process died ({died[1]}); the log has all that Ray says"
     what = " ".join(CARETS.sub("", said).split())
     if not isinstance(error, BadInput | Failed):
         what = f"{type(error).__name__}: {what}" if what else type(error).__name__

@@ -150,7 +150,7 @@ def test_nothing_is_compiled_after_the_first_iteration():
 
 def test_without_gymnasium_the_remedy_is_told(monkeypatch):
     monkeypatch.setattr("pbtbench.problem.find_spec", lambda module: None)
-    with pytest.raises(BadInput, match=r'needs gymnasium.*pip install "pbtbench\[rl\]"'):
+    with pytest.raises(BadInput, match=r'needs gymnasium.*: pip install "gymnasium>=1.0"'):
         Study.plan({"problems": ["control.cartpole"], "methods": ["random"]})
 
 

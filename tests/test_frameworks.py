@@ -99,5 +99,5 @@ def test_a_study_runs_on_every_engine(problem, engine):
 def test_a_missing_package_is_told_with_its_remedy(monkeypatch):
     monkeypatch.setattr("pbtbench.problem.find_spec", lambda module: None)
     for name in NAMES:
-        with pytest.raises(BadInput, match=r'not installed: pip install "pbtbench\['):
+        with pytest.raises(BadInput, match=r'not installed: pip install "(jax|torch)>='):
             Study.plan({"problems": [name], "methods": ["random"]})

@@ -79,8 +79,51 @@ def test_without_benchmarks_nothing_is_said(pytester):
 
 
 def test_the_flag_and_the_marker_are_documented(pytester):
-    pytester.runpytest("--help").stdout.fnmatch_lines(["*--benchmark  *run the benchmarks*"])
+    told = ["*--pbtbench  *run the benchmarks*", "*--benchmark means the same*"]
+    pytester.runpytest("--help").stdout.fnmatch_lines(told)
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.pbtbench: *"])
+
+
+OWN_FLAG = """
+def pytest_addoption(parser):
+    parser.addoption("--benchmark", {how}, help="this project's own flag")
+"""
+
+ASKS = """
+def test_own_flag(request):
+    assert request.config.getoption("--benchmark") == {value!r}
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "flags", "value"),
+    [
+        ("action='store_true'", [], False),
+        ("action='store_true'", ["--benchmark"], True),
+        ("default='none'", ["--benchmark=this"], "this"),
+        ("default='none'", ["--benchmark", "that"], "that"),
+        ("action='append'", ["--benchmark", "that"], ["that"]),
+    ],
+)
+@pytest.mark.parametrize("place", ["conftest", "plugin"])
+def test_a_projects_own_flag_of_that_name_keeps_working(suite, place, how, flags, value):
+    suite.makepyfile(**{place: OWN_FLAG.format(how=how), "test_own": ASKS.format(value=value)})
+    flags = [*flags, *(["-p", "plugin"] if place == "plugin" else [])]
+    suite.syspathinsert()
+    result = run(suite, *flags, "-v")
+    result.assert_outcomes(passed=3, deselected=1)
+    result.stdout.fnmatch_lines(
+        ["*::test_own_flag PASSED*", "1 benchmark left out: pytest --pbtbench runs them"]
+    )
+    run(suite, *flags, "--pbtbench").assert_outcomes(passed=2, deselected=2)
+
+
+def test_a_flag_of_that_name_that_comes_late_disturbs_nobody(suite):
+    """In a folder whose conftest pytest finds only while it collects."""
+    deep = suite.mkdir("deep")
+    (deep / "conftest.py").write_text(OWN_FLAG.format(how="action='store_true'"))
+    (deep / "test_deep.py").write_text("def test_deep(): pass")
+    run(suite).assert_outcomes(passed=3, deselected=1)
 
 
 def test_loading_it_costs_a_user_no_heavy_import():

@@ -26,5 +26,5 @@ PROBLEM = Problem(
     steps_per_iteration=6,
     start=functional_population(ActorCritic(acrobot)),
     framework="tensorflow",
-    requires={"gymnasium": 'pip install "pbtbench[rl]"'},
+    requires={"gymnasium": 'pip install "gymnasium>=1.0"'},
 )

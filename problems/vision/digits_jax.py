@@ -249,5 +249,5 @@ PROBLEM = replace(
     space=Space({name: DIGITS.space[name] for name in TUNED}),
     start=Programs(),
     framework="jax",
-    requires={"jax": 'pip install "pbtbench[jax]"'},
+    requires={"jax": 'pip install "jax>=0.4.30"'},
 )

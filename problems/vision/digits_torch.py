@@ -157,5 +157,5 @@ PROBLEM = replace(
     space=Space({name: DIGITS.space[name] for name in TUNED}),
     start=start,
     framework="torch",
-    requires={"torch": 'pip install "pbtbench[torch]"'},
+    requires={"torch": 'pip install "torch>=2.2"'},
 )

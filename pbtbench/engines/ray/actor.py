@@ -137,10 +137,9 @@ class Worker:
                     table.append(shard.iterate()[objective])
         return self._report(np.array(table), lost)
 
-    def made(self) -> int:
+    def progress(self) -> int:
         """A count that grows while the shards go on, however long a call lasts."""
-        shards = [*self._shards.values()]
-        return sum(shard.iteration for shard in shards) + self._recorder.unrecorded()
+        return sum(shard.progress() for shard in [*self._shards.values()])
 
     def give(self, members: Sequence[int], aside: bool = False) -> Iterator[Any]:
         """Yield each member's state, on its way; then the rows. `aside`: beside the main thread."""

@@ -46,6 +46,9 @@ class Actor:
     lapped: float = 0.0
     """When its last row ended."""
     alive: bool = True
+    asked: Any = None
+    """The call that asks how far it is."""
+    progress: int = 0
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Fleet:
             offsets={clock["id"]: clock["clock_offset_s"] for clock in recorder.nodes},
         )
         self._failures = 0
+        recorder.unrecorded = lambda: sum(actor.progress for actor in self.actors)
         self._survivors = Survivors(run, recorder, folder)
         self._group: Any = None
         self.actors: list[Actor] = []
@@ -155,6 +159,8 @@ class Fleet:
         while calls := {unit.call: unit for unit in self.units if unit.call is not None}:
             done, _ = ray.wait(list(calls), timeout=TICK_S)
             self._survivors.collect()
+            if not done:
+                self._ask_progress()
             for call in done:
                 unit = calls[call]
                 if unit.call is not call:
@@ -163,6 +169,16 @@ class Fleet:
                 if report is not None:
                     yield unit, report
             self._end_hanging()
+
+    def _ask_progress(self) -> None:
+        """Have the recorder know how far the actors are whose calls last long."""
+        for actor in self.actors:
+            if actor.asked is None and actor.alive:
+                actor.asked = actor.handle.progress.options(concurrency_group=IO).remote()
+            if actor.asked is not None and ray.wait([actor.asked], timeout=0)[0]:
+                with suppress(ray.exceptions.RayError):
+                    actor.progress = ray.get(actor.asked)
+                actor.asked = None
 
     def finish(self) -> None:
         """Collect the last rows."""
