@@ -79,9 +79,13 @@ class LoopedPopulation:
     def train(self, steps: int) -> None:
         for member in self.members:
             member.train(steps)
+            self.finished += 1
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
-        found = [check_metrics(member.evaluate(), 1) for member in self.members]
+        found = []
+        for one in self.members:
+            found.append(check_metrics(one.evaluate(), 1))
+            self.finished += 1
         for member, metrics in enumerate(found):
             if metrics.keys() != found[0].keys():
                 raise BadInput(

@@ -3,7 +3,8 @@
 A benchmark is a test with the marker `pbtbench` (`benchmark` is pytest-benchmark's own marker, with
 options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
 without it they are left alone, since every pytest run of whoever installed pbtbench loads this file:
-nobody's own benchmarks may vanish by that, and where a project has a flag `--benchmark`, it keeps it. Running, timing and storing stay pytest-benchmark's.
+nobody's own benchmarks may vanish by that, and a project's own flag of that name stays the project's.
+Running, timing and storing stay pytest-benchmark's.
 """
 
 from __future__ import annotations

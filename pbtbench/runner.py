@@ -29,7 +29,7 @@ from pbtbench.study import Study
 from pbtbench.trace import Recorder
 
 GRACE_S = 20.0
-"""How long past its limit a run may say nothing: it should have been ended by its own watchdog."""
+"""How long past its limit a run may say nothing, as it may still import, or its watchdog ends it."""
 
 
 class Observer(Protocol):
@@ -162,9 +162,9 @@ class _Child:
         what = f"problem {run.problem!r}: a first step of {preflight.SIZE} members"
         if not self._asked({"check": run.to_dict()}):
             raise BadInput(f"{what}: {self._death()}")
-        end = time.perf_counter() + limit_s
+        asked = time.perf_counter()
         while (message := self._message()) is None:
-            if time.perf_counter() > end:
+            if time.perf_counter() - asked > limit_s + GRACE_S:
                 self.close(patience_s=0)
                 raise BadInput(
                     f"{what} did not end within the limit of {limit_s:g} s; --limit-s gives it more"

@@ -129,11 +129,60 @@ def test_finished_runs_are_kept_and_failed_ones_tried_again(problem_that, tmp_pa
     assert not list((tmp_path / "out").glob(".part-*"))
 
 
-def test_bad_input_that_shows_only_in_a_run_stops_the_study(tmp_path):
+def test_bad_input_in_a_run_fails_the_run_and_not_the_study(problem_that, tmp_path):
+    raises = problem_that("bad", "from pbtbench import BadInput; raise BadInput('use y')")
+    _, notes = run([raises, problem_that("fine", "pass")], tmp_path / "out")
+    assert notes.causes == {"bad/random/inprocess/s0": "crash", "fine/random/inprocess/s0": ""}
+    assert notes.messages["bad/random/inprocess/s0"] == "use y (bad.py:11)"
+
+
+def test_a_problem_that_can_not_be_run_is_refused_before_any_run(problem_that, tmp_path):
+    """In its first step, with one line; what fails otherwise is left to the runs."""
     file = tmp_path / "bad.py"
     file.write_text(PROBLEM.format(train="from pbtbench import BadInput; raise BadInput('use y')"))
-    with pytest.raises(BadInput, match="use y"):
-        run([str(file)], tmp_path / "out")
+    with pytest.raises(BadInput, match=r"bad\.py': use y \(bad\.py:11\)"):
+        run([problem_that("fine", "pass"), str(file)], tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("run.json"))
+    file.write_text(PROBLEM.format(train="os._exit(0)"))
+    with pytest.raises(BadInput, match=r"bad\.py'.*its process died \(exit code 0\)"):
+        run([str(file)], tmp_path / "other")
+
+
+LEAVES = {
+    "SystemExit: 0": "raise SystemExit(0)",
+    "KeyboardInterrupt": "raise KeyboardInterrupt",
+    "GeneratorExit": "raise GeneratorExit",
+    "Odd: (1, 2)": "raise type('Odd', (Exception,), {'__init__': lambda s, a, b: None})(1, 2)",
+}
+
+
+@pytest.mark.parametrize("line", LEAVES)
+def test_whatever_a_problem_leaves_by_fails_its_run_with_its_place(problem_that, tmp_path, line):
+    _, notes = run([problem_that("leaves", LEAVES[line])], tmp_path / "out", seeds=2)
+    assert set(notes.causes.values()) == {"crash"}
+    assert set(notes.messages.values()) == {f"{line} (leaves.py:11)"}
+
+
+def test_the_log_has_the_whole_traceback(tmp_path):
+    file = tmp_path / "deep.py"
+    text = "\ndef deeper(): import json; json.loads('{')\n"
+    file.write_text(PROBLEM.format(train="if self.step == 3: deeper()") + text)
+    _, notes = run([str(file)], tmp_path / "out")
+    (message,) = notes.messages.values()
+    assert message.startswith("JSONDecodeError: ")
+    assert message.endswith(f"(deep.py:{file.read_text().splitlines().index(text.strip()) + 1})")
+    log = (tmp_path / "out" / "log.txt").read_text()
+    assert "deep/random/inprocess/s0: crash: JSONDecodeError" in log
+    for words in (f'File "{file}", line 11, in train', "in deeper", "in raw_decode"):
+        assert words in log
+
+
+def test_a_run_that_goes_on_is_not_ended_by_its_limit(tmp_path):
+    """Neither while an iteration of all its members lasts longer, nor all iterations together."""
+    file = tmp_path / "steady.py"
+    file.write_text(PROBLEM.format(train="threading.Event().wait(0.3)"))
+    _, notes = run([str(file)], tmp_path / "out", population=8, iterations=3, limit_s=1.5)
+    assert notes.causes == {"steady/random/inprocess/s0": ""}
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
@@ -232,13 +281,12 @@ def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(
     assert not list(out.glob(".part-*"))
 
 
-def test_nothing_of_ray_outlives_a_run_that_hangs(tmp_path):
+def test_nothing_of_ray_outlives_a_run_that_hangs(problem_that, tmp_path):
     """So that nothing of it disturbs the next run."""
-    file = tmp_path / "hangs.py"
-    file.write_text(PROBLEM.format(train="threading.Event().wait()"))
+    hangs = problem_that("hangs", "threading.Event().wait()")
     before = _of_ray()
     keys = {"engines": ["ray"], "engine": {"ray": {"hang_s": 100.0}}, "limit_s": 5}
-    _, notes = run([str(file)], tmp_path / "out", **keys)
+    _, notes = run([hangs], tmp_path / "out", **keys)
     assert notes.causes == {"hangs/random/ray/s0": "hang"}
     assert _of_ray() <= before
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,7 +128,7 @@ def test_an_edited_problem_is_refused_until_its_runs_are_made_anew(mine, tmp_pat
 def test_a_changed_card_is_refused_too(tmp_path):
     """As where a module that gives the objective is not the user's own."""
     out = tmp_path / "out"
-    store, _ = run(["toy.branin"], out)
+    run(["toy.branin"], out)
     file = out / "runs/toy.branin/random/inprocess/s0/run.json"
     facts = json.loads(file.read_text())
     facts["run"]["card"]["objective"]["metric"] = "another"
@@ -222,5 +221,5 @@ def test_a_thread_that_a_problem_leaves_behind_keeps_no_command_from_ending(mine
 
 def test_the_pages_of_a_study_need_none_of_its_code(mine, tmp_path):
     run([str(mine)], tmp_path / "out")
-    os.remove(mine)
+    mine.unlink()
     assert len(Store.open(tmp_path / "out").runs()) == 1
