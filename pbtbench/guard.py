@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from pbtbench import tracebacks
 from pbtbench.errors import BadInput
+from pbtbench.process import Terminated
 
 EXIT, PROCESS = os._exit, os.getpid()
 
@@ -39,7 +41,7 @@ def guarded(failure: str) -> Iterator[None]:
     before, os._exit = os._exit, _leave
     try:
         yield
-    except BadInput:
+    except (BadInput, Terminated):
         raise
     except BaseException as error:
         if pressed:
@@ -62,4 +64,4 @@ def _what(error: BaseException) -> str:
         return f"it leaves by {error}"
     if not isinstance(error, Exception):
         return f"it leaves by {error!r}"
-    return f"{type(error).__name__}: {str(error) or 'no message'}"
+    return tracebacks.line(error) if str(error) else f"{type(error).__name__}: no message"

@@ -81,7 +81,10 @@ def test_another_package_adds_problems_by_an_entry_point(tmp_path, monkeypatch):
     [
         ("import no_such_module", "does not import: ModuleNotFoundError: No module named"),
         ("PROBLEM = (", "does not import: SyntaxError: "),
-        ("1 / 0", "does not import: ZeroDivisionError: division by zero; mend its file"),
+        (
+            "1 / 0",
+            "does not import: ZeroDivisionError: division by zero (mine.py:1); mend its file",
+        ),
         ("raise ValueError('two\\nlines')", "does not import: ValueError: two lines"),
         ("problem = 3", "has no PROBLEM; define PROBLEM = pbtbench.Problem(…)"),
         ("PROBLEM = 3", "has a int, not a Problem, as PROBLEM; define PROBLEM ="),
