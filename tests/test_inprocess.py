@@ -214,7 +214,10 @@ def test_a_member_that_diverges_copies_a_sound_one_and_is_never_copied(run_of, b
 
 def test_a_problem_that_raises_is_a_crash_told_in_one_line(run_of, breaking):
     outcome = run_of(problems=[breaking], options={"how": "raise"})
-    assert (outcome.cause, outcome.message) == ("crash", "RuntimeError: out of memory (breaks.py:14)")
+    assert (outcome.cause, outcome.message) == (
+        "crash",
+        "RuntimeError: out of memory (breaks.py:14)",
+    )
     (row,) = outcome.trace.rows("error")
     assert outcome.trace.detail[row] == {"cause": "crash", "message": outcome.message}
     assert set(outcome.trace.iteration[outcome.trace.rows("score")]) == {1, 2, 3, 4}
