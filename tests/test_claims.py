@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from fabricated import NAN, a_run, an_outcome, score, timed
+from fabricated import NAN, a_run, an_outcome, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,6 +176,20 @@ def test_a_metric_that_comes_now_and_then_is_told_and_no_divergence():
     )
     assert "diverged" not in text
     assert "stopped early" not in text
+
+
+@pytest.mark.parametrize(("seeds", "told"), [(1, False), (2, True)])
+def test_schedules_are_compared_where_seeds_are_apart_and_several(seeds, told):
+    def trained(final, rate, **run):
+        for seed in range(seeds):
+            yield (
+                a_run(method="pbt", seed=seed, **run),
+                an_outcome(started(0, rate=rate), score(1, 0, 1, 0.1), score(2, 0, 2, final)),
+            )
+
+    text = said(trained(0.5, 0.1, interval=1), trained(0.9, 0.8, interval=2))
+    assert ("What differs early on" in text) == told
+    assert ("rate 0.1 under pbt k=1, 0.8 under pbt k=2 (median of 2 seeds)" in text) == told
 
 
 class TestEarlyStops:
