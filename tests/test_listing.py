@@ -67,6 +67,11 @@ def test_a_problem_of_ones_own_has_a_card(tmp_path):
     assert catalogue.problem("toy.pbt_quadratic").title in text
 
 
+def test_a_keras_model_of_ones_own_is_tensorflows():
+    example = Path(__file__).parents[1] / "examples" / "my_problem.py"
+    assert re.search(r"framework +tensorflow", said("show", str(example), columns=200))
+
+
 def test_a_class_of_ones_own_has_no_framework_that_is_known():
     examples = Path(__file__).parents[1] / "examples"
     digits = said("show", f"{examples / 'my_trainable.py'}:Digits", columns=200)
