@@ -193,11 +193,14 @@ class Recipe:
             if len(changed) != 1 or other.shapes == some.shapes:
                 continue
             if self.space[name := changed[0]].dynamic and name not in self.widths:
+                value = other.tried[name]
+                width = isinstance(value, int) and (
+                    ", or, where it is the width of a layer, name it in keras_population(…, widths=(…))"
+                )
                 raise BadInput(
-                    f"dynamic hyperparameter {name!r}: {other.tried[name]!r} makes other weights or "
-                    f"optimizer slots than {some.tried[name]!r}, so that a member can't change it and keep "
-                    "its state; declare it with dynamic=False, or, where it is the width of a layer, name "
-                    "it in keras_population(…, widths=(…))"
+                    f"dynamic hyperparameter {name!r}: {value!r} makes other weights or optimizer slots "
+                    f"than {some.tried[name]!r}, so that a member can't change it and keep its state; "
+                    f"declare it with dynamic=False{width or ''}"
                 )
 
 
