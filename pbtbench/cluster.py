@@ -209,12 +209,11 @@ def _start(cluster: Cluster, slots: int) -> None:
 
 def _remedy(error: Exception) -> str:
     """What to do about a Ray that doesn't start on this machine, where it is known."""
-    said = str(error)
+    said, home = str(error), os.environ.get("HOME", "")
     if "AF_UNIX path length" in said:
-        return f"; set RAY_TMPDIR to a shorter path than {tempfile.gettempdir()}"
-    home = os.environ.get("HOME", "")
+        return "; set RAY_TMPDIR, or TMPDIR, to a short path such as /tmp"
     if isinstance(error, OSError) and home and home in said:
-        return "; set HOME to a folder that can be written, or RAY_TMPDIR"
+        return f"; HOME is {home}: set it to a folder that can be written"
     return ""
 
 

@@ -55,6 +55,13 @@ def own_files(place: str) -> dict[str, Path]:
     return found
 
 
+def beside(path: Path) -> list[str]:
+    """The modules in a file's folder that it imports, or that these import."""
+    folder = path.resolve().parent
+    files = own_files(str(path)).items()
+    return [name for name, file in files if folder in file.parents and file != path.resolve()]
+
+
 def hidden(path: Path) -> Iterator[tuple[str, Path, str]]:
     """The modules beside a file that it imports, but doesn't get, as another comes first: name, file, and
     what it gets instead."""

@@ -1,6 +1,7 @@
 """Ray Tune's runs: complete, accounted for, and failing with a reason. Ray starts once for the file."""
 
 import math
+import sys
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -308,3 +309,39 @@ def test_a_member_counts_its_own_iterations_across_actors():
         ("train", 2),
         ("score", 2),
     ]
+
+
+HELPED = """
+from pathlib import Path
+from ray import tune
+from helper_of_a_trainable import gain
+
+class Climber(tune.Trainable):
+    def setup(self, config):
+        self.rate, self.place = config["rate"], 0.0
+    def step(self):
+        from late_helper_of_a_trainable import factor
+        self.place += factor * gain(self.rate)
+        return {"place": self.place}
+    def save_checkpoint(self, folder):
+        Path(folder, "place.txt").write_text(repr(self.place))
+    def load_checkpoint(self, folder):
+        self.place = float(Path(folder, "place.txt").read_text())
+
+PARAM_SPACE = {"rate": tune.uniform(1, 2)}
+METRIC, MODE, ITERATIONS = "place", "max", 2
+"""
+
+
+def test_a_trainables_trials_find_the_modules_beside_its_file(tmp_path, monkeypatch):
+    """Also from another working directory, where Ray's workers don't look."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "helped.py").write_text(HELPED)
+    (tmp_path / "helper_of_a_trainable.py").write_text("def gain(rate): return 2 * rate\n")
+    (tmp_path / "late_helper_of_a_trainable.py").write_text("factor = 3\n")
+    reference = f"{tmp_path / 'helped.py'}:Climber"
+    outcome = executed("random", problems=[reference], iterations=2)
+    assert (outcome.cause, outcome.message) == ("", "")
+    firsts = [made[0] for made in scores(outcome.trace).values()]
+    assert len(firsts) == 4
+    assert min(firsts) >= 6

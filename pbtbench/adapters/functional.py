@@ -144,6 +144,11 @@ class FunctionalPopulation:
         """Compilations so far, in this process."""
         return self.compiled.traces
 
+    @property
+    def finished(self) -> int:
+        """The steps of all members, which grow while they train one after another."""
+        return sum(step for _, step in (m.moment for m in self.members))
+
     def train(self, steps: int) -> None:
         import tensorflow as tf
 

@@ -283,6 +283,11 @@ class KerasPopulation:
         """Compilations of the recipe's programs so far, in this process."""
         return sum(program.traces for program in self.recipe.programs.values())
 
+    @property
+    def finished(self) -> int:
+        """The steps of all members, which grow while they train one after another."""
+        return sum(m.moment.step for m in self.members)
+
     def train(self, steps: int) -> None:
         import tensorflow as tf
 

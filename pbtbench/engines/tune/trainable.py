@@ -18,7 +18,7 @@ import ray
 from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
 
-from pbtbench import catalogue
+from pbtbench import catalogue, sources
 from pbtbench.adapters.trainable import TrainableStart, measured
 from pbtbench.cluster import LOADED
 from pbtbench.loading import OF_FILE
@@ -242,7 +242,11 @@ def member_class(problem: Problem) -> type[Timed]:
     if not isinstance(start, TrainableStart):
         return Member
     if start.trainable.__module__.startswith(OF_FILE):
-        register_pickle_by_value(sys.modules[start.trainable.__module__])
+        module = sys.modules[start.trainable.__module__]
+        register_pickle_by_value(module)
+        for name in sources.beside(Path(str(module.__file__))):
+            if name in sys.modules:
+                register_pickle_by_value(sys.modules[name])
     return type(start.trainable.__name__, (Timed, start.trainable), {})
 
 
