@@ -28,6 +28,11 @@ class Faulty(PBTQuadratic):
         self.chosen = any(seed.spawn_key == (1, 1) for seed in seeds)
         self.fault, self.flag, self.pause_s, self.made = fault, Path(flag), pause_s, 0
 
+    def state(self, member):
+        if self.fault == "no state":
+            raise LookupError("the optimizer has none")
+        return super().state(member)
+
     def train(self, steps):
         super().train(steps)
         time.sleep(self.pause_s)
@@ -221,6 +226,13 @@ def test_lost_members_are_started_again_and_the_run_goes_on(faulty, fault, metho
     assert kinds(trace)["restart"] == 1
     total = sum(trace.duration_s[i] for i in range(len(trace)) if trace.worker[i] >= 0)
     assert total == pytest.approx(outcome.workers * outcome.wall_s, rel=0.02)
+
+
+def test_a_donor_that_raises_fails_the_run(faulty):
+    """Each member on its own worker: no fork is within one."""
+    outcome = executed(**faulty("no state"), population=4, workers=4, cpus_per_worker=0.5)
+    assert outcome.cause == "crash"
+    assert "the optimizer has none" in outcome.message
 
 
 def test_a_worker_that_dies_too_often_fails_the_run(faulty):

@@ -191,6 +191,8 @@ class Worker:
             ray.wait(reference, timeout=STATE_S, fetch_local=False)
             self._recorder.lap("wait", **row)
             parcel = ray.get(reference[0], timeout=STATE_S)
+        except ray.exceptions.RayTaskError as error:  # the donor lives, but its state can't be had
+            raise (error.cause or error) from None
         except (ray.exceptions.RayError, TimeoutError):
             shard.population.adopt(copy.member - shard.first, None, copy.hyperparameters)
             self._recorder.lap("wait", **row)
