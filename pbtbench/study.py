@@ -348,10 +348,12 @@ def _cell(
                 f"{problem.name}: nothing would ever be perturbed"
             )
         method = methods.build(kind, interval, options)
-        with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
-            method.propose(problem.space, sweep.population, method_rng(0))
+        if interval == intervals[0]:  # what members start with is the same at any interval
+            with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
+                method.propose(problem.space, sweep.population, method_rng(0))
         engines.engine(engine).check(problem, method, engine_options)
     sources = catalogue.sources(reference, options)
+    about = card(problem, as_it_is=iterations == problem.iterations and not sweep.options)
     return [
         Run(
             id="/".join(
@@ -379,7 +381,7 @@ def _cell(
             iterations=iterations,
             targets=targets,
             limit_s=sweep.limit_s,
-            card=card(problem, as_it_is=iterations == problem.iterations and not sweep.options),
+            card=about,
             sources=sources,
         )
         for interval in intervals
