@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,6 +224,7 @@ def doctor() -> None:
 def main() -> None:
     """Entry point: bad input becomes one line on standard error and exit code 2."""
     output.forgiving()
+    threads = threading.enumerate()
     try:
         cli.main(args=output.readable(sys.argv[1:]), standalone_mode=False)
         code = 0
@@ -236,7 +238,7 @@ def main() -> None:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
     from pbtbench.process import end
 
-    end(code)
+    end(code, threads)
 
 
 def _stopped(message: str, code: int) -> int:

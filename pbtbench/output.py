@@ -37,7 +37,8 @@ def forgiving() -> None:
     """Make this process's standard streams such streams."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+        own = stream is getattr(sys, f"__{name}__")  # not one that a caller put in its place
+        if own and isinstance(stream, io.TextIOWrapper):  # None where it is closed
             encoding, buffered_by_line = stream.encoding, stream.line_buffering
             stream.flush()
             made = _Forgiving(

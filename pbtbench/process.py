@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +32,10 @@ class Terminated(SystemExit):
     """The process was asked to end."""
 
 
-def end(code: int) -> NoReturn:
+def end(code: int, before: Iterable[threading.Thread] = ()) -> NoReturn:
     """End this process, whose work is done, also where a user's code has left threads behind, which Python
-    would wait for."""
-    mine = (threading.main_thread(), threading.current_thread())
+    would wait for. `before`: those that there were before that code."""
+    mine = {threading.main_thread(), threading.current_thread(), *before}
     if any(not thread.daemon for thread in threading.enumerate() if thread not in mine):
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):

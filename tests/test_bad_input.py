@@ -354,7 +354,7 @@ def test_a_study_that_can_be_none_is_refused(study, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "reference",
-    ["a\0b.py", "x" * 300 + ".py", "", ":", ":X", "x:", "..", "a b", ".py", "\ud800.py", "toy"],
+    ["a\0b.py", "x" * 300 + ".py", "", ":", ":X", "x:", "..", "a b", ".py", "\udc80.py", "toy"],
 )
 def test_a_problem_that_can_be_none_is_refused(reference, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", list(sys.path))
