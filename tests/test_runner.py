@@ -185,6 +185,15 @@ def test_a_run_that_goes_on_is_not_ended_by_its_limit(tmp_path):
     assert notes.causes == {"steady/random/inprocess/s0": ""}
 
 
+def test_a_call_to_a_worker_that_lasts_beyond_the_limit_is_no_hang_while_it_goes_on(tmp_path):
+    """An interval is one call: the driver hears of it while it lasts."""
+    file = tmp_path / "steady.py"
+    file.write_text(PROBLEM.format(train="threading.Event().wait(0.3)"))
+    keys = {"methods": ["pbt"], "engines": ["ray"], "population": 4, "intervals": [8]}
+    _, notes = run([str(file)], tmp_path / "out", **keys, iterations=9, limit_s=2.5)
+    assert notes.causes == {"steady/pbt/ray/k8/s0": ""}
+
+
 def _descendants(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
