@@ -31,8 +31,7 @@ def split(reference: str) -> tuple[str, str]:
 def module(place: str, failure: str) -> ModuleType:
     """The module of a dotted name, or of a path that ends in `.py`, which finds the modules beside it.
 
-    Whatever it raises, or leaves by, becomes `BadInput` in one line that begins with `failure`; a
-    `BadInput` of its own passes through.
+    Whatever it raises, or leaves by, becomes `BadInput` in one line that begins with `failure`.
     """
     if not place.endswith(".py"):
         with guarded(failure):
@@ -40,7 +39,10 @@ def module(place: str, failure: str) -> ModuleType:
     path = Path(place).resolve()
     _find_beside(path.parent)
     with guarded(failure):
-        found = _from_file(path)
+        try:
+            found = _from_file(path)
+        except BadInput as error:
+            raise BadInput(f"{failure}: {error}") from None
     for name, beside, taken in sources.hidden(path):
         raise BadInput(
             f"{failure}: it imports {name}, of which there are two: {beside}, and {taken}, which comes "

@@ -87,3 +87,9 @@ def test_no_file_changes_the_exit_code_by_what_it_does_at_the_end(tmp_path):
     )
     assert done.returncode == 2
     assert "RuntimeError: after all that" in done.stderr
+
+
+def test_bad_input_in_a_file_is_told_with_the_file(tmp_path):
+    (file := tmp_path / "mine.py").write_text("from pbtbench import *\nUniform(2.0, 1.0)")
+    with pytest.raises(BadInput, match=r"problem 'mine' does not import: Uniform\(2.0, 1.0\)"):
+        loading.module(str(file), "problem 'mine' does not import")
