@@ -17,7 +17,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pbtbench.problem import Objective, Problem
-from pbtbench.space import Choice, Constant, IntUniform, LogUniform, Sampler, Uniform
+from pbtbench.space import (
+    Choice,
+    Constant,
+    Derived,
+    IntUniform,
+    LogIntUniform,
+    LogUniform,
+    Sampler,
+    Uniform,
+)
 
 GAP = 2
 INDENT = 2
@@ -178,17 +187,27 @@ def _prior(hyperparameter: object) -> str:
 
 @_prior.register
 def _(found: Uniform) -> str:
-    return f"uniform in [{found.low:g}, {found.high:g}]"
+    return f"uniform in [{found.low:g}, {found.high:g}]{_steps(found.step)}"
 
 
 @_prior.register
 def _(found: LogUniform) -> str:
-    return f"log-uniform in [{found.low:g}, {found.high:g}]"
+    return f"log-uniform in [{found.low:g}, {found.high:g}]{_steps(found.step)}"
 
 
 @_prior.register
 def _(found: IntUniform) -> str:
-    return f"a whole number, uniform in [{found.low}, {found.high}]"
+    return f"a whole number, uniform in [{found.low}, {found.high}]{_steps(found.step)}"
+
+
+@_prior.register
+def _(found: LogIntUniform) -> str:
+    return f"a whole number, log-uniform in [{found.low}, {found.high}]{_steps(found.step)}"
+
+
+@_prior.register
+def _(found: Derived) -> str:
+    return "drawn from the others' values"
 
 
 @_prior.register
@@ -204,6 +223,10 @@ def _(found: Constant) -> str:
 @_prior.register
 def _(found: Sampler) -> str:
     return "whatever its callable draws; no bounds"
+
+
+def _steps(step: float | None) -> str:
+    return "" if step in (None, 1) else f" in steps of {step:g}"
 
 
 def prior(hyperparameter: object) -> str:

@@ -1,256 +1,55 @@
-"""The space of hyperparameters: what may be tuned, and how to sample, lay a grid and perturb.
+"""The space of hyperparameters: what may be tuned, how to draw a whole configuration and lay a grid.
 
-First stage of the data's way; knows neither methods nor engines. A value is a number, a string or
-a truth value. Every draw comes from the generator that is passed in.
+Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from itertools import product
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from pbtbench.errors import BadInput, unknown
+from pbtbench.hyperparameters import (
+    Choice,
+    Constant,
+    Derived,
+    Hyperparameter,
+    IntUniform,
+    LogIntUniform,
+    LogUniform,
+    NotDrawn,
+    Sampler,
+    Uniform,
+    Value,
+    plain,
+)
 
-Value = float | int | str | bool
-"""One hyperparameter's value."""
+__all__ = [
+    "Choice",
+    "Constant",
+    "Derived",
+    "Hyperparameter",
+    "Hyperparameters",
+    "IntUniform",
+    "LogIntUniform",
+    "LogUniform",
+    "Sampler",
+    "Space",
+    "Uniform",
+    "Value",
+]
 
 Hyperparameters = Mapping[str, Value]
 """One member's hyperparameters, by name."""
 
-
-@runtime_checkable
-class Hyperparameter(Protocol):
-    """One hyperparameter: its prior and its bounds."""
-
-    @property
-    def dynamic(self) -> bool:
-        """Whether it may change while a member trains."""
-        ...
-
-    @property
-    def most_levels(self) -> int | None:
-        """How many grid levels it has at most; None for as many as asked for."""
-        ...
-
-    def sample(self, rng: np.random.Generator) -> Value:
-        """A draw from the prior."""
-        ...
-
-    def levels(self, count: int) -> list[Value]:
-        """`count` grid levels: the midpoints of equally probable cells of the prior."""
-        ...
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        """`value` moved by `factor` (up if above 1), kept within bounds."""
-        ...
-
-    def contains(self, value: Value) -> bool:
-        """Whether `value` is within bounds."""
-        ...
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _check_bounds(kind: str, low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise BadInput(f"{kind}({low}, {high}): bounds must be finite numbers")
-    if low >= high:
-        raise BadInput(f"{kind}({low}, {high}): the lower bound comes first and must be smaller")
-
-
-def _midpoints(count: int) -> np.ndarray:
-    return (np.arange(count) + 0.5) / count
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """A real number, uniform in [low, high]."""
-
-    low: float
-    high: float
-    dynamic: bool = True
-    most_levels = None
-
-    def __post_init__(self) -> None:
-        _check_bounds("Uniform", self.low, self.high)
-
-    def sample(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(self.low, self.high))
-
-    def levels(self, count: int) -> list[Value]:
-        return [float(self.low + (self.high - self.low) * q) for q in _midpoints(count)]
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> float:
-        return min(max(float(value) * factor, self.low), self.high)
-
-    def contains(self, value: Value) -> bool:
-        return _number(value) and self.low <= float(value) <= self.high
-
-
-@dataclass(frozen=True)
-class LogUniform:
-    """A positive real number whose logarithm is uniform between those of `low` and `high`."""
-
-    low: float
-    high: float
-    dynamic: bool = True
-    most_levels = None
-
-    def __post_init__(self) -> None:
-        _check_bounds("LogUniform", self.low, self.high)
-        if self.low <= 0:
-            raise BadInput(
-                f"LogUniform({self.low}, {self.high}): the lower bound must be above zero; "
-                "use Uniform for a range that holds zero"
-            )
-
-    def _at(self, quantile: float) -> float:
-        value = math.exp(math.log(self.low) + quantile * (math.log(self.high) - math.log(self.low)))
-        return min(max(value, self.low), self.high)
-
-    def sample(self, rng: np.random.Generator) -> float:
-        return self._at(float(rng.random()))
-
-    def levels(self, count: int) -> list[Value]:
-        return [self._at(float(q)) for q in _midpoints(count)]
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> float:
-        return min(max(float(value) * factor, self.low), self.high)
-
-    def contains(self, value: Value) -> bool:
-        return _number(value) and self.low <= float(value) <= self.high
-
-
-@dataclass(frozen=True)
-class IntUniform:
-    """A whole number, uniform in {low, …, high}, both included."""
-
-    low: int
-    high: int
-    dynamic: bool = True
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(b, int) and not isinstance(b, bool) for b in (self.low, self.high)):
-            raise BadInput(f"IntUniform({self.low}, {self.high}): bounds must be whole numbers")
-        _check_bounds("IntUniform", self.low, self.high)
-
-    @property
-    def most_levels(self) -> int:
-        return self.high - self.low + 1
-
-    def sample(self, rng: np.random.Generator) -> int:
-        return int(rng.integers(self.low, self.high, endpoint=True))
-
-    def levels(self, count: int) -> list[Value]:
-        return [self.low + int(q * self.most_levels) for q in _midpoints(count)]
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> int:
-        """The rounded product, at least one step away unless a bound is in the way."""
-        old = int(value)
-        new = round(old * factor)
-        if new == old and factor != 1:
-            new += 1 if factor > 1 else -1
-        return min(max(new, self.low), self.high)
-
-    def contains(self, value: Value) -> bool:
-        return _number(value) and int(value) == value and self.low <= value <= self.high
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of `values`. Numbers have an order: perturbing moves to a neighbour. Others are drawn anew."""
-
-    values: tuple[Value, ...]
-    dynamic: bool = True
-
-    def __init__(self, values: Sequence[Value], dynamic: bool = True) -> None:
-        if isinstance(values, str) or not len(values):
-            raise BadInput(f"Choice({values!r}): give a list of at least one value")
-        object.__setattr__(self, "values", tuple(values))
-        object.__setattr__(self, "dynamic", dynamic)
-
-    @property
-    def most_levels(self) -> int:
-        return len(self.values)
-
-    def sample(self, rng: np.random.Generator) -> Value:
-        return self.values[int(rng.integers(len(self.values)))]
-
-    def levels(self, count: int) -> list[Value]:
-        return [self.values[int(q * len(self.values))] for q in _midpoints(count)]
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        if factor == 1:
-            return value
-        if not all(_number(v) for v in self.values):
-            return self.sample(rng)
-        ordered = sorted(self.values, key=float)
-        place = ordered.index(value) + (1 if factor > 1 else -1)
-        return ordered[min(max(place, 0), len(ordered) - 1)]
-
-    def contains(self, value: Value) -> bool:
-        return value in self.values
-
-
-@dataclass(frozen=True)
-class Constant:
-    """Always `value`."""
-
-    value: Value
-    dynamic = False
-    most_levels = 1
-
-    def sample(self, rng: np.random.Generator) -> Value:
-        return self.value
-
-    def levels(self, count: int) -> list[Value]:
-        return [self.value] * count
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        return self.value
-
-    def contains(self, value: Value) -> bool:
-        return value == self.value
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """Whatever `draw(rng)` returns, as Ray Tune's callables. It has no known bounds."""
-
-    draw: Callable[[np.random.Generator], Value]
-    dynamic: bool = True
-    most_levels = None
-
-    def sample(self, rng: np.random.Generator) -> Value:
-        try:
-            return self.draw(rng)
-        except Exception as error:
-            raise BadInput(
-                f"a callable hyperparameter raised {type(error).__name__}: {error}; it is called "
-                "with a numpy.random.Generator"
-            ) from None
-
-    def levels(self, count: int) -> list[Value]:
-        raise BadInput("a callable hyperparameter has no levels: give the grid explicit values")
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        if not _number(value):
-            return self.sample(rng)
-        return round(value * factor) if isinstance(value, int) else float(value) * factor
-
-    def contains(self, value: Value) -> bool:
-        return True
-
-
-Declared = Hyperparameter | Callable[[np.random.Generator], Value] | Sequence[Value] | Value
-"""What a space accepts for a hyperparameter: one of this module's, a callable, a list, or a value."""
+Declared = (
+    Hyperparameter | Callable[[np.random.Generator], Value] | Sequence[Value] | np.ndarray | Value
+)
+"""What a space accepts for a hyperparameter: one of its kinds, a callable, a list, or a value."""
 
 
 def _hyperparameter(name: str, declared: Declared) -> Hyperparameter:
@@ -258,13 +57,18 @@ def _hyperparameter(name: str, declared: Declared) -> Hyperparameter:
         return declared
     if callable(declared):
         return Sampler(declared)
+    if isinstance(declared, np.ndarray):
+        declared = declared.tolist()
     if isinstance(declared, list | tuple):
         if not declared:
             raise BadInput(f"hyperparameter {name!r}: an empty list; give at least one value")
         return Choice(declared)
-    if isinstance(declared, int | float | str):
+    if declared is None or isinstance(declared, int | float | str | np.generic):
         return Constant(declared)
-    raise BadInput(f"hyperparameter {name!r}: {declared!r} is no hyperparameter, list or callable")
+    raise BadInput(
+        f"hyperparameter {name!r}: {declared!r} is no hyperparameter, list or callable; for a value "
+        "that stays as it is, give Constant(…)"
+    )
 
 
 class Space(Mapping[str, Hyperparameter]):
@@ -274,10 +78,17 @@ class Space(Mapping[str, Hyperparameter]):
     Choice(values=(32, 64), dynamic=True)
     """
 
-    def __init__(self, hyperparameters: Mapping[str, Declared]) -> None:
+    def __init__(
+        self,
+        hyperparameters: Mapping[str, Declared],
+        starts: Mapping[str, Hyperparameter] | None = None,
+    ) -> None:
+        """`starts`: what members start with, for hyperparameters that start otherwise than they are
+        drawn anew."""
         if not hyperparameters:
             raise BadInput("a space needs at least one hyperparameter")
         self._named = {name: _hyperparameter(name, h) for name, h in hyperparameters.items()}
+        self._starts = {**self._named, **(starts or {})}
 
     def __getitem__(self, name: str) -> Hyperparameter:
         return self._named[name]
@@ -296,9 +107,32 @@ class Space(Mapping[str, Hyperparameter]):
         """Names of the hyperparameters that may change while training."""
         return tuple(name for name, h in self.items() if h.dynamic)
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Value]:
-        """One draw of all hyperparameters from their priors."""
-        return {name: h.sample(rng) for name, h in self.items()}
+    def sample(
+        self, rng: np.random.Generator, given: Hyperparameters | None = None
+    ) -> dict[str, Value]:
+        """One draw of all hyperparameters, as members start: from their priors, and where `given` has a
+        value, that one. What is derived from others is drawn last."""
+        drawn: dict[str, Value] = {}
+        for name, h in self._starts.items():
+            if not isinstance(h, Derived):
+                with _named(name):
+                    drawn[name] = h.sample(rng)
+        drawn.update(plain(given or {}))
+        waiting = {
+            n: h for n, h in self._starts.items() if isinstance(h, Derived) and n not in drawn
+        }
+        while waiting:
+            before = set(waiting)
+            for name, h in list(waiting.items()):
+                with suppress(NotDrawn), _named(name):
+                    drawn[name] = plain(h.draw(drawn, rng))
+                    del waiting[name]
+            if set(waiting) == before:
+                raise BadInput(
+                    f"hyperparameters {', '.join(waiting)} are drawn from each other: one must be "
+                    "drawn first"
+                )
+        return {name: drawn[name] for name in self}
 
     def contains(self, hyperparameters: Hyperparameters) -> bool:
         """Whether every hyperparameter is there and within bounds."""
@@ -326,11 +160,15 @@ class Space(Mapping[str, Hyperparameter]):
                 f"the grid's values multiply to {fixed} points, more than the population of {count}"
             )
         counts = self._balanced([n for n in self if n not in explicit], count // fixed)
-        levels = [explicit.get(n) or h.levels(counts[n]) for n, h in self.items()]
+        levels = []
+        for name, h in self.items():
+            with _named(name):
+                levels.append(explicit.get(name) or h.levels(counts[name]))
         return [dict(zip(self, point, strict=True)) for point in product(*levels)]
 
     def _explicit(self, values: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
-        for name, levels in values.items():
+        explicit: dict[str, list[Value]] = {name: plain(list(v)) for name, v in values.items()}
+        for name, levels in explicit.items():
             if name not in self:
                 raise unknown("hyperparameter", name, self)
             if not levels:
@@ -338,7 +176,7 @@ class Space(Mapping[str, Hyperparameter]):
             for value in levels:
                 if not self[name].contains(value):
                     raise BadInput(f"grid value {name} = {value!r} is out of bounds: {self[name]}")
-        return {name: list(levels) for name, levels in values.items()}
+        return explicit
 
     def _balanced(self, names: Sequence[str], count: int) -> dict[str, int]:
         levels = dict.fromkeys(names, 1)
@@ -352,3 +190,12 @@ class Space(Mapping[str, Hyperparameter]):
                 if levels[name] == self[name].most_levels:
                     open_.remove(name)
         return levels
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Within it, a refusal names the hyperparameter."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"hyperparameter {name!r}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import product
 
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import BadInput, Choice, Constant, IntUniform, LogUniform, Sampler, Space, Uniform
+from pbtbench import (
+    BadInput,
+    Choice,
+    Constant,
+    IntUniform,
+    LogIntUniform,
+    LogUniform,
+    Sampler,
+    Space,
+    Uniform,
+)
+from pbtbench.hyperparameters import Derived, NotDrawn
 
 numbers = st.floats(-1e6, 1e6)
 positive = st.floats(1e-6, 1e6)
@@ -25,10 +37,39 @@ def ordered(values, apart=lambda low, high: low < high):
 reals = ordered(numbers, lambda low, high: high - low > 1e-3).map(lambda b: Uniform(*b))
 logs = ordered(positive, lambda low, high: high / low > 1.001).map(lambda b: LogUniform(*b))
 ints = ordered(st.integers(-50, 50)).map(lambda bounds: IntUniform(*bounds))
+
+
+def stepped(kind, lows, steps):
+    """Numbers of that kind from `low` on, so many steps up."""
+    return st.builds(
+        lambda low, step, count: kind(low, low + count * step, step=step),
+        lows,
+        steps,
+        st.integers(1, 40),
+    )
+
+
+whole_steps = st.one_of(
+    stepped(IntUniform, st.integers(-50, 50), st.integers(1, 16)),
+    stepped(LogIntUniform, st.integers(1, 50), st.integers(1, 16)),
+)
+real_steps = st.one_of(
+    stepped(Uniform, st.floats(-10, 10), st.floats(0.01, 5)),
+    stepped(LogUniform, st.floats(0.01, 10), st.floats(0.01, 5)),
+)
+steps = st.one_of(whole_steps, real_steps)
 choices_of_numbers = st.lists(numbers, min_size=1, max_size=5, unique=True).map(Choice)
 choices_of_names = st.lists(st.text(max_size=3), min_size=1, max_size=5, unique=True).map(Choice)
 constants = st.one_of(numbers, st.text(max_size=3)).map(Constant)
-bounded = st.one_of(reals, logs, ints, choices_of_numbers, choices_of_names, constants)
+choices_of_anything = st.lists(
+    st.one_of(st.none(), st.lists(st.integers(0, 9), max_size=2), st.just({"a": 1}), st.booleans()),
+    min_size=1,
+    max_size=5,
+    unique_by=str,
+).map(Choice)
+bounded = st.one_of(
+    reals, logs, ints, steps, choices_of_numbers, choices_of_names, choices_of_anything, constants
+)
 spaces = st.lists(bounded, min_size=1, max_size=4).map(
     lambda hyperparameters: Space({f"h{i}": h for i, h in enumerate(hyperparameters)})
 )
@@ -66,6 +107,71 @@ def test_a_whole_number_always_moves_the_factors_way_unless_it_is_at_a_bound(bou
         assert new > old or old == whole.high
     else:
         assert new < old or old == whole.low
+
+
+def on_step(number, value):
+    count = (value - number.low) / number.step
+    return count == pytest.approx(round(count), abs=1e-6)
+
+
+@given(steps, seeds, st.lists(factors, min_size=1, max_size=10))
+def test_a_number_with_a_step_stays_on_it(number, seed, moves):
+    rng = np.random.default_rng(seed)
+    value = number.sample(rng)
+    for factor in moves:
+        assert on_step(number, value)
+        assert type(value) is (int if isinstance(number, IntUniform) else float)
+        value = number.perturb(value, factor, rng)
+
+
+@given(
+    st.one_of(
+        stepped(IntUniform, st.integers(0, 50), st.integers(1, 16)),
+        stepped(LogIntUniform, st.integers(1, 50), st.integers(1, 16)),
+        stepped(Uniform, st.floats(0, 10), st.floats(0.01, 5)),
+    ),
+    seeds,
+    factors.filter(lambda f: f != 1),
+)
+def test_a_factor_that_rounds_to_nothing_moves_by_one_step(number, seed, factor):
+    rng = np.random.default_rng(seed)
+    old = number.sample(rng)
+    new = number.perturb(old, factor, rng)
+    if factor > 1:
+        assert new > old or old == number.high
+    else:
+        assert new < old or old == number.low
+
+
+@given(steps, st.data())
+def test_levels_on_a_step_differ_and_are_in_order(number, data):
+    count = data.draw(st.integers(1, number.most_levels))
+    levels = number.levels(count)
+    assert levels == sorted(set(levels))
+    assert len(levels) == count
+    assert all(on_step(number, level) and number.contains(level) for level in levels)
+
+
+@given(steps, st.floats(-100, 100))
+def test_no_value_is_nearer_than_the_nearest(number, value):
+    values = [number.low + i * number.step for i in range(number.most_levels)]
+    nearest = min(abs(one - value) for one in values)
+    assert abs(number.nearest(value) - value) == pytest.approx(nearest, abs=1e-9)
+
+
+def test_a_log_uniform_whole_number_falls_in_each_octave_equally_often():
+    prior = LogIntUniform(1, 15)
+    rng = np.random.default_rng(0)
+    octaves = np.floor(np.log2([prior.sample(rng) for _ in range(4000)]))
+    assert np.unique(octaves, return_counts=True)[1] == pytest.approx([1000] * 4, rel=0.1)
+
+
+def test_a_whole_number_on_a_step_takes_each_value_equally_often():
+    rng = np.random.default_rng(0)
+    drawn = [IntUniform(16, 64, step=16).sample(rng) for _ in range(4000)]
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [16, 32, 48, 64]
+    assert counts == pytest.approx([1000] * 4, rel=0.1)
 
 
 @given(choices_of_numbers, seeds, factors)
@@ -122,7 +228,9 @@ def test_a_grid_is_a_full_factorial_of_at_most_n_points_within_bounds(space, n):
     grid = space.grid(n)
     assert 1 <= len(grid) <= n
     assert all(space.contains(point) for point in grid)
-    levels = [list(dict.fromkeys(point[name] for point in grid)) for name in space]
+    levels = [
+        list({json.dumps(point[name]): point[name] for point in grid}.values()) for name in space
+    ]
     assert [tuple(point.values()) for point in grid] == list(product(*levels))
 
 
@@ -176,6 +284,84 @@ def test_a_callable_of_whole_numbers_stays_whole_when_perturbed():
     assert Sampler(lambda rng: "relu").perturb("tanh", 1.2, rng) == "relu"
 
 
+@given(st.integers(-20, 20), factors.filter(lambda f: f != 1))
+def test_whole_numbers_of_a_callable_move_by_one_at_least_and_never_to_zero(old, factor):
+    rng = np.random.default_rng(0)
+    new = Sampler(lambda rng: old).perturb(old, factor, rng)
+    assert type(new) is int
+    if factor > 1:
+        assert abs(new) > abs(old)
+    else:
+        assert abs(new) < abs(old) or abs(old) <= 1
+    assert new * old > 0 or old == 0
+
+
+@given(st.integers(-20, 20), factors)
+def test_a_callable_with_a_step_is_perturbed_on_it(count, factor):
+    rng = np.random.default_rng(0)
+    new = Sampler(lambda rng: count * 0.25, step=0.25).perturb(count * 0.25, factor, rng)
+    assert new / 0.25 == round(new / 0.25)
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (Sampler(lambda rng: rng.integers(3, 4)), 3),
+        (Sampler(lambda rng: np.float32(0.5)), 0.5),
+        (Sampler(lambda rng: np.array([1, 2])), [1, 2]),
+        (Sampler(lambda rng: {"a": np.int64(1)}), {"a": 1}),
+        (Choice(np.array([2])), 2),
+        (Choice([np.bool_(True)]), True),
+        (Constant(np.float64(2.0)), 2.0),
+        (np.int64(3), 3),
+        (np.array([4]), 4),
+        (None, None),
+    ],
+)
+def test_numbers_of_numpy_become_plain_where_they_are_drawn(declared, expected):
+    drawn = Space({"x": declared}).sample(np.random.default_rng(0))["x"]
+    assert drawn == expected
+    assert type(drawn) is type(expected)
+    assert json.loads(json.dumps(drawn)) == expected
+
+
+def test_bounds_and_steps_of_numpy_become_plain():
+    number = IntUniform(np.int64(16), np.int32(64), step=np.int16(16))
+    assert {type(n) for n in (number.low, number.high, number.step)} == {int}
+    assert type(Uniform(np.float32(0), np.float64(1)).sample(np.random.default_rng(0))) is float
+
+
+def test_grid_values_of_numpy_become_plain():
+    grid = Space({"a": Uniform(0, 1)}).grid(2, {"a": np.array([0.25, 0.5])})
+    assert [type(point["a"]) for point in grid] == [float, float]
+
+
+def test_what_is_drawn_from_others_is_drawn_once_they_are_there():
+    def double(of):
+        def draw(drawn, rng):
+            if of not in drawn:
+                raise NotDrawn(of)
+            return 2 * drawn[of]
+
+        return Derived(draw)
+
+    space = Space({"c": double("b"), "b": double("a"), "a": IntUniform(1, 9)})
+    drawn = space.sample(np.random.default_rng(0))
+    assert list(drawn) == ["c", "b", "a"]
+    assert drawn["c"] == 2 * drawn["b"] == 4 * drawn["a"]
+    assert space.sample(np.random.default_rng(0), {"a": 50})["c"] == 200
+    assert space.dynamic == ("a",)
+    with pytest.raises(BadInput, match="x, y are drawn from each other"):
+        Space({"x": double("y"), "y": double("x")}).sample(np.random.default_rng(0))
+
+
+def test_members_may_start_otherwise_than_they_are_drawn_anew():
+    space = Space({"a": Uniform(0, 1)}, starts={"a": Constant(5.0)})
+    rng = np.random.default_rng(0)
+    assert space.sample(rng) == {"a": 5.0}
+    assert 0 <= space["a"].sample(rng) <= 1
+
+
 def test_only_what_may_change_is_dynamic():
     space = Space({"rate": Uniform(0, 1), "units": Choice([1, 2], dynamic=False), "depth": 3})
     assert space.dynamic == ("rate",)
@@ -190,11 +376,24 @@ def test_only_what_may_change_is_dynamic():
         (lambda: LogUniform(0, 1), "LogUniform(0, 1): the lower bound must be above zero; use"),
         (lambda: IntUniform(1, 2.5), "IntUniform(1, 2.5): bounds must be whole numbers"),
         (lambda: IntUniform(3, 3), "IntUniform(3, 3): the lower bound comes first"),
+        (lambda: IntUniform("a", "b"), "IntUniform(a, b): bounds must be numbers"),
+        (
+            lambda: Uniform(0, 1, step=0.3),
+            "step 0.3 doesn't lead from 0 to 1: give bounds that are",
+        ),
+        (lambda: IntUniform(1, 9, step=3), "step 3 doesn't lead from 1 to 9"),
+        (lambda: Uniform(0, 1, step=-0.5), "step -0.5: give a number above zero"),
+        (lambda: LogIntUniform(0, 8), "LogIntUniform(0, 8): the lower bound must be above zero"),
+        (lambda: Choice([object]), "<class 'object'> is no number, text, truth value, None"),
+        (
+            lambda: Space({"a": lambda rng: object}).sample(np.random.default_rng(0)),
+            "hyperparameter 'a': <class 'object'> is no number",
+        ),
         (lambda: Choice([]), "Choice([]): give a list of at least one value"),
         (lambda: Choice("relu"), "Choice('relu'): give a list"),
         (lambda: Space({}), "at least one hyperparameter"),
         (lambda: Space({"units": []}), "'units': an empty list; give at least one value"),
-        (lambda: Space({"units": None}), "'units': None is no hyperparameter"),
+        (lambda: Space({"units": {}}), "'units': {} is no hyperparameter"),
         (lambda: Space({"a": 1.0}).grid(0), "a grid of 0 points: give at least 1"),
         (lambda: Space({"rate": [1, 2]}).grid(4, {"rat": [1]}), "did you mean 'rate'?"),
         (lambda: Space({"a": Uniform(0, 1)}).grid(4, {"a": [2]}), "a = 2 is out of bounds"),

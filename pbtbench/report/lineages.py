@@ -66,7 +66,7 @@ def lineages(m: Measures, stem: str) -> Iterator[Figure]:
     changed = {name: values for name in card.dynamic if (values := _changed(tree, name))}
     for name, values in list(changed.items())[:SCHEDULES]:
         lines = _lines(tree, values)
-        log = card.hyperparameters[name].startswith("LogUniform") and min(values) > 0
+        log = card.hyperparameters[name].startswith("Log") and min(values) > 0
         y = alt.Y(
             "y:Q",
             title=name,

@@ -9,6 +9,7 @@ import numpy as np
 
 from pbtbench import loading
 from pbtbench.errors import BadInput
+from pbtbench.hyperparameters import plain
 from pbtbench.space import Hyperparameters, Space
 
 Explore = Callable[[Hyperparameters, Space, np.random.Generator], Hyperparameters]
@@ -62,6 +63,7 @@ def _checked(function: Explore, reference: str) -> Explore:
                 f"explore {reference!r} returned the hyperparameters {sorted(changed)}; "
                 f"it must return {sorted(hyperparameters)}"
             )
-        return changed
+        kept: Hyperparameters = plain(dict(changed))
+        return kept
 
     return explore
