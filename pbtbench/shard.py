@@ -12,7 +12,7 @@ from typing import Any
 
 from pbtbench.problem import Population, Problem, State, check_state, scores, state_bytes
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import Recorder
+from pbtbench.trace import AGE, DONE, Recorder
 from pbtbench.transport import Parcel, Transport
 
 
@@ -107,7 +107,11 @@ class Shard:
         moment, objective = self.recorder.now(), self.problem.objective.metric
         others = {name: values for name, values in found.items() if name != objective}
         for place, score in enumerate(found[objective]):
-            detail = {name: values[place] for name, values in others.items()} or None
+            detail = {
+                name: values[place]
+                for name, values in others.items()
+                if name not in (AGE, DONE) or values[place] > 0  # only of those whom it concerns
+            }
             self.recorder.add(
                 "score",
                 moment,
@@ -115,7 +119,7 @@ class Shard:
                 member=self.first + place,
                 iteration=self.iteration,
                 value=score,
-                detail=detail,
+                detail=detail or None,
             )
 
 

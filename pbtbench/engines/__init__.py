@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pbtbench import catalogue, methods, preflight, tracebacks
-from pbtbench.errors import BadInput, Failed, unknown
+from pbtbench.errors import BadInput, Failed, nearest, unknown
 from pbtbench.options import Options, chosen
 from pbtbench.process import Terminated
-from pbtbench.trace import Outcome, Recorder, Watch
+from pbtbench.trace import AGE, DONE, Outcome, Recorder, Watch
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -107,7 +107,7 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
         )
         return outcome(run, recorder, cause, message)
     if not any_finite(recorder):
-        message = f"no member ever had a finite {problem.objective.metric!r}: nothing to compare"
+        message = unscored(recorder, problem.objective.metric)
         return outcome(run, recorder, "crash", message)
     return outcome(run, recorder)
 
@@ -115,6 +115,14 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
 def any_finite(recorder: Recorder) -> bool:
     """Whether a member had a finite score at least once: single ones may diverge."""
     return any(e.kind == "score" and math.isfinite(e.value) for e in recorder.events)
+
+
+def unscored(recorder: Recorder, metric: str) -> str:
+    """That nobody ever had a score, with what was measured instead."""
+    details = [event.detail for event in recorder.events if event.kind == "score" and event.detail]
+    names = sorted({name for detail in details for name in detail} - {AGE, DONE})
+    instead = f"; {nearest(metric, names)}measured: {', '.join(names)}" if names else ""
+    return f"no member ever had a finite {metric!r}: nothing to compare{instead}"
 
 
 def no_progress(run: Run) -> str:

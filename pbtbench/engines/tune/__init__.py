@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from pbtbench import cluster, filename
+from pbtbench.adapters.trainable import requested
 from pbtbench.engines import Engine, RunFailed, no_progress
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
@@ -55,8 +56,10 @@ def _all_numbers(stop: dict[str, Any]) -> dict[str, Any]:
 class TuneOptions(Options):
     """Options of the engine, under Ray Tune's names where it has one."""
 
-    reuse_actors: Truth = True
-    """Holds where the trainable has a `reset_config`; all but a user's own have."""
+    reuse_actors: Truth | None = None
+    """Whether an actor goes on with another trial. By default, as on Tune, not for a trainable of a
+    user's own, whose `reset_config` may keep the weights of the trial before. Where it is asked for, a
+    trial that starts is set up anew, by `cleanup` and `setup`; one that is restored next is reset."""
     stop: Annotated[dict[Text, Plain], AfterValidator(_all_numbers)] = Field(default_factory=dict)
     """A trial ends early once a metric is at or above its value, as {accuracy = 0.97}."""
     checkpoint_frequency: Whole = 0
@@ -107,6 +110,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     """Raise `BadInput` for what Ray Tune can't do, or is known to break on."""
+    for metric, value in options["stop"].items():
+        if metric == problem.objective.metric and problem.objective.sign < 0:
+            raise BadInput(
+                f"engine 'tune': stop {metric} = {value!r}: Tune ends a trial once a metric is at or "
+                f"above its value, and {metric} is minimised: every trial would end at once; leave it "
+                f"out (targets = [{value!r}] times when it is reached)"
+            )
     if (path := options["storage_path"]) is not None and not _is_remote(path):
         check_writable("engine 'tune': storage_path", path)
     if isinstance(method, PBT):
@@ -118,15 +128,16 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
         space = problem.space
         drawn = space.sample(method_rng(0))
         for name in space.dynamic if method.explore == "perturb" else ():
-            if isinstance(drawn[name], str) and not hasattr(space[name], "values"):
+            moves = isinstance(drawn[name], int | float)
+            if not (moves or hasattr(space[name], "values")):
                 raise BadInput(
-                    f"engine 'tune': Ray's PBT multiplies {name!r}, which draws text; declare it "
-                    "as a list of choices"
+                    f"engine 'tune': Ray's PBT multiplies {name!r}, which draws {drawn[name]!r}; "
+                    "declare it as a list of choices"
                 )
     elif isinstance(method, Tuned):
         from pbtbench.engines.tune import named
 
-        named.check(method, problem.space)
+        named.check(method, problem)
     elif method.interval is not None:
         name = type(method).__name__
         raise BadInput(f"engine 'tune' can't run method {name}; it knows pbt, random and grid")
@@ -146,28 +157,31 @@ def _fit(
 
     from pbtbench.engines.tune import named, scheduler
     from pbtbench.engines.tune.failures import Restarts
-    from pbtbench.engines.tune.trainable import TURNED, Assignment, member_class, resets
+    from pbtbench.engines.tune.trainable import TURNED, Assignment, Member, member_class
 
     budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
     deciding = named.deciding(run, problem, method, proposed, recorder, budget)
     assignment = Assignment.of(run, problem, recorder)
-    trainable = tune.with_resources(
-        tune.with_parameters(
-            member_class(problem), assignment=assignment, collector=inbox.collector
-        ),
-        {"cpu": run.cluster.cpus_per_worker, "gpu": run.cluster.gpus_per_worker},
-    )
+    cls = member_class(problem)
+    reuse = cls is Member if options["reuse_actors"] is None else options["reuse_actors"]
+    trainable = tune.with_parameters(cls, assignment=assignment, collector=inbox.collector)
+    needs = {
+        "cpus_per_worker": run.cluster.cpus_per_worker,
+        "gpus_per_worker": run.cluster.gpus_per_worker,
+    }
+    if needs != {**needs, **requested(problem)} or not requested(problem):
+        resources = {"cpu": needs["cpus_per_worker"], "gpu": needs["gpus_per_worker"]}
+        trainable = tune.with_resources(trainable, resources)
     try:
         tuner = tune.Tuner(
             trainable,
-            param_space=deciding.param_space,
             tune_config=tune.TuneConfig(
                 metric=TURNED,
                 mode="max",
                 num_samples=len(proposed),
                 search_alg=deciding.search,
                 scheduler=deciding.scheduler,
-                reuse_actors=options["reuse_actors"] and resets(problem),
+                reuse_actors=reuse,
             ),
             run_config=tune.RunConfig(
                 name=filename.part(run.id.replace("/", "_")),
@@ -189,7 +203,7 @@ def _fit(
     except TypeError as error:
         if "not serializable" not in str(error):
             raise
-        raise RunFailed("crash", _unsendable(run.problem, member_class(problem))) from None
+        raise RunFailed("crash", _unsendable(run.problem, cls)) from None
 
 
 def _unsendable(problem: str, trainable: type[Any]) -> str:

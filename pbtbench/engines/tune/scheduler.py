@@ -12,9 +12,11 @@ import numpy as np
 from ray.tune import Stopper
 from ray.tune.schedulers import PopulationBasedTraining
 
-from pbtbench.engines.tune.trainable import member_of
+from pbtbench.adapters.nesting import Nesting
+from pbtbench.adapters.results import flattened
+from pbtbench.engines.tune.trainable import STEP, member_of
 from pbtbench.methods.pbt import PBT
-from pbtbench.space import Choice, Hyperparameters, Space
+from pbtbench.space import Choice, Space
 from pbtbench.trace import Recorder
 
 
@@ -31,7 +33,10 @@ class Budget(Stopper):  # type: ignore[misc]
         self.stopped: set[int] = set()
         """Members that a scheduler ended before their budget."""
         self.missing: set[str] = set()
-        """Metrics of stop conditions that the problem doesn't have."""
+        """Metrics of stop conditions that nobody had by the time the first member was done."""
+        self._seen: set[str] = set()
+        self._steps: dict[int, Any] = {}
+        """Member -> which step its latest result is of."""
         self.hung = False
         """Whether all trials were ended, as they made no progress."""
         self._saved: dict[int, int] = defaultdict(int)
@@ -41,11 +46,16 @@ class Budget(Stopper):  # type: ignore[misc]
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         member = member_of(trial_id)
-        self.made[member] += 1
-        self.missing |= set(self._stop) - set(result)
-        met = any(result.get(metric, -inf) >= value for metric, value in self._stop.items())
-        if met or result.get("done") or self.made[member] >= self._iterations:
+        step = result.get(STEP)
+        if step != self._steps.get(member):  # else Tune hands a function's last result on again
+            self.made[member] += 1
+            self._steps[member] = step
+        found = dict(flattened(result))
+        self._seen |= set(self._stop) & set(found)
+        met = any(found.get(metric, -inf) >= value for metric, value in self._stop.items())
+        if met or found.get("done") or self.made[member] >= self._iterations:
             self.done.add(member)
+            self.missing = set(self._stop) - self._seen
         return member in self.done
 
     def saved(self, member: int) -> None:
@@ -70,9 +80,10 @@ class RecordedForks:
 
     _num_perturbations: int
 
-    def note_to(self, space: Space, recorder: Recorder, budget: Budget) -> None:
+    def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
         """Where to note."""
-        self._space, self._recorder, self._budget = space, recorder, budget
+        self._space, self._nesting = space, nesting
+        self._recorder, self._budget = recorder, budget
         self._skipped: list[int] = []
         self._offered: dict[int, int] = {}
         """Member -> its iteration when Tune last had it save to be copied."""
@@ -105,10 +116,10 @@ class RecordedForks:
             self._skipped.append(member_of(trial.trial_id))
 
     def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
-        old, source = dict(trial.config), member_of(donor.trial_id)
+        old, source = self._flat(trial.config), member_of(donor.trial_id)
         super()._exploit(controller, trial, donor)  # type: ignore[misc]
         self._budget.saved(member_of(trial.trial_id))
-        new = dict(trial.config)
+        new = self._flat(trial.config)
         detail = {"donor": source, "copied": self._offered[source], "old": old, "new": new}
         outside = [name for name, h in self._space.items() if not h.contains(new[name])]
         if outside:
@@ -116,6 +127,9 @@ class RecordedForks:
         self._recorder.add(
             "fork", self._recorder.now(), worker=-1, **self._place(trial), detail=detail
         )
+
+    def _flat(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return self._nesting.flat(config, list(self._space))
 
     def _place(self, trial: Any) -> dict[str, int]:
         member = member_of(trial.trial_id)
@@ -126,7 +140,13 @@ class RecordedPBT(RecordedForks, PopulationBasedTraining):  # type: ignore[misc]
     """Our PBT's options, decided as Ray does."""
 
     def __init__(
-        self, method: PBT, space: Space, seed: int, recorder: Recorder, budget: Budget
+        self,
+        method: PBT,
+        space: Space,
+        nesting: Nesting,
+        seed: int,
+        recorder: Recorder,
+        budget: Budget,
     ) -> None:
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(2,))))
         perturbs = method.explore == "perturb"
@@ -135,14 +155,16 @@ class RecordedPBT(RecordedForks, PopulationBasedTraining):  # type: ignore[misc]
             time_attr="training_iteration",
             perturbation_interval=method.interval,
             burn_in_period=method.burn_in_period,
-            hyperparam_mutations=mutations,
+            hyperparam_mutations=nesting.placed(mutations),
             quantile_fraction=method.quantile_fraction,
             resample_probability=method.resample_probability,
             perturbation_factors=tuple(method.perturbation_factors),
-            custom_explore_fn=None if mutations else partial(_explored, method, space, rng),
+            custom_explore_fn=None
+            if mutations
+            else partial(_explored, method, space, nesting, rng),
             synch=method.synchronous,
         )
-        self.note_to(space, recorder, budget)
+        self.note_to(space, nesting, recorder, budget)
 
 
 def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:
@@ -150,14 +172,19 @@ def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:
     hyperparameter = space[name]
     if not isinstance(hyperparameter, Choice):
         return partial(hyperparameter.sample, rng)
-    values = list(hyperparameter.values)
-    return sorted(values) if not any(isinstance(v, str) for v in values) else values
+    values: list[Any] = list(hyperparameter.values)
+    return sorted(values) if hyperparameter.ordered else values
 
 
 def _explored(
-    method: PBT, space: Space, rng: np.random.Generator, config: Hyperparameters
-) -> Hyperparameters:
+    method: PBT,
+    space: Space,
+    nesting: Nesting,
+    rng: np.random.Generator,
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
     """The user's explore, for Ray; without one, and without anything dynamic, nothing changes."""
-    return (
-        dict(config) if method.explore == "perturb" else dict(method.explored(config, space, rng))
-    )
+    if method.explore == "perturb":
+        return dict(config)
+    flat = nesting.flat(config, list(space))
+    return nesting.nested(method.explored(flat, space, rng))

@@ -13,11 +13,13 @@ from ray.tune.schedulers import (
     TrialScheduler,
 )
 
+from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines.tune.constructed import constructed
 from pbtbench.engines.tune.scheduler import Budget, RecordedForks
-from pbtbench.engines.tune.trainable import member_of
+from pbtbench.engines.tune.trainable import member_of, nesting
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned
+from pbtbench.problem import Problem
 from pbtbench.space import IntUniform, LogUniform, Space, Uniform
 from pbtbench.trace import Recorder
 
@@ -37,44 +39,68 @@ def scheduler_class(name: str) -> type[Any]:
 
 
 def scheduler(
-    method: Tuned, space: Space, iterations: int, recorder: Recorder, budget: Budget
+    method: Tuned, problem: Problem, iterations: int, recorder: Recorder, budget: Budget
 ) -> Any:
     """Tune's scheduler of that name, which notes what it does. Raises `BadInput` for its options."""
     cls = scheduler_class(method.name)
+    space, shape = problem.space, nesting(problem)
     options = dict(method.options)
     ours: dict[str, Any] = {"time_attr": "training_iteration", "max_t": iterations}
     if cls is PopulationBasedTrainingReplay:
         options["policy_file"] = _policy(options)
     elif issubclass(cls, PopulationBasedTraining):
-        ours |= {"perturbation_interval": method.interval, "hyperparam_bounds": _bounds(space)}
+        ours |= {
+            "perturbation_interval": method.interval,
+            "hyperparam_bounds": shape.placed(_bounds(space)),
+        }
     elif method.name in ("median", "median_stopping_rule", "medianstopping"):
         ours["grace_period"] = 1  # Tune's is 60, meant as seconds
-    notes = RecordedForks if issubclass(cls, PopulationBasedTraining) else Recorded
+    notes = RecordedPB2 if issubclass(cls, PopulationBasedTraining) else Recorded
     noted = type(cls.__name__, (notes, cls), {"__signature__": inspect.signature(cls)})
     found = constructed(method.name, noted, options, ours)
-    found.note_to(space, recorder, budget)
+    found.note_to(space, shape, recorder, budget)
     return found
+
+
+class RecordedPB2(RecordedForks):
+    """PB2, whose values are kept within bounds and on their step; Ray's are 32-bit numbers between steps."""
+
+    data: Any
+    """PB2's own table of what was tried; its last row is of the configuration chosen last."""
+
+    def _get_new_config(self, trial: Any, donor: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        before = len(self.data)
+        new, how = super()._get_new_config(trial, donor)  # type: ignore[misc]
+        config = self._flat(donor.config)
+        chosen = self._nesting.flat(new, list(_bounds(self._space)))
+        for name, value in chosen.items():
+            kept = self._space[name].nearest(value)  # type: ignore[attr-defined]
+            config[name] = kept
+            if len(self.data) > before:
+                self.data.loc[self.data.index[-1], name] = kept
+        return self._nesting.nested(config), how
 
 
 class Recorded:
     """Notes a scheduler's decisions, whom it stops, and where a replay changes its trial."""
 
-    def note_to(self, space: Space, recorder: Recorder, budget: Budget) -> None:
+    def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
         """Where to note."""
-        self._space, self._recorder, self._budget = space, recorder, budget
+        self._names, self._nesting = list(space), nesting
+        self._recorder, self._budget = recorder, budget
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune's snapshots of the experiment need none of it."""
         return {}
 
     def on_trial_result(self, controller: Any, trial: Any, result: Any) -> Any:
-        start, old = self._recorder.now(), dict(trial.config)
+        start, old = self._recorder.now(), self._nesting.flat(trial.config, self._names)
         decision = super().on_trial_result(self._watched(controller), trial, result)  # type: ignore[misc]
         member = member_of(trial.trial_id)
         if decision == TrialScheduler.STOP:
             self._budget.stopped.add(member)
         at = {"worker": -1, "member": member, "iteration": self._budget.made[member]}
-        new = dict(trial.config)
+        new = self._nesting.flat(trial.config, self._names)
         if new != old:
             self._budget.saved(member)
             detail = {"donor": member, "old": old, "new": new}

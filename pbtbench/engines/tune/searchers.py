@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback
 from ray.tune.search import SEARCH_ALG_IMPORT, ConcurrencyLimiter, SearchGenerator
 
+from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines.tune.constructed import constructed, refused
 from pbtbench.engines.tune.trainable import TURNED, member_of
 from pbtbench.errors import BadInput
+from pbtbench.hyperparameters import plain
 from pbtbench.methods.tuned import Tuned
-from pbtbench.space import Choice, Constant, Hyperparameter, IntUniform, LogUniform, Space, Uniform
+from pbtbench.problem import method_rng
+from pbtbench.space import (
+    Choice,
+    Constant,
+    Derived,
+    Hyperparameter,
+    IntUniform,
+    LogIntUniform,
+    LogUniform,
+    Space,
+    Uniform,
+    Value,
+)
 from pbtbench.trace import Recorder
 
 SEARCHERS = {
@@ -22,8 +37,35 @@ SEARCHERS = {
 """Name -> what loads the class. Random search is a method of ours."""
 
 
-def searcher(method: Tuned, space: Space, size: int, seed: int) -> Any:
-    """Tune's searcher of that name, over the space, for `size` trials.
+class Coded:
+    """A space such that every searcher takes it: plain names, bounds and scales, choices by their place.
+    What a searcher proposes becomes hyperparameters again, on their steps, with the constants and what
+    is drawn from others."""
+
+    def __init__(self, method: str, space: Space) -> None:
+        """Raises `BadInput` for a space that can't be searched."""
+        self._space = space
+        self._codes = {
+            name: f"h{place}"
+            for place, (name, h) in enumerate(space.items())
+            if not isinstance(h, Constant | Derived)
+        }
+        self.domains = {
+            code: _domain(method, name, space[name]) for name, code in self._codes.items()
+        }
+
+    def read(self, proposed: Mapping[str, Any]) -> dict[str, Value]:
+        """The hyperparameters that a searcher proposes."""
+        chosen: dict[str, Value] = {}
+        for name, code in self._codes.items():
+            h, value = self._space[name], plain(proposed[code])
+            chosen[name] = h.values[value] if isinstance(h, Choice) else h.nearest(value)  # type: ignore[attr-defined]
+        fixed = {n: h.value for n, h in self._space.items() if isinstance(h, Constant)}
+        return self._space.sample(method_rng(0), {**fixed, **chosen})
+
+
+def searcher(method: Tuned, coded: Coded, size: int, seed: int) -> Any:
+    """Tune's searcher of that name, over a space, for `size` trials.
 
     Raises `BadInput` where its package isn't installed, or for a space that it can't search.
     """
@@ -31,9 +73,8 @@ def searcher(method: Tuned, space: Space, size: int, seed: int) -> Any:
     logging.getLogger(method.name).setLevel(logging.WARNING)  # after its package has set it
     seeds = dict.fromkeys(("seed", "random_state", "random_state_seed"), seed)
     found = constructed(method.name, cls, method.options, {**seeds, "budget": size})
-    domains = {name: _domain(method.name, name, h) for name, h in space.items()}
     try:
-        found.set_search_properties(TURNED, "max", domains)
+        found.set_search_properties(TURNED, "max", dict(coded.domains))
     except Exception as error:
         raise refused(method.name, error) from None
     return found
@@ -42,8 +83,9 @@ def searcher(method: Tuned, space: Space, size: int, seed: int) -> Any:
 class Numbered(SearchGenerator):  # type: ignore[misc]
     """A searcher whose trials are members 0, 1, …: their names end in the member, as `member_of` reads."""
 
-    def __init__(self, searcher: Any, workers: int) -> None:
+    def __init__(self, searcher: Any, workers: int, coded: Coded, nesting: Nesting) -> None:
         super().__init__(ConcurrencyLimiter(searcher, max_concurrent=workers))
+        self._coded, self._nesting = coded, nesting
         self._theirs: dict[str, str] = {}
         """Our name of a trial -> the searcher's."""
 
@@ -53,6 +95,7 @@ class Numbered(SearchGenerator):  # type: ignore[misc]
             ours = f"{trial.trial_id}_{self._counter - 1:05d}"
             self._theirs[ours] = trial.trial_id
             trial.trial_id = ours
+            trial.set_config(self._nesting.nested(self._coded.read(trial.config)))
         return trial
 
     def on_trial_result(self, trial_id: str, result: Any) -> None:
@@ -65,8 +108,8 @@ class Numbered(SearchGenerator):  # type: ignore[misc]
 class Proposals(Callback):  # type: ignore[misc]
     """Notes with what each member starts, once a searcher has proposed it."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, space: Space, nesting: Nesting) -> None:
+        self._recorder, self._names, self._nesting = recorder, list(space), nesting
         self._seen: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -78,8 +121,8 @@ class Proposals(Callback):  # type: ignore[misc]
         member = member_of(trial.trial_id)
         if member not in self._seen:
             self._seen.add(member)
-            plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in trial.config.items()}
-            self._recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=plain)
+            chosen = self._nesting.flat(trial.config, self._names)
+            self._recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=chosen)
 
 
 def _domain(method: str, name: str, hyperparameter: Hyperparameter) -> Any:
@@ -88,12 +131,13 @@ def _domain(method: str, name: str, hyperparameter: Hyperparameter) -> Any:
             return tune.uniform(low, high)
         case LogUniform(low, high):
             return tune.loguniform(low, high)
+        case LogIntUniform(low, high):
+            return tune.lograndint(low, high + 1)
         case IntUniform(low, high):
             return tune.randint(low, high + 1)
-        case Choice():
-            return tune.choice(list(hyperparameter.values))
-        case Constant(value):
-            return value
+        case Choice(values):
+            return tune.choice(list(range(len(values))))
     raise BadInput(
-        f"method 'tune:{method}' can't search {name!r}, a callable; declare it with bounds or choices"
+        f"method 'tune:{method}' can't search {name!r}, which a function draws without bounds; declare "
+        "it with bounds or choices"
     )

@@ -17,15 +17,18 @@ import numpy as np
 import ray
 from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
+from ray.tune.result import RESULT_DUPLICATE
 
 from pbtbench import catalogue, sources
-from pbtbench.adapters.trainable import TrainableStart, measured
+from pbtbench.adapters.nesting import Nesting
+from pbtbench.adapters.results import Score
+from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.cluster import LOADED
 from pbtbench.loading import OF_FILE
 from pbtbench.problem import Problem, State, check_state, member_seed, scores, state_bytes
 from pbtbench.process import Surroundings, note_memory
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import Recorder
+from pbtbench.trace import AGE, Recorder
 from pbtbench.tracebacks import Raised, contained
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ FILE = "state.npz"
 
 TURNED = "pbtbench_score"
 """The result that Tune maximises: the objective, turned where smaller is better, NaN as worst."""
+
+STEP = "pbtbench_step"
+"""The result that tells steps apart: Tune hands a function's last result on twice."""
 
 
 def member_of(trial_id: str) -> int:
@@ -74,7 +80,8 @@ class Assignment:
 
 class Timed(Trainable):  # type: ignore[misc]
     """Times what Tune has a trainable do; mixed in before a user's own class. A trial is a member, or
-    several one after another where Tune reuses the actor.
+    several one after another where Tune reuses the actor: then a member that starts is set up anew, and
+    only one that is restored next is reset by the class's own `reset_config`, which may keep weights.
 
     Every row starts where the one before ended, so that an actor's rows leave nothing open: what
     lies between two calls is `wait`.
@@ -93,7 +100,10 @@ class Timed(Trainable):  # type: ignore[misc]
         start = assignment.start + assignment.offsets.get(node, 0.0)
         began, loaded = _process_start() - start, LOADED - start
         self._recorder = Recorder(start=start, lapped=loaded)
-        self._noted = 0
+        self._noted = self._steps = 0
+        self._score = Score(assignment.metric)
+        self._next: Hyperparameters | None = None
+        """What the actor's next trial starts with, once Tune has reset the actor to it."""
         self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
         assignment.surroundings.enter()
         with contained():
@@ -107,10 +117,15 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         self._lap("wait")
+        self._begin(restored=False)
         try:
             with contained():
                 metrics = self._iterate()
-                return {**metrics, TURNED: self._scored(metrics)}
+                if RESULT_DUPLICATE in metrics:  # a function has returned
+                    return dict(metrics)
+                self._steps += 1
+                score = {TURNED: self._scored(metrics), AGE: self._score.age}
+                return {**metrics, **score, STEP: f"{self._actor}-{self._steps}"}
         except Raised:
             self._lap("train", detail={"error": True})
             raise
@@ -125,41 +140,42 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def _scored(self, metrics: Mapping[str, Any]) -> float:
         """Note the score, with the other numbers as detail; what Tune maximises."""
-        objective = self._assignment.metric
-        score = float(measured(metrics, objective))
-        others = {
-            name: float(value)
-            for name, value in metrics.items()
-            if name != objective and isinstance(value, int | float | np.number)
-        }
+        numbers = self._score.take(metrics)
+        score = numbers.pop(self._score.metric)
         self._recorder.add(
             "score",
             self._recorder.lapped,
             worker=-1,
             member=self._member,
             value=score,
-            detail=others or None,
+            detail=numbers or None,
         )
         return -math.inf if math.isnan(score) else self._assignment.sign * score
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         self._lap("wait")
+        self._begin(restored=False)
         with contained():
             result = super().save(checkpoint_dir)
         self._lap("persist", bytes=self._written)
         self._flush()
         return result
 
-    def save_checkpoint(self, checkpoint_dir: str) -> Any:
+    def save_checkpoint(self, checkpoint_dir: Any) -> Any:
         result = super().save_checkpoint(checkpoint_dir)
-        self._written = _size(checkpoint_dir)
+        self._written = _size(checkpoint_dir or result)
         self._lap("save", bytes=self._written)
         return result
 
     def restore(self, checkpoint_path: Any) -> None:
         self._lap("wait")
+        self._begin(restored=True)
         with contained():
             super().restore(checkpoint_path)
+        found = getattr(checkpoint_path, "metrics", {})
+        turned = found.get(TURNED, -math.inf)
+        if turned > -math.inf:  # a score goes with its state
+            self._score.value, self._score.age = self._assignment.sign * turned, found.get(AGE, 0)
         self._flush()
 
     def load_checkpoint(self, checkpoint: Any) -> None:
@@ -169,13 +185,25 @@ class Timed(Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: Hyperparameters) -> bool:
         self._lap("wait")
         self._member = member_of(self.trial_id)
-        with contained():
-            done = self._reset(new_config)
-        self._lap("restart")
-        return done
+        self._score = Score(self._assignment.metric)
+        self._next = dict(new_config)
+        return True
 
-    def _reset(self, new_config: Hyperparameters) -> bool:
-        return bool(super().reset_config(dict(new_config)))
+    def _begin(self, restored: bool) -> None:
+        """Have the actor's next trial begin, if Tune has reset the actor. `restored`: from a checkpoint,
+        which follows."""
+        if self._next is None:
+            return
+        config, self._next = self._next, None
+        with contained():
+            self._restart(config, restored)
+        self._lap("restart")
+
+    def _restart(self, config: Hyperparameters, restored: bool) -> None:
+        if restored and super().reset_config(dict(config)):
+            return
+        super().cleanup()
+        self._start(config)
 
     def cleanup(self) -> None:
         super().cleanup()
@@ -231,9 +259,8 @@ class Member(Timed):
         self._population.adopt(0, state, self._hyperparameters)
         self._lap("restore", bytes=state_bytes(state))
 
-    def _reset(self, new_config: Hyperparameters) -> bool:
-        self._start(new_config)
-        return True
+    def _restart(self, config: Hyperparameters, restored: bool) -> None:
+        self._start(config)
 
 
 def member_class(problem: Problem) -> type[Timed]:
@@ -241,24 +268,29 @@ def member_class(problem: Problem) -> type[Timed]:
     start = problem.start
     if not isinstance(start, TrainableStart):
         return Member
-    if start.trainable.__module__.startswith(OF_FILE):
-        module = sys.modules[start.trainable.__module__]
-        register_pickle_by_value(module)
-        for name in sources.beside(Path(str(module.__file__))):
-            if name in sys.modules:
-                register_pickle_by_value(sys.modules[name])
+    for name, module in list(sys.modules.items()):
+        if name.startswith(OF_FILE):  # Tune's wrappers of what is in there are of modules of Tune's
+            register_pickle_by_value(module)
+            for beside in sources.beside(Path(str(module.__file__))):
+                if beside in sys.modules:
+                    register_pickle_by_value(sys.modules[beside])
+    start.parameters.put()
     return type(start.trainable.__name__, (Timed, start.trainable), {})
 
 
-def resets(problem: Problem) -> bool:
-    """Whether an actor can go on with another trial of the problem; without, Tune fails or hangs."""
-    return not isinstance(problem.start, TrainableStart) or problem.start.resets
+def nesting(problem: Problem) -> Nesting:
+    """Where a problem's hyperparameters stand in the configuration of a trial."""
+    return problem.start.nesting if isinstance(problem.start, TrainableStart) else Nesting()
 
 
 def _size(checkpoint: Any) -> int:
-    """Bytes of a checkpoint: a folder's files, or the arrays of a dictionary."""
+    """Bytes of a checkpoint: a folder's files, or the arrays of a dictionary; of what Tune has of a
+    function's, those on this machine."""
     if isinstance(checkpoint, Mapping):
         return sum(int(getattr(value, "nbytes", 0)) for value in checkpoint.values())
+    if not isinstance(checkpoint, str | Path):
+        reported = getattr(checkpoint, "checkpoint", None)
+        return _size(reported.path) if reported is not None else 0
     return sum(file.stat().st_size for file in Path(checkpoint).rglob("*") if file.is_file())
 
 
