@@ -30,6 +30,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pbtbench import catalogue, engines, filename, methods, studies
+from pbtbench.adapters.trainable import requested
 from pbtbench.errors import BadInput, invalid, unknown
 from pbtbench.guard import guarded
 from pbtbench.problem import Problem, card, method_rng
@@ -78,9 +79,10 @@ class Sweep(BaseModel):
     """Members of each run."""
     workers: Annotated[Count, Field(le=10_000)] = 2
     """Workers of an engine that has several."""
-    cpus_per_worker: CPUs = 1.0
-    gpus_per_worker: GPUs = 0.0
-    """May be a fraction: then workers share a GPU."""
+    cpus_per_worker: CPUs | None = None
+    """What a trainable asks for by its `default_resource_request`, or else 1, by default."""
+    gpus_per_worker: GPUs | None = None
+    """The same, or else 0. May be a fraction: then workers share a GPU."""
     address: Reference | None = None
     """A Ray cluster that is there already: `auto` or `host:port`."""
     nodes: Annotated[Count, Field(le=100)] | None = None
@@ -309,13 +311,15 @@ def _transports(sweep: Sweep, engine: str) -> list[str]:
     return found
 
 
-def _cluster(sweep: Sweep) -> Cluster:
+def _cluster(sweep: Sweep, problem: Problem, engine: str) -> Cluster:
     if sweep.address is not None and sweep.nodes is not None:
         raise BadInput("address and nodes: give one; nodes starts a cluster, address takes one")
     if sweep.cpus_per_node is not None and sweep.nodes is None:
         raise BadInput("cpus_per_node: give nodes, too; it is for a cluster that is started here")
     keys = ("address", "nodes", "cpus_per_node", "cpus_per_worker", "gpus_per_worker")
-    return Cluster(**{key: getattr(sweep, key) for key in keys})
+    given = {key: value for key in keys if (value := getattr(sweep, key)) is not None}
+    asked = requested(problem) if engines.engine(engine).distributed else {}
+    return Cluster(**{**asked, **given})
 
 
 def _cell(
@@ -332,6 +336,12 @@ def _cell(
     kind, options = _method(declaration, name)
     if (only := methods.only_on(kind)) not in (None, engine):
         raise BadInput(f"method {name!r} runs on engine {only!r} only, not on {engine!r}")
+    if (only := getattr(problem.start, "only_on", None)) not in (None, engine):
+        raise BadInput(
+            f"problem {problem.name!r} is a function trainable, which runs on engine {only!r} only, not on "
+            f"{engine!r}; for that one, make it a class with setup, step, save_checkpoint and "
+            "load_checkpoint"
+        )
     engine_options = engines.with_options(engine, declaration.engine.get(engine, {}))
     usual = engines.engine(engine).transports[0]
     place = engine if transport == usual else f"{engine}+{transport}"
@@ -341,13 +351,13 @@ def _cell(
     targets = problem.objective.targets if sweep.targets is None else tuple(sweep.targets)
     for target in targets:
         problem.objective.check_target(target)
+    cluster = _cluster(sweep, problem, engine)
     for interval in intervals:
-        if interval is not None and interval > iterations:
-            raise BadInput(
-                f"interval {interval} is beyond the budget of {iterations} iterations of "
-                f"{problem.name}: nothing would ever be perturbed"
-            )
         method = methods.build(kind, interval, options)
+        try:
+            method.check(sweep.population, iterations)
+        except BadInput as error:
+            raise BadInput(f"method {name!r} on {problem.name}: {error}") from None
         if interval == intervals[0]:  # what members start with is the same at any interval
             with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
                 method.propose(problem.space, sweep.population, method_rng(0))
@@ -374,7 +384,7 @@ def _cell(
             engine=engine,
             engine_options=engine_options,
             transport=transport,
-            cluster=_cluster(sweep),
+            cluster=cluster,
             seed=seed,
             population=sweep.population,
             workers=sweep.workers,

@@ -60,6 +60,7 @@ BAD_FLAGS = {
     "no workers": ([*SMALL, "--workers", "0"], ["workers", "0"]),
     "no limit": ([*SMALL, "--limit-s", "0"], ["limit_s", "0"]),
     "interval beyond the budget": ([*SMALL, "--intervals", "21"], ["21", "20 iterations"]),
+    "interval of the whole budget": ([*SMALL, "--intervals", "20"], ["20", "give 19 at most"]),
     "impossible target": ([*SMALL, "--targets", "1.3"], ["1.3", "at most 1.2"]),
     "impossible minimum": (
         ["--problems", "toy.noisy_quadratic", "--targets=-1"],

@@ -103,15 +103,15 @@ keys_of_a_run = st.fixed_dictionaries(
     {
         "methods": st.sampled_from([["pbt"], ["random"], ["grid"]]),
         "intervals": st.integers(1, 12).map(lambda k: [k]),
-        "population": st.integers(1, 9),
-        "iterations": st.integers(12, 30),
+        "population": st.integers(2, 9),
+        "iterations": st.integers(13, 30),
         "method": st.fixed_dictionaries(
             {
                 "pbt": st.fixed_dictionaries(
                     {
                         "synchronous": st.booleans(),
                         "exploit": st.sampled_from(["truncation", "tournament", "welch"]),
-                        "burn_in_period": st.integers(0, 9),
+                        "burn_in_period": st.integers(0, 7),
                     }
                 )
             }

@@ -43,6 +43,10 @@ class Method(Protocol):
         """Whether all members decide together, on the same scores."""
         ...
 
+    def check(self, population: int, iterations: int) -> None:
+        """Raise `BadInput` if, with so many members and iterations, the method can't do what it is for."""
+        ...
+
     def propose(
         self, space: Space, size: int, rng: np.random.Generator
     ) -> Sequence[Hyperparameters]:
@@ -111,6 +115,38 @@ def build(kind: str, interval: int | None, options: Mapping[str, Any]) -> Method
     return method
 
 
+def check_exploits(
+    interval: int, population: int, iterations: int, *, burn_in: int = 0, scores: int = 1
+) -> None:
+    """Raise `BadInput` for a method that exploits every `interval` iterations, and that so never could.
+
+    `burn_in`: iterations before a member's first decision. `scores`: how many it needs to decide.
+    """
+    if population < 2:
+        raise BadInput(
+            f"a population of {population}: nobody is there to copy from, and nothing would ever be "
+            "perturbed; give at least 2 members"
+        )
+    last = (iterations - 1) // interval * interval
+    if last < 1:
+        raise BadInput(
+            f"interval {interval} in a budget of {iterations} iterations: nothing would ever be perturbed, "
+            f"as members decide between iterations; give {max(1, iterations - 1)} at most"
+            if iterations > 1
+            else "a budget of 1 iteration: nothing would ever be perturbed; give more iterations"
+        )
+    if last < burn_in:
+        raise BadInput(
+            f"burn_in_period {burn_in}: the last decision of {iterations} iterations is after iteration "
+            f"{last}, so that nothing would ever be perturbed"
+        )
+    if last < scores:
+        raise BadInput(
+            f"exploit 'welch' needs {scores} scores of a member, and the last decision of {iterations} "
+            f"iterations is after iteration {last}: nothing would ever be perturbed"
+        )
+
+
 def _has_method(module: str) -> bool:
     return hasattr(importlib.import_module(f"{__name__}.{module}"), "METHOD")
 
@@ -125,7 +161,7 @@ def with_points(
                 raise unknown("hyperparameter", name, space)
     if len(points) > size:
         raise BadInput(f"{len(points)} points for a population of {size}: raise the population")
-    given = [{**space.sample(rng), **point} for point in points]
+    given = [space.sample(rng, point) for point in points]
     for point in given:
         if not space.contains(point):
             raise BadInput(f"starting point {dict(point)} is out of bounds: {space}")

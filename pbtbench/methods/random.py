@@ -22,6 +22,9 @@ class RandomSearch:
     interval: ClassVar[None] = None
     synchronous: ClassVar[bool] = True
 
+    def check(self, population: int, iterations: int) -> None:
+        """Any will do."""
+
     def propose(
         self, space: Space, size: int, rng: np.random.Generator
     ) -> Sequence[Hyperparameters]:

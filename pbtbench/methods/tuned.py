@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pbtbench.methods import Fork, with_points
+from pbtbench.methods import Fork, check_exploits, with_points
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.space import Hyperparameters, Space
 
@@ -27,6 +27,10 @@ class Tuned:
     """For the constructor of Tune's class, under its names."""
     interval: int | None = None
     synchronous: ClassVar[bool] = False
+
+    def check(self, population: int, iterations: int) -> None:
+        if self.interval is not None:
+            check_exploits(self.interval, population, iterations)
 
     def propose(
         self, space: Space, size: int, rng: np.random.Generator

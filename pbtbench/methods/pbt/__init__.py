@@ -6,6 +6,7 @@ hyperparameters are then changed a little (`explore`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pbtbench.errors import BadInput, unknown
-from pbtbench.methods import Fork, with_points
+from pbtbench.methods import Fork, check_exploits, with_points
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.methods.pbt.exploit import EXPLOITS
 from pbtbench.methods.pbt.explore import perturb, user_explore
@@ -71,6 +72,15 @@ class PBT:
         if self.explore != "perturb":
             user_explore(self.explore)
 
+    def check(self, population: int, iterations: int) -> None:
+        check_exploits(
+            self.interval,
+            population,
+            iterations,
+            burn_in=self.burn_in_period,
+            scores=2 if self.exploit == "welch" else 1,
+        )
+
     def propose(
         self, space: Space, size: int, rng: np.random.Generator
     ) -> Sequence[Hyperparameters]:
@@ -82,7 +92,7 @@ class PBT:
         if board.iteration(member) < self.burn_in_period or len(board) < 2:
             return None
         donor = EXPLOITS[self.exploit](member, board, self.quantile_fraction, rng)
-        if donor is None:
+        if donor is None or board.scores(donor)[-1] == -math.inf:  # nobody has a score yet
             return None
         return Fork(donor, self.explored(board.hyperparameters[donor], space, rng))
 
