@@ -1,6 +1,6 @@
 """The space of hyperparameters: what may be tuned, how to draw a whole configuration and lay a grid.
 
-Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters`.
+Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters` and `bounded`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from itertools import product
 
 import numpy as np
 
+from pbtbench.bounded import IntUniform, LogIntUniform, LogUniform, Uniform
 from pbtbench.errors import BadInput, unknown
 from pbtbench.hyperparameters import (
     Choice,
     Constant,
     Derived,
     Hyperparameter,
-    IntUniform,
-    LogIntUniform,
-    LogUniform,
     NotDrawn,
     Sampler,
-    Uniform,
     Value,
     plain,
 )
