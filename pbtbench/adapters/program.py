@@ -280,7 +280,7 @@ class Program:
 
 def _batch_size(static: Hyperparameters, recipe: Recipe) -> int:
     """The training examples in a step."""
-    size = recipe.live.get(BATCH_SIZE, static.get(BATCH_SIZE, recipe.batch_size))
+    size: object = recipe.live.get(BATCH_SIZE, static.get(BATCH_SIZE, recipe.batch_size))
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise BadInput(
             f"hyperparameter {BATCH_SIZE!r} = {size!r}: give whole numbers of at least 1, as "
