@@ -2,7 +2,7 @@
 
 Reading order, which is the way of the data:
 
-1. `space`, `problem`, `catalogue`: what is tuned, and the named problems; `adapters` make populations
+1. `space`, `problem`, `protocol`, `catalogue`: what is tuned, and the named problems; `adapters` make populations
    of a framework's models, of pure functions, of a user's trainables;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;

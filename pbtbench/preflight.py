@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from pbtbench import catalogue, tracebacks
 from pbtbench.errors import BadInput
-from pbtbench.problem import Problem, check_state, member_seed, method_rng, scores
+from pbtbench.problem import Problem, member_seed, method_rng
 from pbtbench.process import Terminated
+from pbtbench.protocol import check_state, scores
 
 if TYPE_CHECKING:
     from pbtbench.run import Run

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 from pydantic import Field
 
-from pbtbench.errors import BadInput, nearest
+from pbtbench.errors import BadInput
 from pbtbench.options import over_defaults
+from pbtbench.protocol import check_metrics, check_population
 from pbtbench.schema import Count, Label, Number, Real, Reference, Text, checked
 from pbtbench.space import Hyperparameters, Space, Value
 
@@ -305,99 +306,6 @@ def card(problem: Problem, *, as_it_is: bool = True) -> Card:
         plane=problem.plane,
         best_constant=best.score if best else None,
     )
-
-
-def check_population(population: object, size: int) -> None:
-    """Raise `BadInput` for what is no population of `size` members."""
-    methods = ("train", "evaluate", "state", "adopt")
-    lacking = [name for name in methods if not callable(getattr(population, name, None))]
-    lacking += [name for name in ("size", "traces") if not hasattr(population, name)]
-    if lacking:
-        raise BadInput(
-            f"start() gives a {type(population).__name__} without {', '.join(lacking)}; "
-            "it must give a pbtbench.Population"
-        )
-    for name in ("size", "traces"):
-        number = getattr(population, name)
-        if not isinstance(number, int | np.integer) or isinstance(number, bool):
-            raise BadInput(f"a population's {name} is {number!r}; it must be a whole number")
-    found = population.size  # type: ignore[attr-defined]
-    if found != size:
-        raise BadInput(
-            f"start() gives a population of {found} members for {size} hyperparameters; "
-            "it must have a member for each"
-        )
-
-
-def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict[str, list[float]]:
-    """What a population of `size` members evaluated, as lists, the objective among them.
-
-    NaN and infinite numbers are scores, too: of members that diverged. Raises `BadInput` for a
-    population that does not keep to the protocol.
-    """
-    found = check_metrics(metrics, size)
-    if objective not in found:
-        raise BadInput(
-            f"evaluate() gives {', '.join(map(repr, found)) or 'nothing'}, but not the objective "
-            f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what "
-            "evaluate() gives; for a Keras model: 'loss', and what keras_population(metrics=…) names"
-        )
-    return {name: values.tolist() for name, values in found.items()}
-
-
-def check_metrics(metrics: object, size: int) -> dict[str, np.ndarray]:
-    """What a population of `size` members evaluated, each metric an array of floats, shape (size,).
-
-    Raises `BadInput` for anything but one real number for each member and metric.
-    """
-    if not isinstance(metrics, Mapping):
-        raise BadInput(
-            f"evaluate() gives a {type(metrics).__name__}; it must give a dictionary, "
-            "metric -> an array with a number for each member"
-        )
-    for name in metrics:
-        if not isinstance(name, str) or not name:
-            raise BadInput(f"evaluate() gives a metric named {name!r}; a name must be text")
-    return {name: _numbers(name, values, size) for name, values in metrics.items()}
-
-
-def _numbers(name: str, values: object, size: int) -> np.ndarray:
-    rule = f"it must be ({size},), a number for each member"
-    try:
-        array = np.asarray(values)
-    except Exception as error:
-        raise BadInput(f"evaluate() gives {name!r}, which is no array: {error}; {rule}") from None
-    if array.shape != (size,):
-        raise BadInput(f"evaluate() gives {name!r} with shape {array.shape}; {rule}")
-    if array.dtype.kind in "OUSTcMm" or np.ma.is_masked(values):
-        some = next(
-            (v for v in array.tolist() if not isinstance(v, int | float)), array.tolist()[0]
-        )
-        raise BadInput(
-            f"evaluate() gives {name!r} as {some!r}, of {array.dtype}; "
-            "it must be a real number for each member, NaN where there is none"
-        )
-    return array.astype(float)
-
-
-def check_state(state: object) -> None:
-    """Raise `BadInput` for what is no state: a dictionary of arrays that hold no Python objects."""
-    if not isinstance(state, Mapping):
-        raise BadInput(
-            f"state() gives a {type(state).__name__}; it must give a dictionary, name -> array"
-        )
-    for name, array in state.items():
-        if not isinstance(name, str):
-            raise BadInput(f"state() gives an array named {name!r}; a name must be text")
-        if not isinstance(array, np.ndarray | np.generic):
-            raise BadInput(
-                f"state() gives {name!r} as a {type(array).__name__}; it must be an array of NumPy's"
-            )
-        if array.dtype.hasobject:
-            raise BadInput(
-                f"state() gives {name!r} as an array of Python objects, which can't travel; "
-                "it must hold numbers or text"
-            )
 
 
 def member_seed(run_seed: int, member: int) -> np.random.SeedSequence:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pbtbench.problem import Population, Problem, State, check_state, scores, state_bytes
+from pbtbench.problem import Population, Problem, State, state_bytes
+from pbtbench.protocol import check_state, scores
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import AGE, DONE, Recorder
 from pbtbench.transport import Parcel, Transport

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pbtbench import BadInput, Objective, catalogue
 from pbtbench.catalogue import problem
-from pbtbench.problem import member_seed, method_rng, scores, state_bytes
+from pbtbench.problem import member_seed, method_rng, state_bytes
+from pbtbench.protocol import scores
 
 SIZE = 3
 

@@ -9,7 +9,8 @@ import pytest
 
 from pbtbench import BadInput, LoopedPopulation, engines
 from pbtbench.catalogue import problem
-from pbtbench.problem import check_metrics, check_state, member_seed, scores
+from pbtbench.problem import member_seed
+from pbtbench.protocol import check_metrics, check_state, scores
 from pbtbench.shard import Shard
 from pbtbench.trace import Recorder
 

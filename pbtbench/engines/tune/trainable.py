@@ -25,8 +25,9 @@ from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.cluster import LOADED
 from pbtbench.loading import OF_FILE
-from pbtbench.problem import Problem, State, check_state, member_seed, scores, state_bytes
+from pbtbench.problem import Problem, State, member_seed, state_bytes
 from pbtbench.process import Surroundings, note_memory
+from pbtbench.protocol import check_state, scores
 from pbtbench.space import Hyperparameters
 from pbtbench.trace import AGE, Recorder
 from pbtbench.tracebacks import Raised, contained
