@@ -2,13 +2,13 @@
 
 Reading order, which is the way of the data:
 
-1. `space`, `problem`, `protocol`, `catalogue`: what is tuned, and the named problems; `adapters` make populations
-   of a framework's models, of pure functions, of a user's trainables;
+1. `space`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the named problems;
+   `adapters` make populations of a framework's models, of pure functions, of a user's trainables;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune);
 5. `trace`, `store`: what an engine emits, and the folder that keeps it;
-6. `runner`: runs a study, each run guarded in a child process;
+6. `runner`, `preflight`: run a study, each run guarded in a child process, its problems tried first;
 7. `metrics`, then `report`: numbers from traces, pages from numbers.
 
 Public names load on first use, so that importing the package stays quick.
