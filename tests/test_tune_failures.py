@@ -145,7 +145,7 @@ def test_trials_that_end_early_without_an_error_are_a_failure(tmp_path, monkeypa
     monkeypatch.setattr(PopulationBasedTraining, "on_trial_result", ended)
     keys = {**KEYS, "problems": ["toy.pbt_quadratic"], "iterations": 9, "seeds": 1}
     outcome = engines.execute(
-        Study.plan({**keys, "method": {"pbt": {"burn_in_period": 9}}}).runs[0]
+        Study.plan({**keys, "method": {"pbt": {"burn_in_period": 6}}}).runs[0]
     )
     assert outcome.cause == "crash"
     assert outcome.message == (
@@ -162,9 +162,15 @@ def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
     assert store.read("it/pbt/tune/k3/s0")[1].cause == cause
 
 
-def test_a_trainable_that_refuses_to_be_reset_ends_the_run(tmp_path):
-    """With reused actors Tune waits for ever for one whose `reset_config` returns False."""
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_trainable_that_refuses_to_be_reset_is_set_up_anew(tmp_path, reuse):
+    """With reused actors Tune alone waits for ever for one whose `reset_config` returns False."""
     reference = problem(tmp_path, COUNTS + NO_RESET) + ":Counts"
-    _, notes = run([reference], tmp_path / "out", **KEYS, iterations=9, seeds=1, limit_s=12)
-    assert set(notes.causes.values()) <= {"crash", "hang"}
-    assert len(notes.causes) == 1
+    keys = {**KEYS, "iterations": 9, "seeds": 1, "engine": {"tune": {"reuse_actors": reuse}}}
+    store, notes = run([reference], tmp_path / "out", **keys)
+    assert list(notes.causes.values()) == [""]
+    ((_, outcome),) = store.runs()
+    trace = outcome.trace
+    assert len(trace.rows("fork"))
+    counted = {(int(trace.iteration[i]), float(trace.value[i])) for i in trace.rows("score")}
+    assert counted == {(n, n) for n in range(1, 10)}
