@@ -131,8 +131,15 @@ def _named(module: ModuleType, attribute: str, reference: str) -> Problem:
         found = trainable.beside(found, module)
     if not isinstance(found, Problem):
         what = "has no" if found is None else f"has a {type(found).__name__}, not a Problem, as"
-        raise BadInput(
-            f"problem {reference!r}: {module.__name__} {what} {attribute}; "
-            f"define {attribute} = pbtbench.Problem(…)"
-        )
+        others = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, Problem)
+            or (trainable.is_trainable(value) and value.__module__ == module.__name__)
+        ]
+        place = reference.removesuffix(f":{attribute}")
+        remedy = f"define {attribute} = pbtbench.Problem(…)"
+        if others:
+            remedy = f"give {' or '.join(f'{place}:{name}' for name in others)}, or {remedy}"
+        raise BadInput(f"problem {reference!r}: it {what} {attribute}; {remedy}")
     return replace(found, name=label(reference))

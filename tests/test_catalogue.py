@@ -87,6 +87,10 @@ def test_another_package_adds_problems_by_an_entry_point(tmp_path, monkeypatch):
         ),
         ("raise ValueError('two\\nlines')", "does not import: ValueError: two lines"),
         ("problem = 3", "has no PROBLEM; define PROBLEM = pbtbench.Problem(…)"),
+        (
+            "from ray import tune\nclass Mine(tune.Trainable): pass",
+            "mine.py:Mine, or define PROBLEM =",
+        ),
         ("PROBLEM = 3", "has a int, not a Problem, as PROBLEM; define PROBLEM ="),
         ("import pbtbench\npbtbench.Uniform(1, 0)", "Uniform(1, 0): the lower bound comes first"),
     ],
@@ -108,7 +112,7 @@ def test_a_file_that_gives_no_problem_is_refused_in_one_line(tmp_path, text, say
         ("./nowhere.py", "problem './nowhere.py': no such file ("),
         ("no_such_package:PROBLEM", "does not import: ModuleNotFoundError"),
         (":PROBLEM", "problem ':PROBLEM'"),
-        ("math:pi", "math has a float, not a Problem, as pi"),
+        ("math:pi", "it has a float, not a Problem, as pi"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_refused_in_one_line(reference, says):
