@@ -10,6 +10,7 @@ import math
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +103,12 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
             raise
         cause = error.cause if isinstance(error, RunFailed) else "crash"
         message = tracebacks.line(error)
-        print(
-            f"{run.id}: {cause}: {message}\n{tracebacks.whole(error)}", file=sys.stderr, flush=True
-        )
+        with suppress(OSError):  # a log on a disk that is full
+            print(
+                f"{run.id}: {cause}: {message}\n{tracebacks.whole(error)}",
+                file=sys.stderr,
+                flush=True,
+            )
         return outcome(run, recorder, cause, message)
     if not any_finite(recorder):
         message = unscored(recorder, problem.objective.metric)
