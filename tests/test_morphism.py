@@ -95,7 +95,7 @@ def given_(units):
 
 def predictions(population, state, units):
     """Of the network of that width with that state."""
-    program = population.recipe.program(given_(units))
+    program = population.programs.of(given_(units))
     values = [state[name] for name in program.variables]
     for variable, value in zip(program.variables.values(), values, strict=True):
         variable.value.assign(value)
@@ -122,7 +122,7 @@ def test_growing_keeps_the_function_and_shrinking_back_the_state(kind):
         grown = population.morph(state, given_(units))
         np.testing.assert_allclose(predictions(population, grown, units), before, atol=1e-5)
         # By truncation, as new units, which are fresh on their way in, may be the larger ones.
-        program = population.recipe.program(given_(5))
+        program = population.programs.of(given_(5))
         back = morphed(grown, program, "truncation")
         for name, array in state.items():
             np.testing.assert_array_equal(back[name], array)
@@ -145,7 +145,7 @@ def test_a_morphed_state_fits_and_trains_on(kind, units):
 def test_new_units_learn_and_those_padded_both_ways_with_zeros_are_dead(kind):
     population, state = trained(kind)
     grown, dead = population.morph(state, given_(8)), padded(population, state, 8)
-    last = len(population.recipe.program(given_(8)).model.weights) - 2
+    last = len(population.programs.of(given_(8)).model.weights) - 2
     out = f"weights/{last}/kernel"
     units = ~old_ones(population, state, 8)[out].all(axis=1)
 
@@ -179,7 +179,7 @@ def test_units_of_no_magnitude_go_without_a_trace(kind):
     population, state = trained(kind)
     dead = padded(population, state, 8)
     before = predictions(population, dead, 8)
-    shrunk = morphed(dead, population.recipe.program(given_(5)), "magnitude")
+    shrunk = morphed(dead, population.programs.of(given_(5)), "magnitude")
     np.testing.assert_array_equal(
         predictions(population, shrunk, 5), predictions(population, state, 5)
     )
@@ -222,7 +222,7 @@ def test_magnitude_beats_truncation_on_a_trained_network():
     for seed in range(5):
         population, hyper = digits(64, "magnitude", seed)
         state = population.state(0)
-        program = population.recipe.program({**hyper, "units": 16})
+        program = population.programs.of({**hyper, "units": 16})
         for rule, scores in after.items():
             population.adopt(0, morphed(state, program, rule), {**hyper, "units": 16})
             scores.append(population.evaluate()["accuracy"][0])

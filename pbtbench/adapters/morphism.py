@@ -14,18 +14,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from pbtbench.adapters.program import Program
+from pbtbench.adapters.recipe import Rule
 from pbtbench.errors import BadInput
 from pbtbench.problem import State
-
-if TYPE_CHECKING:
-    from pbtbench.adapters.program import Program
-
-Rule = Literal["magnitude", "truncation"]
-RULES = ("magnitude", "truncation")
 
 PASSING = (
     *("InputLayer", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout1D"),

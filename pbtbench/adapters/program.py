@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,15 +20,12 @@ from pbtbench.adapters import memory
 from pbtbench.adapters.compiled import compiled
 from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.live import Given, Live, named_refusals
+from pbtbench.adapters.recipe import Recipe
 from pbtbench.adapters.scoring import Scoring
 from pbtbench.adapters.watched import Watched
 from pbtbench.errors import BadInput
 from pbtbench.problem import State
 from pbtbench.space import Hyperparameters
-
-if TYPE_CHECKING:
-    from pbtbench.adapters.keras import Recipe
-
 
 BATCH_SIZE = "batch_size"
 """A hyperparameter of this name is the number of training examples in a step."""
@@ -36,7 +34,14 @@ BATCH_SIZE = "batch_size"
 class Program:
     """A template model and its compiled training and evaluation, for any member that fits it."""
 
-    def __init__(self, recipe: Recipe, static: Hyperparameters) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        static: Hyperparameters,
+        check_asked: Callable[[AbstractSet[str]], None],
+    ) -> None:
+        """`check_asked` refuses hyperparameters that no program of the recipe asks for; it gets those that
+        this one asked for."""
         import keras
         import tensorflow as tf
 
@@ -44,7 +49,7 @@ class Program:
             raise BadInput(
                 f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or unset it"
             )
-        self.recipe = recipe
+        self.recipe, self._check_asked = recipe, check_asked
         self.data = recipe.examples
         self.batch_size = _batch_size(static, recipe)
         self.traces = 0
@@ -267,7 +272,7 @@ class Program:
     def check_read(self) -> None:
         """Raise `BadInput` for a hyperparameter that nothing asks for, or a dynamic one that `build` asked
         for, but what was traced doesn't read."""
-        self.recipe.check_asked(self.asked)
+        self._check_asked(self.asked)
         for name in self.recipe.live:
             if name in self._given.asked and name not in self._read:
                 raise BadInput(

@@ -60,7 +60,7 @@ class StackedPopulation:
         import tensorflow as tf
 
         registered()
-        self.recipe, members = looped.recipe, looped.members
+        self.programs, members = looped.programs, looped.members
         programs = {id(m.moment.program) for m in members}
         if len(programs) > 1:
             raise BadInput(
@@ -113,14 +113,14 @@ class StackedPopulation:
 
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         """Takes effect with `settle`, or with whatever needs it first."""
-        if self.recipe.program(hyperparameters) is not self.program:
+        if self.programs.of(hyperparameters) is not self.program:
             raise BadInput(
                 f"members that are stacked can't take {dict(hyperparameters)}, which shapes another "
                 f"model; {LOOP}"
             )
         if state is not None:
             self._adopted[member] = self.program.fitting(state), int(state["step"])
-        self._live[member] = self.recipe.present(hyperparameters)
+        self._live[member] = self.programs.recipe.present(hyperparameters)
 
     def settle(self) -> None:
         """Carry out all forks since the last time: one gather for each variable."""
