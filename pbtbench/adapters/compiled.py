@@ -91,7 +91,8 @@ def with_added(loss: Any, added: list[Any]) -> Any:
     """A loss with those that layers add."""
     import tensorflow as tf
 
-    terms = [tf.reduce_sum(tf.cast(term, tf.float32)) for term in added]
+    terms = [tf.cast(term, tf.float32) for term in added]
+    terms = [tf.reduce_sum(term) if len(term.shape) else term for term in terms]
     return tf.add_n(terms if loss is None else [loss, *terms])
 
 
