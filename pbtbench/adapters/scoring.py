@@ -120,7 +120,7 @@ class Scoring:
         self.names = ["loss", *(metric.name for metric in self.metrics)]
         self.outside = [metric for metric in self.metrics if metric.outside]
         self._loss_is_mean = self._is_mean(few)
-        self._at_once = part.size <= self._rows or (self._gathers and self._masked)
+        self._at_once = part.size <= self._rows or (bool(self._whole) and self._masked)
 
     def _check_loss(self, few: Examples) -> None:
         """Refuse a loss that can't be computed, before anything is compiled."""
@@ -147,11 +147,11 @@ class Scoring:
         losses = single_losses(compiled.model, few.labels, self._some)
         return len(losses) == 1 and is_mean_of_examples(losses[0], few.labels, self._some)
 
-    @property
-    def _gathers(self) -> bool:
-        """Whether something needs the predictions for all examples together."""
-        wholes = [m for m in self.metrics if m.object is None and not m.of_examples]
-        return bool(wholes) or not self._loss_is_mean
+    @cached_property
+    def _whole(self) -> set[str]:
+        """The scores that need the predictions for all examples together."""
+        found = {m.name for m in self.metrics if m.object is None and not m.of_examples}
+        return found if self._loss_is_mean else {*found, "loss"}
 
     @property
     def _masked(self) -> bool:
@@ -181,9 +181,7 @@ class Scoring:
             elif not metric.outside:
                 found[metric.name] = MeanOfBatches(metric.of)
         if not self._at_once:
-            whole = {m.name for m in self.metrics if m.object is None and not m.of_examples}
-            whole |= set() if self._loss_is_mean else {"loss"}
-            found = {name: score for name, score in found.items() if name not in whole}
+            found = {name: score for name, score in found.items() if name not in self._whole}
         return found
 
     def __call__(self, predict: Callable[[Any], Any]) -> Scores:
@@ -228,7 +226,7 @@ class Scoring:
         import tensorflow as tf
 
         rows, (whole, rest) = self._rows, divmod(self.part.size, self._rows)
-        leaves = tf.nest.flatten(self._some) if self._gathers else []
+        leaves = tf.nest.flatten(self._some) if self._whole else []
         arrays = [
             tf.TensorArray(leaf.dtype, whole, element_shape=(rows, *leaf.shape[1:]))
             for leaf in leaves
