@@ -4,12 +4,14 @@ Reading order, which is the way of the data:
 
 1. `space`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the named problems;
    `adapters` make populations of a framework's models, of pure functions, of a user's trainables;
+   `user_code` is how what users bring is found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune);
-5. `trace`, `store`: what an engine emits, and the folder that keeps it;
-6. `runner`, `preflight`: run a study, each run guarded in a child process, its problems tried first;
-7. `metrics`, then `report`: numbers from traces, pages from numbers.
+5. `record`, `store`: what an engine emits, and the folder that keeps it;
+6. `running`: a study run by run, each guarded in a child process;
+7. `measures`, `statistics`, then `report`: numbers from records, estimates from many runs' numbers, and
+   sentences, tables, figures and pages from these; `cli` is the command line.
 
 Public names load on first use, so that importing the package stays quick.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pbtbench.errors import BadInput
     from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
+    from pbtbench.record import Trace
     from pbtbench.run import Run
     from pbtbench.space import (
         Choice,
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
         Uniform,
     )
     from pbtbench.study import Study
-    from pbtbench.trace import Trace
 
 __version__ = "0.1.0"
 
@@ -56,7 +58,7 @@ _HOME = {
     "Space": "space",
     "State": "problem",
     "Study": "study",
-    "Trace": "trace",
+    "Trace": "record",
     "Uniform": "space",
 }
 

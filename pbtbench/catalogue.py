@@ -21,11 +21,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pbtbench import loading
 from pbtbench.adapters import trainable
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import BestConstant, Problem
-from pbtbench.sources import digests
+from pbtbench.user_code import loading
+from pbtbench.user_code.sources import digests
 
 MARKER = "PBTBENCH_PROBLEMS"
 

@@ -22,9 +22,9 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from pbtbench.errors import BadInput
+from pbtbench.record import Outcome, Trace
 from pbtbench.run import Run
 from pbtbench.study import Study
-from pbtbench.trace import Outcome, Trace
 
 _SCALARS = {
     "wall_s": float,

@@ -32,7 +32,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pbtbench import catalogue, engines, filename, methods, studies
 from pbtbench.adapters.trainable import requested
 from pbtbench.errors import BadInput, invalid, unknown
-from pbtbench.guard import guarded
 from pbtbench.problem import Problem, card, method_rng
 from pbtbench.run import Cluster, Run
 from pbtbench.schema import (
@@ -51,6 +50,7 @@ from pbtbench.schema import (
     Truth,
     checked,
 )
+from pbtbench.user_code.guard import guarded
 
 MOST_RUNS = 100_000
 """Runs of a study at most."""

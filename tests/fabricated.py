@@ -3,8 +3,8 @@
 import math
 
 from pbtbench.problem import Card, Objective
+from pbtbench.record import Event, Outcome, Recorder
 from pbtbench.run import Cluster, Run
-from pbtbench.trace import Event, Outcome, Recorder
 
 
 def a_run(

@@ -149,7 +149,7 @@ def studies():
 def refused(tmp_path, monkeypatch, capsys):
     """The one line with which the command line refuses a study, and that it left nothing behind."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pbtbench.runner.run_study", None)
+    monkeypatch.setattr("pbtbench.running.runner.run_study", None)
 
     def line(keys, *flags):
         text = keys if isinstance(keys, str) else tomli_w.dumps(keys)
@@ -330,7 +330,7 @@ def test_flags_are_held_to_the_same(flag, monkeypatch, capsys, tmp_path):
 def test_a_folder_that_can_be_none_is_refused(command, folder, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("pbtbench.runner.run_study", None)
+    monkeypatch.setattr("pbtbench.running.runner.run_study", None)
     (tmp_path / "mine.toml").write_text(tomli_w.dumps(SMALL))
     arguments = ["report", folder] if command == "report" else ["run", "mine.toml", "--out", folder]
     monkeypatch.setattr(sys, "argv", ["pbtbench", *arguments])

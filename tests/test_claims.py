@@ -7,10 +7,12 @@ from fabricated import NAN, a_run, an_outcome, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import metrics
-from pbtbench.metrics.compare import tied
-from pbtbench.metrics.wording import score as shown
+from pbtbench.measures.summary import summary
 from pbtbench.report import tables
+from pbtbench.report.findings import findings
+from pbtbench.report.wording import score as shown
+from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.compare import tied
 
 
 def ends(*values, **run):
@@ -28,7 +30,7 @@ def pbt(*values, k=1, **run):
 
 def said(*groups):
     pairs = [pair for group in groups for pair in group]
-    return " ".join(s for f in metrics.findings(metrics.cells(pairs)) for s in f.measured)
+    return " ".join(s for f in findings(cells_of(pairs)) for s in f.measured)
 
 
 class TestTies:
@@ -100,7 +102,7 @@ class TestTies:
     def test_in_tables_all_that_tie_are_bold_or_none(self, goal):
         def bold(*groups):
             pairs = [pair for group in groups for pair in group]
-            return [row.best for row in tables.rows(metrics.cells(pairs))]
+            return [row.best for row in tables.rows(cells_of(pairs))]
 
         good, bad = (0.9, 0.1) if goal == "max" else (0.1, 0.9)
         assert bold(pbt(good, goal=goal), ends(bad, goal=goal)) == [True, False]
@@ -150,7 +152,7 @@ class TestSpread:
         assert "1 of 3 runs of pbt k=1" in text
         lost = said(pbt(0.8, NAN, NAN), ends(0.1, 0.2, 0.3))
         assert "beats" not in lost
-        (cell, _) = metrics.cells([*pbt(0.8, NAN, goal="min"), *ends(0.1, goal="min")])
+        (cell, _) = cells_of([*pbt(0.8, NAN, goal="min"), *ends(0.1, goal="min")])
         assert (cell.final.low, cell.final.n, cell.scored) == (0.8, 2, False)
 
     def test_the_best_interval_is_one_of_its_own_methods(self):
@@ -204,13 +206,13 @@ class TestEarlyStops:
         assert "by iterations made: 2 of 3 of tune:asha after 1 to 2 of 8." in said([stopped])
 
     def test_stand_in_tables_where_there_are_any(self, stopped):
-        cells = metrics.cells([stopped])
+        cells = cells_of([stopped])
         table = tables.comparison(cells)
         assert table.body[0][list(table.header).index("iterations")] == "1 to 8 of 8"
-        assert "iterations" not in tables.comparison(metrics.cells(ends(0.5))).header
+        assert "iterations" not in tables.comparison(cells_of(ends(0.5))).header
 
     def test_are_the_summarys_last_column(self, stopped):
-        frame = metrics.summary([stopped])
+        frame = summary([stopped])
         assert frame.columns[-1] == "iterations_made"
         assert (frame["iterations"][0], frame["iterations_made"][0]) == (8, 2)
 
@@ -240,7 +242,7 @@ def test_every_finding_is_a_whole_sentence(n, values, goal):
         common = {"goal": goal, "targets": (0.6,), "optimum": optimum}
         groups = [pbt(*[values[0]] * n, k=k, **common) for k in (1, 2)]
         pairs = [*groups[0], *groups[1], *ends(*[values[1]] * n, **common)]
-        for finding in metrics.findings(metrics.cells(pairs)):
+        for finding in findings(cells_of(pairs)):
             for sentence in finding.measured:
                 assert SENTENCE.match(sentence)
                 assert "  " not in sentence

@@ -11,7 +11,8 @@ import urllib.request
 import numpy as np
 import pytest
 
-from pbtbench import BadInput, catalogue, datasets
+from pbtbench import BadInput, catalogue
+from pbtbench.adapters import datasets
 from pbtbench.problem import member_seed
 
 

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from pbtbench import BadInput, Study, loading
-from pbtbench.guard import guarded
+from pbtbench import BadInput, Study
+from pbtbench.user_code import loading
+from pbtbench.user_code.guard import guarded
 
 WAYS = {
     "raise KeyboardInterrupt": "it leaves by KeyboardInterrupt()",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pbtbench import catalogue, engines
 from pbtbench.problem import member_seed
-from pbtbench.trace import TIMED
+from pbtbench.record import TIMED
 
 FIGURE_2 = {
     "problems": ["toy.pbt_quadratic"],

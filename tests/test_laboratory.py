@@ -9,16 +9,18 @@ from fabricated import a_run, an_outcome, fork, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import metrics, report
-from pbtbench.metrics import closed_forms
-from pbtbench.metrics.advice import headline, sentences
-from pbtbench.metrics.beside import beside
-from pbtbench.metrics.laboratory import least_interval
-from pbtbench.metrics.wording import signed, size
+from pbtbench import report
+from pbtbench.measures import closed_forms
+from pbtbench.measures.forks import beside
+from pbtbench.record import Event
 from pbtbench.report import forks
-from pbtbench.report.laboratory import headline_table
+from pbtbench.report.advice import headline, sentences
+from pbtbench.report.checkpoint_costs import headline_table
+from pbtbench.report.findings import findings
+from pbtbench.report.wording import signed, size
+from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.checkpoint_costs import laboratory, least_interval, outside
 from pbtbench.store import Store
-from pbtbench.trace import Event
 
 positive = st.floats(1e-4, 10)
 shares = st.floats(0, 1)
@@ -125,7 +127,7 @@ def located(run):
 
 
 class TestCosts:
-    costs = metrics.laboratory(metrics.cells(list(a_laboratory())), 0.1)
+    costs = laboratory(cells_of(list(a_laboratory())), 0.1)
 
     def test_there_is_one_for_each_size_engine_and_interval(self):
         assert len(self.costs) == 2 * 3 * 3
@@ -145,7 +147,7 @@ class TestCosts:
 
     def test_the_synchronous_form_counts_the_waits_of_all_and_no_checkpoints_at_the_end(self):
         pairs = list(a_laboratory(("ray",), (1, 2, 5, 12), synchronous=True))
-        costs = metrics.laboratory(metrics.cells(pairs), 0.1)
+        costs = laboratory(cells_of(pairs), 0.1)
         assert [c.cell.interval for c in costs] == [1, 2, 5, 12] * 2
         for c in costs:
             rounds = (ITERATIONS - 1) // c.cell.interval
@@ -156,7 +158,7 @@ class TestCosts:
     def test_a_pace_that_checkpoints_slow_down_is_interference_and_not_overhead(self):
         slow = list(a_laboratory(("ray",), pause_s=0.25))
         pairs = [p if p[0].interval else (p[0], training(None)) for p in slow]
-        for c in metrics.laboratory(metrics.cells(pairs), 0.1):
+        for c in laboratory(cells_of(pairs), 0.1):
             assert c.interference == pytest.approx(0.25 / (0.8 * ITERATION_S))
             assert c.predicted == pytest.approx(c.measured)
 
@@ -167,7 +169,7 @@ class TestCosts:
             for run, outcome in a_laboratory(engines=["ray"], intervals=[2])
             for slower in [doubled(outcome, "restore")]
         ]
-        found = metrics.laboratory(metrics.cells(dict_of(pairs)), 0.1)
+        found = laboratory(cells_of(dict_of(pairs)), 0.1)
         off = [c.difference for c in found if not c.calibrated]
         assert off == pytest.approx([(SAVE_S + 2 * RESTORE_S) / (SAVE_S + RESTORE_S) - 1] * 2)
 
@@ -183,15 +185,15 @@ class TestCosts:
             (run, training(run.interval, pause_s=0.1) if run.interval else outcome)
             for run, outcome in a_laboratory()
         ]
-        found = metrics.laboratory(metrics.cells(pairs), 0.1)
+        found = laboratory(cells_of(pairs), 0.1)
         assert {round(c.interference, 6) for c in found} == {0.1 / (0.8 * ITERATION_S)}
 
     def test_one_size_alone_is_no_laboratory(self):
-        assert metrics.laboratory(metrics.cells(list(a_laboratory(sizes=[1]))), 0.1) == []
+        assert laboratory(cells_of(list(a_laboratory(sizes=[1]))), 0.1) == []
 
     def test_without_a_control_there_is_nothing_to_hold_against(self):
         pairs = [(run, outcome) for run, outcome in a_laboratory() if run.interval]
-        assert metrics.laboratory(metrics.cells(pairs), 0.1) == []
+        assert laboratory(cells_of(pairs), 0.1) == []
 
 
 class TestBeside:
@@ -239,7 +241,7 @@ class TestBeside:
     def test_a_devices_memory_is_in_the_table_where_one_is_known(self):
         def told(value):
             peak = Event(1.0, 0.0, 0, -1, -1, "memory", 2_000_000, value)
-            (cell,) = metrics.cells([(self.run, an_outcome(peak))])
+            (cell,) = cells_of([(self.run, an_outcome(peak))])
             return forks.forks([(cell, [(m, beside(m.run, m.outcome)) for m in cell.measures])])
 
         with_device, without = told(3e9), told(math.nan)
@@ -255,7 +257,7 @@ class TestBeside:
 
 class TestReport:
     pairs = tuple(a_laboratory())
-    costs = metrics.laboratory(metrics.cells(pairs), 0.1)
+    costs = laboratory(cells_of(pairs), 0.1)
 
     def test_the_headline_has_a_row_for_each_size_and_the_limit(self):
         table = headline_table(self.costs)
@@ -278,7 +280,7 @@ class TestReport:
 
         def told(**made):
             pairs = list(a_laboratory(("tune", "inprocess"), (1,), **made))
-            return " ".join(sentences(metrics.laboratory(metrics.cells(pairs), 100.0)))
+            return " ".join(sentences(laboratory(cells_of(pairs), 100.0)))
 
         assert "100 ms in process (less than a copy: so small a state stays in the" in told()
         assert "100 ms in process (less than a copy: members of one process share" in told(
@@ -290,12 +292,12 @@ class TestReport:
             (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
             for run, outcome in a_laboratory(("tune", "inprocess"), (1,))
         ]
-        costs = metrics.laboratory(metrics.cells(moved), 100.0)
+        costs = laboratory(cells_of(moved), 100.0)
         assert "the rest of it goes on behind the training" in " ".join(sentences(costs))
 
     @pytest.mark.parametrize("unknown", [math.nan, None, "fast", 0, -1.0, math.inf])
     def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
-        costs = metrics.laboratory(metrics.cells(self.pairs), unknown)
+        costs = laboratory(cells_of(self.pairs), unknown)
         told = " ".join(sentences(costs))
         assert "With a state of 16 MB a fork and all saves made for it" in told
         assert "–" not in told
@@ -306,9 +308,7 @@ class TestReport:
         pairs = [
             (run, training(None)) if run.interval else (run, outcome) for run, outcome in self.pairs
         ]
-        assert "With a state of" not in " ".join(
-            sentences(metrics.laboratory(metrics.cells(pairs), 0.1))
-        )
+        assert "With a state of" not in " ".join(sentences(laboratory(cells_of(pairs), 0.1)))
 
     def test_page_and_tables_are_written(self, tmp_path):
         (tmp_path / "study.toml").write_text("name = 'lab'\n")
@@ -334,7 +334,7 @@ class TestLeastIntervals:
     """Any problem gets what the laboratory does: the interval that keeps checkpoints within 5%."""
 
     def said(self, pairs):
-        return " ".join(s for f in metrics.findings(metrics.cells(list(pairs))) for s in f.measured)
+        return " ".join(s for f in findings(cells_of(list(pairs))) for s in f.measured)
 
     def test_are_told_on_each_engine_with_the_size_of_the_state(self):
         text = self.said(a_laboratory(sizes=[1]))
@@ -352,7 +352,7 @@ class TestLeastIntervals:
     def test_are_the_same_by_whatever_interval_was_measured(self, k):
         """A save and a restore at each interval but the last, for two workers' iterations."""
         pairs = [(run, dear(o)) for run, o in a_laboratory(["ray"], [k], [1]) if run.interval]
-        (cell,) = metrics.cells(pairs)
+        (cell,) = cells_of(pairs)
         each = (SAVE_S + 100 * RESTORE_S) / 2
         assert least_interval(cell) == closed_forms.least_interval(each, ITERATION_S, 0.05)
 
@@ -364,12 +364,12 @@ class TestLeastIntervals:
         assert "to stay within" not in self.said((run, training(None)) for run, _ in a_laboratory())
 
     def test_scores_of_a_users_own_problem_stay_in_the_report_where_it_comes_in_several_sizes(self):
-        cells = metrics.cells(list(a_laboratory()))
-        costs = metrics.laboratory(cells, 0.1)
-        assert metrics.outside(cells, costs) == cells
+        cells = cells_of(list(a_laboratory()))
+        costs = laboratory(cells, 0.1)
+        assert outside(cells, costs) == cells
         shipped = [(replace(run, problem="synthetic.state_size"), o) for run, o in a_laboratory()]
-        cells = metrics.cells(shipped)
-        assert metrics.outside(cells, metrics.laboratory(cells, 0.1)) == []
+        cells = cells_of(shipped)
+        assert outside(cells, laboratory(cells, 0.1)) == []
 
 
 def dear(outcome):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbtbench import engines, filename, metrics, report
-from pbtbench.metrics.lineage import Segment, living, segments
+from pbtbench.measures.lineage import Segment, living, segments
 from pbtbench.report import figures, intervals, lineages, palette, paths
 from pbtbench.report.failures import failures
 from pbtbench.store import Store

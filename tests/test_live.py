@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pbtbench.live import View
+from pbtbench.cli.live import View
 
 
 def shown(planned, messages: list[str]) -> str:

@@ -9,10 +9,10 @@ import pytest
 
 from pbtbench import BadInput, LoopedPopulation, engines
 from pbtbench.catalogue import problem
+from pbtbench.engines.shard import Shard
 from pbtbench.problem import member_seed
 from pbtbench.protocol import check_metrics, check_state, scores
-from pbtbench.shard import Shard
-from pbtbench.trace import Recorder
+from pbtbench.record import Recorder
 
 OWN = object()
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbtbench import cluster, engines, metrics
+from pbtbench import engines, metrics
+from pbtbench.engines import cluster
 from pbtbench.errors import BadInput
+from pbtbench.record import MARKS
 from pbtbench.study import Study
-from pbtbench.trace import MARKS
 
 PROBLEM_FILE = """
 import os, signal, time

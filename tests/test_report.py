@@ -8,12 +8,14 @@ import pytest
 from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
 from rich.console import Console
 
-from pbtbench import metrics, report
-from pbtbench.metrics.lineage import segments, winning_value
-from pbtbench.metrics.wording import number, percent, seconds
+from pbtbench import report
+from pbtbench.measures.lineage import segments, winning_value
 from pbtbench.problem import Objective
 from pbtbench.report import tables
+from pbtbench.report.findings import findings
 from pbtbench.report.terminal import print_summary
+from pbtbench.report.wording import number, percent, seconds
+from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.store import Store
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -107,7 +109,7 @@ class TestLineage:
 
 class TestFindings:
     def said(self, pairs):
-        return " ".join(s for f in metrics.findings(metrics.cells(list(pairs))) for s in f.measured)
+        return " ".join(s for f in findings(cells_of(list(pairs))) for s in f.measured)
 
     def test_tell_endings_targets_costs_failures_and_divergence(self):
         said = self.said(a_study())
@@ -137,11 +139,11 @@ def test_numbers_read_as_people_write_them():
 
 
 class TestTables:
-    cells = metrics.cells(list(a_study()))
+    cells = cells_of(list(a_study()))
 
     def test_mark_the_best_and_escape_the_rest(self):
         worse = (a_run(method="worse"), pbt_outcome(0.8))
-        named = metrics.cells([(a_run(method="a_b|c&%"), pbt_outcome()), worse])
+        named = cells_of([(a_run(method="a_b|c&%"), pbt_outcome()), worse])
         assert r"a\_b\|c&%" in tables.comparison(named).markdown()
         assert r"a\_b|c\&\%" in tables.comparison(named).latex()
         assert "**0.9**" in tables.comparison(named).markdown()

@@ -14,7 +14,7 @@ import pytest
 
 from pbtbench.errors import BadInput
 from pbtbench.run import Run
-from pbtbench.runner import run_study
+from pbtbench.running.runner import run_study
 from pbtbench.store import Store
 from pbtbench.study import Study
 

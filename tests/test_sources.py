@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from test_runner import run
 
-from pbtbench import BadInput, Study, catalogue, sources
+from pbtbench import BadInput, Study, catalogue
 from pbtbench.store import Store
+from pbtbench.user_code import sources
 
 MINE = """
 import numpy as np

@@ -22,7 +22,7 @@ from pbtbench import (
     Space,
     Uniform,
 )
-from pbtbench.hyperparameters import Derived, NotDrawn
+from pbtbench.space.hyperparameters import Derived, NotDrawn
 
 numbers = st.floats(-1e6, 1e6)
 positive = st.floats(1e-6, 1e6)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import pbtbench
 import problems
 from pbtbench import BadInput, Study
+from pbtbench.record import Outcome, Recorder
 from pbtbench.store import Store
-from pbtbench.trace import Outcome, Recorder
 
 KEYS = {
     "problems": ["toy.pbt_quadratic"],
@@ -88,7 +88,7 @@ def test_a_run_that_is_written_again_replaces_the_old_one(study, store):
         assert not list(store.path.glob(".part-*"))
 
 
-@pytest.mark.parametrize("step", ["pbtbench.trace.Trace.write", "pathlib.Path.write_text"])
+@pytest.mark.parametrize("step", ["pbtbench.record.Trace.write", "pathlib.Path.write_text"])
 def test_a_crash_before_the_rename_leaves_no_run(study, store, monkeypatch, step):
     run = study.runs[0]
 

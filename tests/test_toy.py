@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbtbench.adapters.streams import BLOCK, Streams
 from pbtbench.catalogue import names, problem
 from pbtbench.problem import member_seed
-from pbtbench.streams import BLOCK, Streams
 from problems.toy.branin import branin
 from problems.toy.drifting_sphere import optimum
 from problems.toy.hartmann6 import hartmann6

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbtbench import BadInput, Trace
-from pbtbench.trace import KINDS, TIMED, Event, Recorder
+from pbtbench.record import KINDS, TIMED, Event, Recorder
 
 hyperparameters = st.dictionaries(
     st.text(max_size=5), st.one_of(st.floats(allow_nan=False), st.integers(), st.text(max_size=5))

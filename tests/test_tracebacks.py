@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pbtbench import BadInput, cluster
-from pbtbench.engines import RunFailed
+from pbtbench import BadInput
+from pbtbench.engines import RunFailed, cluster
 from pbtbench.run import Cluster
-from pbtbench.tracebacks import Raised, contained, line, whole
+from pbtbench.user_code.tracebacks import Raised, contained, line, whole
 
 RAYS = """\x1b[36mray::A.f()\x1b[39m (pid=9105, ip=192.0.2.2)
            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^

@@ -13,6 +13,7 @@ from ray import tune
 from pbtbench import BadInput, catalogue, engines
 from pbtbench.adapters import param_space
 from pbtbench.adapters.trainable import TrainableMember, TrainableStart, trainable_problem
+from pbtbench.record import MARKS
 from pbtbench.space import (
     Choice,
     Constant,
@@ -23,7 +24,6 @@ from pbtbench.space import (
     Uniform,
 )
 from pbtbench.study import Study
-from pbtbench.trace import MARKS
 
 EXAMPLE = str(Path(__file__).parents[1] / "examples" / "my_trainable.py") + ":Digits"
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pbtbench import engines, transport
+from pbtbench import engines
+from pbtbench.engines import transport
+from pbtbench.engines.transport import NAMES, TransportFailed
 from pbtbench.errors import BadInput
-from pbtbench.trace import Recorder
-from pbtbench.transport import NAMES, TransportFailed
+from pbtbench.record import Recorder
 
 BY_DISK = [name for name in NAMES if name.startswith("disk")]
 BEHIND = [name for name in BY_DISK if name.endswith("async")]
@@ -118,8 +119,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from pbtbench import transport
-from pbtbench.trace import Recorder
+from pbtbench.engines import transport
+from pbtbench.record import Recorder
 
 state = {"weights": np.random.default_rng(0).random(500_000)}
 row = {"worker": 0, "member": 0, "iteration": 1}

@@ -10,8 +10,8 @@ import pytest
 from pbtbench import engines
 from pbtbench.engines.tune.lanes import laid, numbered
 from pbtbench.errors import BadInput
+from pbtbench.record import MARKS, Event
 from pbtbench.study import Study
-from pbtbench.trace import MARKS, Event
 
 PROBLEM_FILE = """
 from dataclasses import replace

@@ -7,9 +7,9 @@ import pytest
 
 from pbtbench import engines
 from pbtbench.errors import BadInput
-from pbtbench.metrics.summary import summary
+from pbtbench.measures.summary import summary
+from pbtbench.record import MARKS
 from pbtbench.study import Study
-from pbtbench.trace import MARKS
 
 
 @pytest.fixture(scope="module", autouse=True)

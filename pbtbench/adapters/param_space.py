@@ -14,7 +14,6 @@ import numpy as np
 
 from pbtbench.adapters.nesting import Leaf, Nesting, Path, is_drawn, leaves
 from pbtbench.errors import BadInput
-from pbtbench.hyperparameters import Hyperparameter, NotDrawn, plain
 from pbtbench.space import (
     Choice,
     Constant,
@@ -26,6 +25,7 @@ from pbtbench.space import (
     Space,
     Uniform,
 )
+from pbtbench.space.hyperparameters import Hyperparameter, NotDrawn, plain
 
 
 def space(param_space: Mapping[str, Any], mutations: Mapping[str, Any]) -> Space:

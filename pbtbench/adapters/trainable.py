@@ -33,10 +33,10 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.parameters import Parameters
 from pbtbench.adapters.results import Score
 from pbtbench.errors import BadInput
-from pbtbench.loading import OF_FILE
 from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State, method_rng
+from pbtbench.record import AGE, DONE
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import AGE, DONE
+from pbtbench.user_code.loading import OF_FILE
 
 ITERATION = "/training_iteration"
 """Of a state, beside its files, whose names don't begin with a slash."""

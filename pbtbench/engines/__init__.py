@@ -1,6 +1,7 @@
 """Engines: what executes a run and yields its events. The only code that touches clocks, processes and Ray.
 
-One file here is one engine, its `ENGINE` constant. A file imports its framework only when it runs.
+One module here with an `ENGINE` is one engine, which imports its framework only when it runs; the modules
+beside them are what engines share.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pbtbench import catalogue, methods, preflight, tracebacks
+from pbtbench import catalogue, methods
+from pbtbench.engines import preflight
+from pbtbench.engines.process import Terminated
 from pbtbench.errors import BadInput, Failed, nearest, unknown
 from pbtbench.options import Options, chosen
-from pbtbench.process import Terminated
-from pbtbench.trace import AGE, DONE, Outcome, Recorder, Watch
+from pbtbench.record import AGE, DONE, Outcome, Recorder, Watch
+from pbtbench.user_code import tracebacks
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -59,9 +63,14 @@ class RunFailed(Failed):
         self.cause, self.whole = cause, whole
 
 
+@cache
 def names() -> list[str]:
     """The names of all engines, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if _has_engine(m.name))
+
+
+def _has_engine(module: str) -> bool:
+    return hasattr(importlib.import_module(f"{__name__}.{module}"), "ENGINE")
 
 
 def engine(name: str) -> Engine:

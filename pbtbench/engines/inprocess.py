@@ -14,20 +14,20 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from pbtbench import catalogue, transport
-from pbtbench.decisions import Decisions
-from pbtbench.engines import Engine
+from pbtbench import catalogue
+from pbtbench.engines import Engine, transport
+from pbtbench.engines.decisions import Decisions
+from pbtbench.engines.process import note_memory
+from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
 from pbtbench.options import Options
 from pbtbench.problem import Population, member_seed, method_rng
-from pbtbench.process import note_memory
-from pbtbench.shard import Shard, exchange
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
+    from pbtbench.record import Recorder
     from pbtbench.run import Run
-    from pbtbench.trace import Recorder
 
 LOOPED, STACKED, FASTEST = "looped", "stacked", "fastest"
 

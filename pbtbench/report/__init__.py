@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from pbtbench.record import Outcome
 from pbtbench.run import Run
 from pbtbench.store import Store
-from pbtbench.trace import Outcome
 
 
 def write(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> Path:

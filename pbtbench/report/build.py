@@ -5,36 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pbtbench import metrics
-from pbtbench.metrics import Cell, Finding, compare
-from pbtbench.report import (
-    figures,
-    forks,
-    html,
-    intervals,
-    laboratory,
-    lineages,
-    palette,
-    paths,
-    tables,
-)
+from pbtbench.measures.forks import beside
+from pbtbench.record import Outcome
+from pbtbench.report import checkpoint_costs as laboratory
+from pbtbench.report import figures, forks, html, intervals, lineages, palette, paths, tables
+from pbtbench.report.findings import Finding, findings
 from pbtbench.report.palette import Series
 from pbtbench.run import Run
+from pbtbench.statistics import compare
+from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.checkpoint_costs import laboratory as costs_of
+from pbtbench.statistics.checkpoint_costs import outside
 from pbtbench.store import Store
-from pbtbench.trace import Outcome
 
 
 def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     """Path within `report/` -> text."""
-    cells = metrics.cells(pairs)
-    found = metrics.findings(cells)
+    cells = cells_of(pairs)
+    found = findings(cells)
     colours = palette.series(cells)
     machine = out.machine()
-    costs = metrics.laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
+    costs = costs_of(cells, machine.get("memcpy_s_per_gb", math.nan))
     lab = laboratory.laboratory(costs)
-    sections = list(_sections(metrics.outside(cells, costs), found, colours))
+    sections = list(_sections(outside(cells, costs), found, colours))
     told = [
-        (cell, [(m, metrics.beside(m.run, m.outcome)) for m in cell.completed])
+        (cell, [(m, beside(m.run, m.outcome)) for m in cell.completed])
         for cell in cells
         if cell.interval is not None
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pbtbench.record import Outcome
 from pbtbench.run import Run
-from pbtbench.trace import Outcome
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import pandas as pd
 import vl_convert
 
 from pbtbench import filename
-from pbtbench.metrics import Cell
-from pbtbench.metrics.quality import QUARTILES_FROM, curves
-from pbtbench.metrics.wording import plural, seconds
+from pbtbench.measures.quality import QUARTILES_FROM, curves
 from pbtbench.report.palette import KINDS, Series
+from pbtbench.report.wording import plural, seconds
+from pbtbench.statistics.cells import Cell
 
 POINTS, ALL_POINTS = 80, 6000
 """Of a curve: what the eye can tell apart at the width of a figure; and of all curves of a figure."""

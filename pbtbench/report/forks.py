@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pbtbench.metrics import Beside, Cell, Measures
-from pbtbench.metrics.beside import Jump
-from pbtbench.metrics.wording import NONE, number, percent, score, size
+from pbtbench.measures.forks import Beside, Jump
 from pbtbench.report.texts import Table
+from pbtbench.report.wording import NONE, number, percent, score, size
+from pbtbench.statistics.cells import Cell, Measures
 
 Told = Sequence[tuple[Cell, Sequence[tuple[Measures, Beside]]]]
 """Each cell that has an interval, with its completed runs' figures."""

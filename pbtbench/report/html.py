@@ -19,14 +19,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pbtbench import __version__
-from pbtbench.metrics import Cell, Finding
-from pbtbench.metrics.wording import seconds
+from pbtbench.report.checkpoint_costs import LESS, Laboratory
 from pbtbench.report.failures import failures
 from pbtbench.report.figures import Figure, bundle
-from pbtbench.report.laboratory import LESS, Laboratory
+from pbtbench.report.findings import Finding
 from pbtbench.report.palette import Series, variables
 from pbtbench.report.tables import Row, iterations
 from pbtbench.report.texts import Table
+from pbtbench.report.wording import seconds
+from pbtbench.statistics.cells import Cell
 
 MEASURES = {
     "final score": "the best of the members' last scores; median and range over the runs that completed; "

@@ -9,11 +9,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pbtbench.metrics import Cell
-from pbtbench.metrics.wording import number
 from pbtbench.report.figures import Figure, figure
 from pbtbench.report.figures import colour as colour_of
 from pbtbench.report.palette import HUES, Series
+from pbtbench.report.wording import number
+from pbtbench.statistics.cells import Cell
 
 SEEDS = 2000
 """Points for single runs that a figure has at most."""

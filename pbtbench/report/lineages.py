@@ -10,9 +10,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pbtbench.metrics import Measures
-from pbtbench.metrics.lineage import Segment, as_number, living, segments
+from pbtbench.measures.lineage import Segment, as_number, living, segments
 from pbtbench.report.figures import Figure, figure, first
+from pbtbench.statistics.cells import Measures
 
 FATES = {
     "died out": "extinct",

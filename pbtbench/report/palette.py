@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pbtbench.metrics import Cell
+from pbtbench.statistics.cells import Cell
 
 Shades = tuple[str, str]
 """A colour in the light and in the dark theme."""

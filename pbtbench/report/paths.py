@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import altair as alt
 import pandas as pd
 
-from pbtbench.metrics import Cell
-from pbtbench.metrics.paths import path
-from pbtbench.metrics.wording import listed
+from pbtbench.measures.paths import path
 from pbtbench.report.figures import Figure, colour, figure
 from pbtbench.report.palette import Series
+from pbtbench.report.wording import listed
+from pbtbench.statistics.cells import Cell
 
 POINTS = 1500
 """Places that are drawn at most."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pbtbench.metrics import Cell, compare
-from pbtbench.metrics.measures import spread
-from pbtbench.metrics.wording import NONE, number, percent, score, seconds
 from pbtbench.report.texts import Table
+from pbtbench.report.wording import NONE, number, percent, score, seconds
+from pbtbench.statistics import compare
+from pbtbench.statistics.cells import Cell, spread
 
 
 @dataclass(frozen=True)

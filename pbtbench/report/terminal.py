@@ -12,14 +12,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench import metrics
-from pbtbench.metrics.advice import sentences
-from pbtbench.metrics.wording import number
+from pbtbench.record import Outcome
+from pbtbench.report.advice import sentences
+from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.failures import failures
-from pbtbench.report.laboratory import headline_table
+from pbtbench.report.findings import findings
 from pbtbench.report.tables import Row, rows
+from pbtbench.report.wording import number
 from pbtbench.run import Run
-from pbtbench.trace import Outcome
+from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.checkpoint_costs import Costs, laboratory, outside
 
 WIDE = 110
 """Columns of a terminal from which the whole table fits."""
@@ -30,13 +32,13 @@ def print_summary(
 ) -> None:
     """Print the laboratory's headline, and a table for each other problem with what was found; then what
     failed."""
-    cells = metrics.cells(pairs)
-    found = metrics.findings(cells)
+    cells = cells_of(pairs)
+    found = findings(cells)
     if not cells:
         console.print("No run is kept yet.")
-    if costs := metrics.laboratory(cells, memcpy_s_per_gb):
+    if costs := laboratory(cells, memcpy_s_per_gb):
         _print_laboratory(costs, console)
-    for problem, mine in groupby(rows(metrics.outside(cells, costs)), key=lambda row: row.problem):
+    for problem, mine in groupby(rows(outside(cells, costs)), key=lambda row: row.problem):
         of_problem = list(mine)
         console.print()
         console.print(_table(problem, of_problem, wide=console.width >= WIDE))
@@ -95,7 +97,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     return table
 
 
-def _print_laboratory(costs: Sequence[metrics.Costs], console: Console) -> None:
+def _print_laboratory(costs: Sequence[Costs], console: Console) -> None:
     shown = headline_table(costs)
     for group in ("fork, ", "PBT tax, "):
         columns = [0, *(i for i, name in enumerate(shown.header) if name.startswith(group))]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pbtbench.metrics.wording import NONE
+from pbtbench.report.wording import NONE
 
 _LATEX = {
     **{c: f"\\{c}" for c in "&%$#_{}"},

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pbtbench.adapters.streams import Streams
 from pbtbench.problem import Objective, Problem, State
 from pbtbench.space import Hyperparameters, LogUniform, Space
-from pbtbench.streams import Streams
 
 DIMENSIONS = 4
 REACH = 5.12

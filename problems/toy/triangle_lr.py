@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pbtbench.adapters.streams import Streams
 from pbtbench.problem import Objective, Problem, State
 from pbtbench.space import Hyperparameters, Space, Uniform
-from pbtbench.streams import Streams
 
 MIDPOINT = 100.0
 PEAK, FLOOR = 0.01, 0.001

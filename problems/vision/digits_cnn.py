@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pbtbench.adapters.datasets import Data
 from pbtbench.adapters.keras import keras_population
-from pbtbench.datasets import Data
 from pbtbench.problem import Objective, Problem
 from pbtbench.space import Constant, LogUniform, Space, Uniform
 from problems.vision import digits_mlp

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pbtbench.adapters.datasets import Data, split
 from pbtbench.adapters.keras import keras_population
-from pbtbench.datasets import Data, split
 from pbtbench.problem import Objective, Problem
 from pbtbench.space import Constant, LogUniform, Space, Uniform
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pbtbench.adapters.streams import FIRST, generator
 from pbtbench.problem import LoopedPopulation, State
 from pbtbench.space import Hyperparameters, Space
-from pbtbench.streams import FIRST, generator
 from problems.vision.digits_mlp import PROBLEM as DIGITS
 from problems.vision.digits_mlp import data
 

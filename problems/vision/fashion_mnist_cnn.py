@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from pbtbench.adapters.datasets import fetched
 from pbtbench.adapters.keras import keras_population
-from pbtbench.datasets import fetched
 from pbtbench.problem import Objective, Problem
 from pbtbench.space import Constant, Space
 from problems.vision import digits_cnn

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pbtbench.adapters.datasets import fetched
 from pbtbench.adapters.keras import keras_population
-from pbtbench.datasets import fetched
 from pbtbench.problem import Objective, Problem
 from pbtbench.space import Constant, LogUniform, Space, Uniform
 

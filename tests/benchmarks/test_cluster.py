@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pbtbench import Run, Study, engines, machine
-from pbtbench.metrics.overhead import CHECKPOINT, WORK, after_setup_s, overhead
-from pbtbench.trace import Outcome
+from pbtbench.measures.overhead import CHECKPOINT, WORK, after_setup_s, overhead
+from pbtbench.record import Outcome
 
 
 @pytest.fixture(autouse=True)

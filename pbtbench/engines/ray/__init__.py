@@ -19,20 +19,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from pbtbench import cluster
-from pbtbench.decisions import Decisions
-from pbtbench.engines import Engine
+from pbtbench.engines import Engine, cluster
+from pbtbench.engines.decisions import Decisions
 from pbtbench.errors import BadInput
 from pbtbench.options import Options, check_writable, chosen
 from pbtbench.schema import Plain, Reference, Seconds, Text, Whole
 
 if TYPE_CHECKING:
     from pbtbench.engines.ray.fleet import Fleet, Unit
+    from pbtbench.engines.shard import Copy
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
+    from pbtbench.record import Recorder
     from pbtbench.run import Run
-    from pbtbench.shard import Copy
-    from pbtbench.trace import Recorder
 
 
 class RuntimeEnv(Options):

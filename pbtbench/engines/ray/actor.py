@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import ray
 
-from pbtbench import catalogue, transport
+from pbtbench import catalogue
+from pbtbench.engines import transport
+from pbtbench.engines.process import Surroundings, note_memory
+from pbtbench.engines.shard import Copy, Shard
 from pbtbench.problem import member_seed, state_bytes
-from pbtbench.process import Surroundings, note_memory
-from pbtbench.shard import Copy, Shard
+from pbtbench.record import Event, Recorder
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import Event, Recorder
-from pbtbench.tracebacks import contained
+from pbtbench.user_code.tracebacks import contained
 
 IO = "io"
 

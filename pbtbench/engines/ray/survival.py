@@ -16,10 +16,10 @@ from typing import Any
 
 import ray
 
-from pbtbench import cluster, transport
+from pbtbench.engines import cluster, transport
 from pbtbench.problem import state_bytes
+from pbtbench.record import Event, Recorder
 from pbtbench.run import Run
-from pbtbench.trace import Event, Recorder
 
 LIMIT_S = 60.0
 """How long a state or the last rows may take to arrive."""

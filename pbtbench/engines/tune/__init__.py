@@ -27,23 +27,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pbtbench import cluster, filename
+from pbtbench import filename
 from pbtbench.adapters.trainable import requested
-from pbtbench.engines import Engine, RunFailed, no_progress
+from pbtbench.engines import Engine, RunFailed, cluster, no_progress
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
 from pbtbench.options import Options, check_writable
 from pbtbench.problem import method_rng
 from pbtbench.schema import Count, Plain, Reference, Text, Truth, Whole
-from pbtbench.tracebacks import line, whole
+from pbtbench.user_code.tracebacks import line, whole
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
+    from pbtbench.record import Recorder
     from pbtbench.run import Run
     from pbtbench.space import Hyperparameters
-    from pbtbench.trace import Recorder
 
 
 def _all_numbers(stop: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Self
 import ray
 
 from pbtbench.engines.tune.lanes import DRIVER, ActorRow, laid, numbered
-from pbtbench.trace import Event, Recorder
+from pbtbench.record import Event, Recorder
 
 PERIOD_S = 0.4
 LIMIT_S = 10.0

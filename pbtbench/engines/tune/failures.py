@@ -9,7 +9,7 @@ from ray.tune import Callback
 from pbtbench.engines.tune.collector import Inbox
 from pbtbench.engines.tune.scheduler import Budget
 from pbtbench.engines.tune.trainable import member_of
-from pbtbench.trace import Event, Recorder
+from pbtbench.record import Event, Recorder
 
 
 class Restarts(Callback):  # type: ignore[misc]

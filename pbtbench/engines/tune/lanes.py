@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, MutableMapping
 
-from pbtbench.trace import Event
+from pbtbench.record import Event
 
 ActorRow = tuple[str, Event]
 """An actor's name and one of its rows."""

@@ -18,9 +18,9 @@ from pbtbench.methods import Method
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import Problem
+from pbtbench.record import Recorder
 from pbtbench.run import Run
 from pbtbench.space import Hyperparameters, Space
-from pbtbench.trace import Recorder
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import flattened
 from pbtbench.engines.tune.trainable import STEP, member_of
 from pbtbench.methods.pbt import PBT
+from pbtbench.record import Recorder
 from pbtbench.space import Choice, Space
-from pbtbench.trace import Recorder
 
 
 class Budget(Stopper):  # type: ignore[misc]

@@ -20,8 +20,8 @@ from pbtbench.engines.tune.trainable import member_of, nesting
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import Problem
+from pbtbench.record import Recorder
 from pbtbench.space import IntUniform, LogUniform, Space, Uniform
-from pbtbench.trace import Recorder
 
 SHORT = {"asha": "async_hyperband", "median": "median_stopping_rule", "replay": "pbt_replay"}
 """Names that people use -> Tune's."""

@@ -14,9 +14,9 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines.tune.constructed import constructed, refused
 from pbtbench.engines.tune.trainable import TURNED, member_of
 from pbtbench.errors import BadInput
-from pbtbench.hyperparameters import plain
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import method_rng
+from pbtbench.record import Recorder
 from pbtbench.space import (
     Choice,
     Constant,
@@ -29,7 +29,7 @@ from pbtbench.space import (
     Uniform,
     Value,
 )
-from pbtbench.trace import Recorder
+from pbtbench.space.hyperparameters import plain
 
 SEARCHERS = {
     n: load for n, load in SEARCH_ALG_IMPORT.items() if n not in ("random", "variant_generator")

@@ -19,18 +19,19 @@ from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
 from ray.tune.result import RESULT_DUPLICATE
 
-from pbtbench import catalogue, sources
+from pbtbench import catalogue
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
-from pbtbench.cluster import LOADED
-from pbtbench.loading import OF_FILE
+from pbtbench.engines.cluster import LOADED
+from pbtbench.engines.process import Surroundings, note_memory
 from pbtbench.problem import Problem, State, member_seed, state_bytes
-from pbtbench.process import Surroundings, note_memory
 from pbtbench.protocol import check_state, scores
+from pbtbench.record import AGE, Recorder
 from pbtbench.space import Hyperparameters
-from pbtbench.trace import AGE, Recorder
-from pbtbench.tracebacks import Raised, contained
+from pbtbench.user_code import sources
+from pbtbench.user_code.loading import OF_FILE
+from pbtbench.user_code.tracebacks import Raised, contained
 
 if TYPE_CHECKING:
     from pbtbench.run import Run

@@ -7,10 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from pbtbench import loading
 from pbtbench.errors import BadInput
-from pbtbench.hyperparameters import plain
 from pbtbench.space import Hyperparameters, Space
+from pbtbench.space.hyperparameters import plain
+from pbtbench.user_code import loading
 
 Explore = Callable[[Hyperparameters, Space, np.random.Generator], Hyperparameters]
 """A user's explore function: a donor's hyperparameters -> the fork's."""

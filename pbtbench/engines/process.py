@@ -1,0 +1,116 @@
+"""Processes: what one that isn't the driver's must do before it touches a problem, and how one ends
+with all that it started."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+
+if TYPE_CHECKING:
+    from pbtbench.record import Recorder
+    from pbtbench.run import Cluster
+
+GONE_S = 5.0
+"""How long a process that was killed may take to be gone."""
+
+GROWN = 1.01
+"""By what factor a process's memory must have grown to be worth another row."""
+
+
+class Terminated(SystemExit):
+    """The process was asked to end."""
+
+
+def end(code: int, before: Iterable[threading.Thread] = ()) -> NoReturn:
+    """End this process, whose work is done, also where a user's code has left threads behind, which Python
+    would wait for. `before`: those that there were before that code."""
+    mine = {threading.main_thread(), threading.current_thread(), *before}
+    if any(not thread.daemon for thread in threading.enumerate() if thread not in mine):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What of the driver's process another one needs. Plain data."""
+
+    path: tuple[str, ...]
+    """Where the driver finds modules."""
+    scratch: str
+    """The driver's folder for temporary files, which goes with it."""
+    threads: int
+    gpu: bool
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> Surroundings:
+        """Those of this process, for a worker of such a cluster."""
+        return cls(
+            path=tuple(place or str(Path.cwd()) for place in sys.path),
+            scratch=tempfile.gettempdir(),
+            threads=max(1, int(cluster.cpus_per_worker)),
+            gpu=cluster.gpus_per_worker > 0,
+        )
+
+    def enter(self) -> None:
+        """Make this process find the driver's modules, leave its temporary files with the driver's if
+        that is on the same machine, and keep TensorFlow to its share: of the CPUs, and of a GPU's
+        memory, which it would otherwise take whole."""
+        if Path(self.scratch).is_dir():
+            tempfile.tempdir = self.scratch
+        sys.path += [place for place in self.path if place not in sys.path]
+        if not self.gpu:
+            for key in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+                os.environ.setdefault(key, str(self.threads))
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def note_memory(recorder: Recorder, noted: int, **row: Any) -> int:
+    """Add a `memory` row if this process's peak has grown beyond what was `noted` last; the peak that
+    is noted now."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if peak <= GROWN * noted:
+        return noted
+    recorder.add("memory", recorder.now(), **row, bytes=peak, value=_device_memory())
+    return peak
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process that leads a process group, with all that it started, in its group or not, and wait
+    until all are gone, for `GONE_S` at most.
+
+    Ray's workers are left to notice that their raylet is gone, which may take them a minute.
+    """
+    started: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(pid).children(recursive=True)
+    for process in started:  # parents before children
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    psutil.wait_procs(started, timeout=GONE_S)
+
+
+def _device_memory() -> float:
+    """The most bytes that TensorFlow has held on this process's first GPU; NaN without one."""
+    if "tensorflow" not in sys.modules:
+        return float("nan")
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return float("nan")
+    return float(tf.config.experimental.get_memory_info("GPU:0")["peak"])

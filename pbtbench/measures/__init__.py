@@ -1,0 +1,1 @@
+"""Measures: numbers and curves of a run, from its record. Pure functions; nothing here plots or prints."""

@@ -1,0 +1,72 @@
+"""When a run reached a target, on three axes, and what that takes on average (METHOD 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pbtbench.problem import Objective
+from pbtbench.record import Outcome
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run at one target. What a missed target would have taken is None: censored."""
+
+    target: float
+    cause: str
+    """Empty if the target was reached, else `budget`, `crash` or `hang`."""
+    seconds: float | None
+    """Wall seconds from the start of the run to the first score that reached the target."""
+    iterations: int | None
+    """Iterations of the member that reached it."""
+    member_iterations: int | None
+    """Iterations of all members until then: the population's work."""
+    worker_seconds: float | None
+    """Wall seconds × workers: the cost."""
+    spent_s: float
+    """Wall seconds spent on the target: `seconds`, or the whole run's where it was missed."""
+    spent_member_iterations: int
+    """The same as work."""
+
+    @property
+    def reached(self) -> bool:
+        return not self.cause
+
+
+def attempt(objective: Objective, target: float, outcome: Outcome) -> Attempt:
+    """How a run fared with a target. A run that ended early after reaching it did reach it.
+
+    Members of a stacked population score at one moment: all of these scores are work done.
+    """
+    trace = outcome.trace
+    rows = trace.rows("score")
+    hits = rows[objective.reached(trace.value[rows], target)]
+    if not len(hits):
+        cause = outcome.cause or "budget"
+        return Attempt(target, cause, None, None, None, None, outcome.wall_s, len(rows))
+    first = hits[0]
+    seconds = float(trace.t_start_s[first])
+    work = int((trace.t_start_s[rows] <= seconds).sum())
+    iterations = int(trace.iteration[first])
+    return Attempt(target, "", seconds, iterations, work, seconds * outcome.workers, seconds, work)
+
+
+def ert(spent: Sequence[float], reached: Sequence[bool]) -> float:
+    """Expected running time: all that was spent, failed runs at their cut-off, over the number of
+    successes; infinite without one (Hansen et al. 2021, COCO; METHOD 2). NaN for no runs."""
+    if not spent:
+        return math.nan
+    successes = sum(reached)
+    return sum(spent) / successes if successes else math.inf
+
+
+def censored_median(values: Sequence[float | None]) -> float:
+    """The median where a miss (None) counts as infinite, as AlgoPerf scores it (METHOD 2): infinite
+    where half of the runs or more missed. NaN for no runs."""
+    if not values:
+        return math.nan
+    return float(np.median([math.inf if v is None else v for v in values]))

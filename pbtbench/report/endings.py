@@ -1,0 +1,135 @@
+"""How methods end on a problem, in sentences: final scores, regrets, and the schedules that led there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+
+from pbtbench.measures import lineage
+from pbtbench.measures.quality import Quality
+from pbtbench.report.wording import listed, number, plural, score
+from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.compare import Claim, against, apart, best, claimed, how, tie
+
+EARLY = 0.1
+"""The share of the budget at which schedules are compared."""
+
+
+def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
+    """Final scores of the cells of one engine: PBT at the shortest interval and at the best, against
+    the best rival and other methods that have an interval, and against each other."""
+    sign = cells[0].run.card.objective.sign
+    rivals = sorted((c for c in cells if c.interval is None), key=lambda c: -sign * c.final.median)
+    families: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda c: c.interval or 0):
+        if cell.interval is not None:
+            families.setdefault(cell.method, []).append(cell)
+    if not families:
+        yield f"{where}{_ends(rivals)}."
+        return
+    tops = {method: best(family)[0] for method, family in families.items()}
+    top = best(list(tops.values()))[0]
+    family = families[top.method]
+    short = family[0]
+    told = [short] if top is short else [short, top]
+    others = [c for c in tops.values() if c is not top]
+    verdicts = [against(c, rivals) for c in told if rivals]
+    if others:
+        verdicts.append(against(top, others))
+    if len({c.interval for c in family}) > 1:
+        verdicts.append(_of_intervals(family))
+    text = _ends([*told, *others, *rivals])
+    yield f"{where}{text}: {claimed(verdicts)}." if verdicts else f"{where}{text}."
+    if top is not short and apart(short, top):
+        yield from _schedules(short, top)
+
+
+def _of_intervals(family: Sequence[Cell]) -> Claim:
+    """Which of a method's intervals is best, from the shortest on."""
+    count, first = len({c.interval for c in family}), best(family)
+    names = listed([c.label for c in first])
+    if len(first) == len(family):
+        each = "both" if count == 2 else f"all {count}"
+        return f"{each} intervals of {family[0].method} {tie(first)}", ""
+    if len(first) > 1:
+        return f"{names} {tie(first)} as the best of its {count} intervals", ""
+    shortest = ", the shortest," if first[0] is family[0] else ""
+    rest = [c for c in family if c is not first[0]]
+    return f"{names}{shortest} is the best of {count} intervals", how(first[0], rest)
+
+
+def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
+    """How far each method ends from the optimum, and from what constant hyperparameters reach, where
+    that is known."""
+    card = cells[0].run.card
+    counts = {c.final.n for c in cells}
+    what = (
+        f"median regret of {_seeds(counts)}" if max(counts) > 1 else f"regret of {_seeds(counts)}"
+    )
+    what = f"{where}{what}" if where else what.capitalize()
+
+    def told(of: Callable[[Quality], float | None]) -> str:
+        """NaN, of a run without a score, counts as infinite."""
+        medians = {}
+        for c in cells:
+            known = [v for m in c.completed if (v := of(m.quality)) is not None]
+            medians[c.label] = float(np.median([math.inf if math.isnan(v) else v for v in known]))
+        return listed([f"{number(median)} with {label}" for label, median in medians.items()])
+
+    if card.objective.optimum is not None:
+        optimum = number(card.objective.optimum)
+        yield f"{what} (distance from the optimum {optimum}): {told(lambda q: q.regret)}."
+    if card.best_constant is not None:
+        yield (
+            f"{what} against the best constant hyperparameters, with which a member ends at "
+            f"{score(card.best_constant)} (below zero: better, by a schedule or by the luck of many "
+            f"members): {told(lambda q: q.behind_constant)}."
+        )
+
+
+def _ends(cells: Sequence[Cell]) -> str:
+    """`pbt k=1 ends at 0.52, random at 0.24 (median loss of 3 seeds, lower is better)`."""
+    objective = cells[0].run.card.objective
+    counts = {c.final.n for c in cells}
+    ends = [
+        f"{c.label} {'ends ' if not i else ''}at {score(c.final.median)}"
+        for i, c in enumerate(cells)
+    ]
+    median = "median " if max(counts) > 1 else ""
+    better = "higher" if objective.sign > 0 else "lower"
+    return f"{', '.join(ends)} ({median}{objective.metric} of {_seeds(counts)}, {better} is better)"
+
+
+def _seeds(counts: AbstractSet[int]) -> str:
+    return (
+        f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else plural(min(counts), "seed")
+    )
+
+
+def _schedules(short: Cell, top: Cell) -> Iterator[str]:
+    """The numeric hyperparameter whose value in the winning lineages differs most, as a ratio, early on."""
+    at = max(1, round(EARLY * short.run.iterations))
+    values = {
+        name: (_winning(short, name, at), _winning(top, name, at))
+        for name in short.run.card.dynamic
+    }
+    ratios = {n: abs(math.log(a) - math.log(b)) for n, (a, b) in values.items() if a > 0 and b > 0}
+    name = max(ratios, key=ratios.__getitem__, default="")
+    if name and ratios[name] > math.log(1.25):
+        a, b = map(number, values[name])
+        yield (
+            f"What differs early on: at iteration {at:,} of {short.run.iterations:,} the lineage of "
+            f"the best member trains with {name} {a} under {short.label}, {b} under {top.label} "
+            f"(median of {_seeds({len(short.completed), len(top.completed)})})."
+        )
+
+
+def _winning(cell: Cell, name: str, iteration: int) -> float:
+    """Median over the seeds of the winning lineage's value at an iteration; NaN where there is none."""
+    trees = [lineage.segments(m.run.card.objective, m.outcome.trace) for m in cell.completed]
+    values = [lineage.winning_value(tree, name, iteration) for tree in trees]
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.median(known)) if known else math.nan

@@ -1,0 +1,160 @@
+"""The child process that executes runs: `python -m pbtbench.running.worker FOLDER FD`.
+
+Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
+and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD: `{"checked": message}`, empty
+where there is nothing against the problem; `{"progress": …}` a few times a second, `{"done": {cause,
+message, wall_s}}` when a run has been stored, `{"bad": message}` for bad input that showed before the
+run's clock started. A thread watches the run: when it makes no progress within its limit, what was
+recorded is stored as a `hang` and the process ends. Another ends the process, with all that it
+started, when its parent has gone. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pbtbench import catalogue, engines
+from pbtbench.engines import preflight
+from pbtbench.engines.process import Terminated, end, kill_tree
+from pbtbench.errors import BadInput
+from pbtbench.record import Outcome, Recorder
+from pbtbench.run import Run
+from pbtbench.running.progress import Progress
+from pbtbench.store import Store
+
+PERIOD_S = 0.2
+
+
+class Watchdog:
+    """Reports a run's progress, and ends the process when the run is over its limit."""
+
+    def __init__(self, run: Run, store: Store, channel: Channel) -> None:
+        self._run, self._store, self._channel = run, store, channel
+        self._over = threading.Event()
+        self._ending = threading.Lock()
+        self._recorder: Recorder | None = None
+
+    def watch(self, recorder: Recorder) -> None:
+        """Start watching: called by the engine when the run's clock starts."""
+        self._recorder = recorder
+        threading.Thread(target=self._loop, args=(recorder,), daemon=True).start()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Store what came of the run, unless the watchdog is doing that already."""
+        with self._ending:
+            self._over.set()
+            self._store.write(self._run, outcome)
+            if self._recorder is not None and self._recorder.nodes:
+                self._store.note_cluster(outcome.cluster, self._recorder.nodes)
+            self._channel.done(outcome)
+
+    def stop(self) -> None:
+        """Stop watching without an outcome."""
+        self._over.set()
+
+    def _loop(self, recorder: Recorder) -> None:
+        progress = Progress(recorder)
+        while not self._over.wait(PERIOD_S):
+            self._channel.send({"progress": progress.to_dict()})
+            if recorder.still_s() > self._run.limit_s:
+                self._hung(recorder)
+
+    def _hung(self, recorder: Recorder) -> None:
+        with self._ending:
+            if self._over.is_set():
+                return
+            message = engines.no_progress(self._run)
+            outcome = engines.outcome(self._run, recorder, "hang", message)
+            self._store.write(self._run, outcome)
+            self._channel.done(outcome)
+            _end_with_offspring()
+
+
+class Channel:
+    """Messages to the parent: one line of JSON each."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = os.fdopen(descriptor, "w", buffering=1)
+        self._one_at_a_time = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send; a parent that has gone ends the process."""
+        with self._one_at_a_time:
+            try:
+                self._file.write(json.dumps(message) + "\n")
+            except OSError:
+                _end_with_offspring()
+
+    def done(self, outcome: Outcome) -> None:
+        """Tell what came of a run."""
+        facts = {"cause": outcome.cause, "message": outcome.message, "wall_s": outcome.wall_s}
+        self.send({"done": facts})
+
+
+def main() -> None:
+    """Execute runs until standard input ends."""
+    threading.Thread(target=_end_without_parent, args=(os.getppid(),), daemon=True).start()
+    store = Store(Path(sys.argv[1]).resolve())
+    channel = Channel(int(sys.argv[2]))
+    store.scratch.mkdir(exist_ok=True)
+    tempfile.tempdir = str(store.scratch)  # whoever kills this process leaves nothing elsewhere
+    catalogue.include_working_directory()
+    signal.signal(signal.SIGTERM, _terminated)
+    used: set[str] = set()
+    code = 0
+    try:
+        for line in sys.stdin:
+            asked = json.loads(line)
+            if "check" in asked:
+                channel.send({"checked": preflight.refusal(Run.from_dict(asked["check"]))})
+            else:
+                run = Run.from_dict(asked["run"])
+                used.add(run.engine)
+                _execute(run, store, channel)
+    except Terminated as terminated:
+        code = int(str(terminated.code))
+    finally:
+        for name in used:
+            engines.engine(name).close()
+    end(code)
+
+
+def _execute(run: Run, store: Store, channel: Channel) -> None:
+    watchdog = Watchdog(run, store, channel)
+    try:
+        watchdog.finish(engines.execute(run, watchdog.watch))
+    except BadInput as error:
+        watchdog.stop()
+        channel.send({"bad": str(error)})
+
+
+def _end_without_parent(parent: int) -> None:
+    never = threading.Event()
+    while os.getppid() == parent:
+        never.wait(PERIOD_S)
+    _end_with_offspring()
+
+
+def _end_with_offspring() -> NoReturn:
+    """End at once, with all that was started from here: nobody else will do it.
+
+    The parent starts this process as the leader of a process group of its own.
+    """
+    kill_tree(os.getpid())
+    raise SystemExit(1)
+
+
+def _terminated(signum: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated(128 + signum)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""The space of hyperparameters: what may be tuned, how to draw a whole configuration and lay a grid.
+
+Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters` and `bounded`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import product
+
+import numpy as np
+
+from pbtbench.errors import BadInput, unknown
+from pbtbench.space.bounded import IntUniform, LogIntUniform, LogUniform, Uniform
+from pbtbench.space.hyperparameters import (
+    Choice,
+    Constant,
+    Derived,
+    Hyperparameter,
+    NotDrawn,
+    Sampler,
+    Value,
+    plain,
+)
+
+__all__ = [
+    "Choice",
+    "Constant",
+    "Derived",
+    "Hyperparameter",
+    "Hyperparameters",
+    "IntUniform",
+    "LogIntUniform",
+    "LogUniform",
+    "Sampler",
+    "Space",
+    "Uniform",
+    "Value",
+]
+
+Hyperparameters = Mapping[str, Value]
+"""One member's hyperparameters, by name."""
+
+Declared = (
+    Hyperparameter | Callable[[np.random.Generator], Value] | Sequence[Value] | np.ndarray | Value
+)
+"""What a space accepts for a hyperparameter: one of its kinds, a callable, a list, or a value."""
+
+
+def _hyperparameter(name: str, declared: Declared) -> Hyperparameter:
+    if isinstance(declared, Hyperparameter) and not isinstance(declared, type):
+        return declared
+    if callable(declared):
+        return Sampler(declared)
+    if isinstance(declared, np.ndarray):
+        declared = declared.tolist()
+    if isinstance(declared, list | tuple):
+        if not declared:
+            raise BadInput(f"hyperparameter {name!r}: an empty list; give at least one value")
+        return Choice(declared)
+    if declared is None or isinstance(declared, int | float | str | np.generic):
+        return Constant(declared)
+    raise BadInput(
+        f"hyperparameter {name!r}: {declared!r} is no hyperparameter, list or callable; for a value "
+        "that stays as it is, give Constant(…)"
+    )
+
+
+class Space(Mapping[str, Hyperparameter]):
+    """Named hyperparameters, in the order given. A callable, a list or a value stand for themselves.
+
+    >>> Space({"learning_rate": LogUniform(1e-4, 1.0), "units": [32, 64]})["units"]
+    Choice(values=(32, 64), dynamic=True)
+    """
+
+    def __init__(
+        self,
+        hyperparameters: Mapping[str, Declared],
+        starts: Mapping[str, Hyperparameter] | None = None,
+    ) -> None:
+        """`starts`: what members start with, for hyperparameters that start otherwise than they are
+        drawn anew."""
+        if not hyperparameters:
+            raise BadInput("a space needs at least one hyperparameter")
+        self._named = {name: _hyperparameter(name, h) for name, h in hyperparameters.items()}
+        self._starts = {**self._named, **(starts or {})}
+
+    def __getitem__(self, name: str) -> Hyperparameter:
+        return self._named[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def __repr__(self) -> str:
+        return f"Space({self._named!r})"
+
+    @property
+    def dynamic(self) -> tuple[str, ...]:
+        """Names of the hyperparameters that may change while training."""
+        return tuple(name for name, h in self.items() if h.dynamic)
+
+    def sample(
+        self, rng: np.random.Generator, given: Hyperparameters | None = None
+    ) -> dict[str, Value]:
+        """One draw of all hyperparameters, as members start: from their priors, and where `given` has a
+        value, that one. What is derived from others is drawn last."""
+        drawn: dict[str, Value] = {}
+        for name, h in self._starts.items():
+            if not isinstance(h, Derived):
+                with _named(name):
+                    drawn[name] = h.sample(rng)
+        drawn.update(plain(given or {}))
+        waiting = {
+            n: h for n, h in self._starts.items() if isinstance(h, Derived) and n not in drawn
+        }
+        while waiting:
+            before = set(waiting)
+            for name, h in list(waiting.items()):
+                with suppress(NotDrawn), _named(name):
+                    drawn[name] = plain(h.draw(drawn, rng))
+                    del waiting[name]
+            if set(waiting) == before:
+                raise BadInput(
+                    f"hyperparameters {', '.join(waiting)} are drawn from each other: one must be "
+                    "drawn first"
+                )
+        return {name: drawn[name] for name in self}
+
+    def contains(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether every hyperparameter is there and within bounds."""
+        return set(hyperparameters) == set(self) and all(
+            h.contains(hyperparameters[name]) for name, h in self.items()
+        )
+
+    def grid(
+        self, count: int, values: Mapping[str, Sequence[Value]] | None = None
+    ) -> list[dict[str, Value]]:
+        """At most `count` points: a full factorial, the last hyperparameter varying fastest.
+
+        `values` gives explicit levels for some hyperparameters, which multiply out; the others
+        get levels of their own such that numbers of levels differ by one at most and the product
+        is the largest within `count`. Where levels can't all be equal, earlier ones get more.
+
+        Raises `BadInput` for explicit values that are empty, unknown, or multiply to over `count`.
+        """
+        if count < 1:
+            raise BadInput(f"a grid of {count} points: give at least 1")
+        explicit = self._explicit(values or {})
+        fixed = math.prod(len(v) for v in explicit.values())
+        if fixed > count:
+            raise BadInput(
+                f"the grid's values multiply to {fixed} points, more than the population of {count}"
+            )
+        counts = self._balanced([n for n in self if n not in explicit], count // fixed)
+        levels = []
+        for name, h in self.items():
+            with _named(name):
+                levels.append(explicit.get(name) or h.levels(counts[name]))
+        return [dict(zip(self, point, strict=True)) for point in product(*levels)]
+
+    def _explicit(self, values: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
+        explicit: dict[str, list[Value]] = {name: plain(list(v)) for name, v in values.items()}
+        for name, levels in explicit.items():
+            if name not in self:
+                raise unknown("hyperparameter", name, self)
+            if not levels:
+                raise BadInput(f"grid values of {name!r}: an empty list; give at least one value")
+            for value in levels:
+                if not self[name].contains(value):
+                    raise BadInput(f"grid value {name} = {value!r} is out of bounds: {self[name]}")
+        return explicit
+
+    def _balanced(self, names: Sequence[str], count: int) -> dict[str, int]:
+        levels = dict.fromkeys(names, 1)
+        open_ = [n for n in names if self[n].most_levels != 1]
+        while open_:
+            for name in list(open_):
+                bigger = math.prod(levels.values()) // levels[name] * (levels[name] + 1)
+                if bigger > count:
+                    return levels
+                levels[name] += 1
+                if levels[name] == self[name].most_levels:
+                    open_.remove(name)
+        return levels
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Within it, a refusal names the hyperparameter."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"hyperparameter {name!r}: {error}") from None

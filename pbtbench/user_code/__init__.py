@@ -1,0 +1,1 @@
+"""What users bring as code: how it is found, imported, held off, digested, and what its tracebacks say."""
