@@ -52,8 +52,8 @@ def scored(*arguments, **options):
     p = population(start(*arguments, **options))
     p.train(5)
     found = {name: float(values[0]) for name, values in p.evaluate().items()}
-    program = p.members[0].moment.program
-    values = p.members[0].moment.values
+    program = p.members[0].training_state.program
+    values = p.members[0].training_state.values
     program._put(values, None)
     return found, program.model(program.data["validation"].inputs)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pbtbench import report
 from pbtbench.measures import closed_forms
-from pbtbench.measures.forks import beside
+from pbtbench.measures.forks import fork_effects
 from pbtbench.record import Event
 from pbtbench.report import forks
 from pbtbench.report.advice import headline, sentences
@@ -198,7 +198,7 @@ class TestCosts:
 
 class TestBeside:
     run = a_run(method="pbt", interval=2, goal="max", iterations=ITERATIONS)
-    found = beside(run, training(2))
+    found = fork_effects(run, training(2))
 
     def test_what_a_fork_overwrites_is_discarded(self):
         """Member 1 trains two iterations between forks, and loses them at each of the five."""
@@ -212,7 +212,8 @@ class TestBeside:
         trace = moved.trace
         late = trace.t_start_s + np.where(trace.kind == "restore", 2.5 * ITERATION_S, 0)
         assert (
-            beside(self.run, replace(moved, trace=replace(trace, t_start_s=late))).stale_steps == 2
+            fork_effects(self.run, replace(moved, trace=replace(trace, t_start_s=late))).stale_steps
+            == 2
         )
 
     def test_a_state_saved_before_the_fork_is_as_old_as_the_fork_tells(self):
@@ -222,8 +223,8 @@ class TestBeside:
             for d, i in zip(trace.detail, trace.iteration.tolist(), strict=True)
         )
         outcome = replace(training(4), trace=replace(trace, detail=told))
-        assert beside(self.run, outcome).stale_steps == 3
-        assert beside(self.run, outcome).jumps[0].copied == pytest.approx(0.1 + 0.5)
+        assert fork_effects(self.run, outcome).stale_steps == 3
+        assert fork_effects(self.run, outcome).jumps[0].copied == pytest.approx(0.1 + 0.5)
 
     def test_scores_around_a_restore(self):
         first = self.found.jumps[0]
@@ -236,13 +237,15 @@ class TestBeside:
             return Event(1.0, 0.0, -1, 1, 2, "error", detail={"cause": "crash", **detail})
 
         rows = [error(message="gone"), error(message="disk full", unpersisted=True)]
-        assert beside(self.run, an_outcome(*rows)).lost == 1
+        assert fork_effects(self.run, an_outcome(*rows)).lost == 1
 
     def test_a_devices_memory_is_in_the_table_where_one_is_known(self):
         def told(value):
             peak = Event(1.0, 0.0, 0, -1, -1, "memory", 2_000_000, value)
             (cell,) = cells_of([(self.run, an_outcome(peak))])
-            return forks.forks([(cell, [(m, beside(m.run, m.outcome)) for m in cell.measures])])
+            return forks.forks(
+                [(cell, [(m, fork_effects(m.run, m.outcome)) for m in cell.measures])]
+            )
 
         with_device, without = told(3e9), told(math.nan)
         assert with_device.header[-2:] == ["memory of a worker", "memory of a device"]
@@ -252,7 +255,7 @@ class TestBeside:
 
     def test_who_never_forked_is_counted(self):
         assert self.found.never_perturbed == 1
-        assert beside(a_run(), training(None)).never_perturbed == 2
+        assert fork_effects(a_run(), training(None)).never_perturbed == 2
 
 
 class TestReport:

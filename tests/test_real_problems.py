@@ -146,7 +146,7 @@ class TestMarkovSource:
         assert markov_chars.entropy_rate() < population.evaluate()["bits"][0] < before - 0.05
 
         start = catalogue.problem("language.markov_chars").start.starts[model]
-        program = population.members[0].moment.program
+        program = population.members[0].training_state.program
         x = markov_chars.data()["validation"][0][:1]
         changed = x.copy()
         changed[0, 20:] = (changed[0, 20:] + 1) % 8
@@ -169,7 +169,9 @@ def test_an_iteration_is_spent_in_compiled_code(name):
     problem = catalogue.problem(name)
     hyperparameters = problem.space.sample(np.random.default_rng(0))
     population = problem.population([hyperparameters], [member_seed(0, 0)])
-    compiled = population.compiled if name in FUNCTIONAL else population.members[0].moment.program
+    compiled = (
+        population.compiled if name in FUNCTIONAL else population.members[0].training_state.program
+    )
     inside = []
 
     def timed(function):

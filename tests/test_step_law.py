@@ -287,7 +287,7 @@ def test_a_population_makes_the_steps_that_keras_makes(kind):
     )
     hyperparameters = {"rate": 0.1}
     p = start([hyperparameters], [member_seed(0, 0)])
-    program, keys = p.members[0].moment.program, p.members[0].keys
+    program, keys = p.members[0].training_state.program, p.members[0].keys
     model = make()
     model(program.data["train"].inputs)
     first = p.state(0)

@@ -106,7 +106,7 @@ class Compiled:
 class _Member:
     """Its tensors are immutable, and replaced as a whole with their step."""
 
-    moment: tuple[Tensors, int]
+    training_state: tuple[Tensors, int]
     hyper: Tensors
     keys: Any
     """Of what it draws first, and while it trains; shape (2,)."""
@@ -147,38 +147,41 @@ class FunctionalPopulation:
     @property
     def finished(self) -> int:
         """The steps of all members, which grow while they train one after another."""
-        return sum(step for _, step in (m.moment for m in self.members))
+        return sum(step for _, step in (m.training_state for m in self.members))
 
     def train(self, steps: int) -> None:
         import tensorflow as tf
 
         count = tf.constant(steps, tf.int64)
         for m in self.members:
-            tensors, step = m.moment
+            tensors, step = m.training_state
             now = tf.constant(step, tf.int64)
-            m.moment = self.compiled.train(tensors, m.hyper, m.keys[1], now, count), step + steps
+            m.training_state = (
+                self.compiled.train(tensors, m.hyper, m.keys[1], now, count),
+                step + steps,
+            )
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         import tensorflow as tf
 
         found = [
-            self.compiled.evaluate(m.moment[0], tf.constant(m.moment[1], tf.int64))
+            self.compiled.evaluate(m.training_state[0], tf.constant(m.training_state[1], tf.int64))
             for m in self.members
         ]
         return {name: np.array([float(scores[name]) for scores in found]) for name in found[0]}
 
     def state(self, member: int) -> State:
-        tensors, step = self.members[member].moment
+        tensors, step = self.members[member].training_state
         arrays = {name: memory.array(tensor) for name, tensor in tensors.items()}
         return {**arrays, STEP: np.array(step, np.int64)}
 
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         m = self.members[member]
         if state is not None:
-            own, _ = m.moment
+            own, _ = m.training_state
             tensors = {n: memory.tensor(state[n], own[n].dtype.name) for n in own}
-            m.moment = tensors, int(state[STEP])
+            m.training_state = tensors, int(state[STEP])
         m.hyper = _hyper(hyperparameters)
 
 

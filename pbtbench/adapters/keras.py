@@ -26,7 +26,7 @@ import numpy as np
 
 from pbtbench.adapters.examples import Data
 from pbtbench.adapters.morphism import morphed
-from pbtbench.adapters.program import Moment, Snapshot
+from pbtbench.adapters.program import Snapshot, TrainingState
 from pbtbench.adapters.programs import Programs
 from pbtbench.adapters.recipe import RULES, Build, Recipe, Rule
 from pbtbench.errors import BadInput, unknown
@@ -98,7 +98,7 @@ class KerasStart:
 class Member:
     """One member: where it stands, and what it trains with."""
 
-    moment: Moment
+    training_state: TrainingState
     live: Any
     """Present values of the live hyperparameters, shape (live,)."""
     keys: Any
@@ -127,7 +127,7 @@ class KerasPopulation:
         program = self.programs.of(hyperparameters)
         keys = tf.constant((seed.generate_state(2, np.uint64) >> np.uint64(1)).astype(np.int64))
         return Member(
-            Moment(program, program.first(seed), 0),
+            TrainingState(program, program.first(seed), 0),
             self.programs.recipe.present(hyperparameters),
             keys,
         )
@@ -144,32 +144,32 @@ class KerasPopulation:
     @property
     def finished(self) -> int:
         """The steps of all members, which grow while they train one after another."""
-        return sum(m.moment.step for m in self.members)
+        return sum(m.training_state.step for m in self.members)
 
     def train(self, steps: int) -> None:
         import tensorflow as tf
 
         count = tf.constant(steps, tf.int64)
         for m in self.members:
-            program, values, step = m.moment
+            program, values, step = m.training_state
             values = program.train(values, m.live, m.keys, tf.constant(step, tf.int64), count)
-            m.moment = Moment(program, values, step + steps)
+            m.training_state = TrainingState(program, values, step + steps)
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         # All members are on their way before the first result is waited for.
-        moments = [m.moment for m in self.members]
-        found = [at.program.evaluate(at.values) for at in moments]
+        states = [m.training_state for m in self.members]
+        found = [at.program.evaluate(at.values) for at in states]
         table = np.array(
             [
                 at.program.completed(values.numpy(), outside)
-                for at, (values, outside) in zip(moments, found, strict=True)
+                for at, (values, outside) in zip(states, found, strict=True)
             ]
         )
-        return dict(zip(moments[0].program.scores, table.T.copy(), strict=True))
+        return dict(zip(states[0].program.scores, table.T.copy(), strict=True))
 
     def state(self, member: int) -> State:
-        return Snapshot(self.members[member].moment)
+        return Snapshot(self.members[member].training_state)
 
     def morph(self, state: State, hyperparameters: Hyperparameters) -> State:
         """The state as a member of these hyperparameters needs it: itself, unless a width differs."""
@@ -180,9 +180,9 @@ class KerasPopulation:
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         m = self.members[member]
         program = self.programs.of(hyperparameters)
-        if state is None and program is not m.moment.program:
+        if state is None and program is not m.training_state.program:
             state = self.state(member)
         if state is not None:
             state = self.morph(state, hyperparameters)
-            m.moment = Moment(program, program.fitting(state), int(state["step"]))
+            m.training_state = TrainingState(program, program.fitting(state), int(state["step"]))
         m.live = self.programs.recipe.present(hyperparameters)

@@ -183,7 +183,7 @@ def within(hyperparameter: Hyperparameter) -> float | None:
     return numbers[len(numbers) // 2]
 
 
-class Given(Mapping[str, Any]):
+class HyperparametersInGraph(Mapping[str, Any]):
     """What `build` gets. It notes what is asked for; what the space lacks is `BadInput`, with `get`, too."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.keras_internals import compiled_metrics, from_logits, lasting_name
 from pbtbench.errors import BadInput, unknown
 
-Given = Any
+DeclaredMetrics = Any
 """A name, a `keras.metrics.Metric`, or a function (labels, predictions); or a dictionary of such, or of
 lists of them, by the name of an output."""
 
@@ -89,7 +89,7 @@ class Metric:
 
 
 def resolve(
-    given: Given | None, compiled: CompiledModel, part: Examples, predictions: Any
+    given: DeclaredMetrics | None, compiled: CompiledModel, part: Examples, predictions: Any
 ) -> list[Metric]:
     """The metrics of a compiled model. `given`: None for those that it was compiled with, or else accuracy.
     `part`: what they will be of. `predictions`: what the model gives for some first examples of it.
@@ -137,7 +137,7 @@ class _Resolver:
         known = getattr(self.compiled.model, "output_names", None)
         return list(known or map(str, range(len(self.predictions))))
 
-    def each(self, given: Given, *, weighted: bool = False) -> Iterator[Metric]:
+    def each(self, given: DeclaredMetrics, *, weighted: bool = False) -> Iterator[Metric]:
         """The metrics of one that is given, of a list, or of a dictionary by output."""
         if isinstance(given, Mapping):
             for name, some in given.items():
@@ -151,7 +151,7 @@ class _Resolver:
         elif given is not None:
             yield self._metric(Outputs(), given, weighted)
 
-    def compiled_with(self, given: Given, *, weighted: bool = False) -> Iterator[Metric]:
+    def compiled_with(self, given: DeclaredMetrics, *, weighted: bool = False) -> Iterator[Metric]:
         """The same for what `compile` got: there a list as long as the outputs is one for each."""
         names = self.output_names
         if isinstance(given, list | tuple) and names and len(given) == len(names):
@@ -160,13 +160,15 @@ class _Resolver:
         else:
             yield from self.each(given, weighted=weighted)
 
-    def _of_output(self, outputs: Outputs, given: Given, weighted: bool) -> Iterator[Metric]:
+    def _of_output(
+        self, outputs: Outputs, given: DeclaredMetrics, weighted: bool
+    ) -> Iterator[Metric]:
         if given is None:
             return
         for some in given if isinstance(given, list | tuple) else [given]:
             yield self._metric(outputs, some, weighted)
 
-    def _metric(self, outputs: Outputs, given: Given, weighted: bool) -> Metric:
+    def _metric(self, outputs: Outputs, given: DeclaredMetrics, weighted: bool) -> Metric:
         import keras
 
         prefix = "" if outputs.name is None else f"{outputs.name}_"

@@ -1,7 +1,7 @@
 """A template model and its compiled training and evaluation, for any member that fits it.
 
 A member's tensors are put into the template's variables, trained, and taken out again inside the
-graph. What a member is between two calls is a `Moment`; what it hands out is a `Snapshot`.
+graph. What a member is between two calls is a `TrainingState`; what it hands out is a `Snapshot`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from pbtbench.adapters import memory
 from pbtbench.adapters.compiled import compiled
 from pbtbench.adapters.examples import Examples
-from pbtbench.adapters.live import Given, Live, named_refusals
+from pbtbench.adapters.live import HyperparametersInGraph, Live, named_refusals
 from pbtbench.adapters.recipe import Recipe
 from pbtbench.adapters.scoring import Scoring
 from pbtbench.adapters.watched import Watched
@@ -60,7 +60,7 @@ class Program:
             name: Live(name, number, partial(self._present, place, name))
             for place, (name, number) in enumerate(recipe.live.items())
         }
-        self._given = Given({**static, **lives})
+        self._given = HyperparametersInGraph({**static, **lives})
         several = isinstance(self.data["train"].labels, dict | tuple)
         self.compiled = compiled(self._built(np.random.SeedSequence(0)), several=several)
         self.model, self.optimizer = self.compiled.model, self.compiled.optimizer
@@ -294,7 +294,7 @@ def _batch_size(static: Hyperparameters, recipe: Recipe) -> int:
     return size
 
 
-class Moment(NamedTuple):
+class TrainingState(NamedTuple):
     """Where a member stands. Its tensors are immutable, and it is replaced as a whole: whoever holds
     one has a snapshot."""
 
@@ -308,13 +308,15 @@ class Snapshot(dict[str, np.ndarray]):
     """A member's state: read-only views of its tensors where they lie in main memory, else copies.
     Pickled, it is a plain dictionary."""
 
-    def __init__(self, moment: Moment) -> None:
-        arrays = [memory.array(value) for value in moment.values]
-        super().__init__(zip(moment.program.variables, arrays, strict=True))
-        self.tensors = {id(a): value for a, value in zip(arrays, moment.values, strict=True)}
+    def __init__(self, training_state: TrainingState) -> None:
+        arrays = [memory.array(value) for value in training_state.values]
+        super().__init__(zip(training_state.program.variables, arrays, strict=True))
+        self.tensors = {
+            id(a): value for a, value in zip(arrays, training_state.values, strict=True)
+        }
         """By the identity of their arrays: one put in an array's place is not mistaken for it."""
         self._arrays = arrays  # whose identities must last
-        self["step"] = np.array(moment.step, np.int64)
+        self["step"] = np.array(training_state.step, np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)

@@ -19,7 +19,7 @@ from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.keras import KerasPopulation
 from pbtbench.adapters.keras_internals import clipped
 from pbtbench.adapters.optimizers import adam, sgd
-from pbtbench.adapters.program import Moment, Program, Snapshot
+from pbtbench.adapters.program import Program, Snapshot, TrainingState
 from pbtbench.adapters.side_by_side import registered
 from pbtbench.errors import BadInput
 from pbtbench.problem import LoopedPopulation, Population, State
@@ -61,19 +61,19 @@ class StackedPopulation:
 
         registered()
         self.programs, members = looped.programs, looped.members
-        programs = {id(m.moment.program) for m in members}
+        programs = {id(m.training_state.program) for m in members}
         if len(programs) > 1:
             raise BadInput(
                 f"{name} can't be stacked: its members differ in hyperparameters that shape the "
                 f"model; {LOOP}"
             )
         self.size = len(members)
-        self.program = members[0].moment.program
+        self.program = members[0].training_state.program
         self.functions = Functions(self.program, name)
-        columns = zip(*(m.moment.values for m in members), strict=True)
+        columns = zip(*(m.training_state.values for m in members), strict=True)
         self._stack = Stack(
             tuple(tf.stack(column) for column in columns),
-            tf.constant([m.moment.step for m in members], tf.int64),
+            tf.constant([m.training_state.step for m in members], tf.int64),
         )
         self._live = [m.live for m in members]
         self._keys = tf.stack([m.keys for m in members])
@@ -109,7 +109,7 @@ class StackedPopulation:
             tuple(v[member] for v in self._stack.values),
             int(self._stack.steps[member]),
         )
-        return Snapshot(Moment(self.program, values, step))
+        return Snapshot(TrainingState(self.program, values, step))
 
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         """Takes effect with `settle`, or with whatever needs it first."""

@@ -127,14 +127,17 @@ class Shard:
 def exchange(copies: Sequence[Copy], shards: Sequence[Shard], transport: Transport) -> None:
     """Carry out, within a process, copies that were decided together: each donor sends once, and all
     have sent before anybody receives."""
-    holder = {member: shard for shard in shards for member in shard.members}
+
+    def holder(member: int) -> Shard:
+        return next(shard for shard in shards if member in shard.members)
+
     parcels: dict[int, Parcel] = {}
     for copy in copies:
         if copy.donor not in parcels:
-            parcels[copy.donor] = holder[copy.donor].send(copy.donor, transport)
-    last = {id(holder[copy.member]): copy for copy in copies}.values()
+            parcels[copy.donor] = holder(copy.donor).send(copy.donor, transport)
+    last = {id(holder(copy.member)): copy for copy in copies}.values()
     for copy in copies:
         settle = any(copy is one for one in last)
-        holder[copy.member].receive(copy, parcels[copy.donor], transport, settle=settle)
+        holder(copy.member).receive(copy, parcels[copy.donor], transport, settle=settle)
     for parcel in parcels.values():
         transport.discard(parcel)

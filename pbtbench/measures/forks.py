@@ -35,7 +35,7 @@ class Jump:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ForkEffects:
     """A run's figures beside its overhead."""
 
     stale_steps: float
@@ -55,7 +55,7 @@ class Beside:
     """Members that never forked from another."""
 
 
-def beside(run: Run, outcome: Outcome) -> Beside:
+def fork_effects(run: Run, outcome: Outcome) -> ForkEffects:
     """A run's figures."""
     trace = outcome.trace
     tree = segments(run.card.objective, trace)
@@ -66,7 +66,7 @@ def beside(run: Run, outcome: Outcome) -> Beside:
     memory = trace.rows("memory")
     device = trace.value[memory][~np.isnan(trace.value[memory])]
     members = set(trace.member[trace.member >= 0].tolist())
-    return Beside(
+    return ForkEffects(
         stale_steps=float(np.mean(stale)) if stale else math.nan,
         discarded=lost / made if made else math.nan,
         process_starts=_starts(outcome),

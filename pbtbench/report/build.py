@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pbtbench.measures.forks import beside
+from pbtbench.measures.forks import fork_effects
 from pbtbench.record import Outcome
 from pbtbench.report import checkpoint_costs as laboratory
 from pbtbench.report import figures, forks, html, intervals, lineages, palette, paths, tables
@@ -30,7 +30,7 @@ def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     lab = laboratory.laboratory(costs)
     sections = list(_sections(outside(cells, costs), found, colours))
     told = [
-        (cell, [(m, beside(m.run, m.outcome)) for m in cell.completed])
+        (cell, [(m, fork_effects(m.run, m.outcome)) for m in cell.completed])
         for cell in cells
         if cell.interval is not None
     ]

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pbtbench.measures.forks import Beside, Jump
+from pbtbench.measures.forks import ForkEffects, Jump
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, size
 from pbtbench.statistics.cells import Cell, Measures
 
-Told = Sequence[tuple[Cell, Sequence[tuple[Measures, Beside]]]]
+Told = Sequence[tuple[Cell, Sequence[tuple[Measures, ForkEffects]]]]
 """Each cell that has an interval, with its completed runs' figures."""
 
 HEADER = (
@@ -40,7 +40,7 @@ def forks(told: Told) -> Table | None:
     return Table(header, body, left=3)
 
 
-def _row(cell: Cell, of_runs: Sequence[tuple[Measures, Beside]]) -> list[str]:
+def _row(cell: Cell, of_runs: Sequence[tuple[Measures, ForkEffects]]) -> list[str]:
     measures, besides = [m for m, _ in of_runs], [b for _, b in of_runs]
     jumps = [jump for b in besides for jump in b.jumps]
 

@@ -66,7 +66,7 @@ Incoming = Mapping[int, list[Any]]
 """Donor -> a list of one: the reference of its state, which arrives when it is asked for."""
 
 
-class Turn:
+class OrderedLock:
     """A lock that is given in the order in which it is asked for."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Worker:
         self._recorder = Recorder(start=assignment.start + offset, lapped=lapped)
         self._transport = transport.transport(assignment.transport, Path(assignment.folder))
         self._shards: dict[int, Shard] = {}
-        self._turn = Turn()
+        self._lock = OrderedLock()
         self._noted = 0
 
     def ready(self) -> None:
@@ -208,7 +208,7 @@ class Worker:
 
     def _guard(self, shard: Shard) -> AbstractContextManager[None]:
         """Keeps training and reading a state apart, where a population needs that."""
-        return nullcontext() if getattr(shard.population, "concurrent", False) else self._turn()
+        return nullcontext() if getattr(shard.population, "concurrent", False) else self._lock()
 
     def _report(self, scores: np.ndarray, lost: Sequence[int] = ()) -> Report:
         self._noted = note_memory(self._recorder, self._noted, worker=self._worker)
