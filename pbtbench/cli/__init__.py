@@ -239,7 +239,7 @@ def main() -> None:
         code = _stopped("stopped; what was finished is kept, and the same command resumes", 130)
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
-    from pbtbench.engines.process import end
+    from pbtbench.process import end
 
     end(code, threads)
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from pbtbench import catalogue, methods
 from pbtbench.engines import preflight
-from pbtbench.engines.process import Terminated
 from pbtbench.errors import BadInput, Failed, nearest, unknown
 from pbtbench.options import Options, chosen
+from pbtbench.process import Terminated
 from pbtbench.record import AGE, DONE, Outcome, Recorder, Watch
 from pbtbench.user_code import tracebacks
 

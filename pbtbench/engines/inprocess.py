@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Literal
 from pbtbench import catalogue
 from pbtbench.engines import Engine, transport
 from pbtbench.engines.decisions import Decisions
-from pbtbench.engines.process import note_memory
 from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
 from pbtbench.options import Options
 from pbtbench.problem import Population, member_seed, method_rng
+from pbtbench.process import note_memory
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method

@@ -16,9 +16,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pbtbench import catalogue
-from pbtbench.engines.process import Terminated
 from pbtbench.errors import BadInput
 from pbtbench.problem import Problem, member_seed, method_rng
+from pbtbench.process import Terminated
 from pbtbench.protocol import check_state, scores
 from pbtbench.user_code import tracebacks
 

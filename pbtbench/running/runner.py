@@ -22,8 +22,8 @@ from typing import IO, Any, Protocol
 from pbtbench import catalogue, engines
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines import preflight
-from pbtbench.engines.process import kill_tree
 from pbtbench.errors import BadInput
+from pbtbench.process import kill_tree
 from pbtbench.record import Recorder
 from pbtbench.run import Run
 from pbtbench.store import Store

@@ -22,8 +22,8 @@ from typing import Any, NoReturn
 
 from pbtbench import catalogue, engines
 from pbtbench.engines import preflight
-from pbtbench.engines.process import Terminated, end, kill_tree
 from pbtbench.errors import BadInput
+from pbtbench.process import Terminated, end, kill_tree
 from pbtbench.record import Outcome, Recorder
 from pbtbench.run import Run
 from pbtbench.running.progress import Progress

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from pbtbench.engines.process import Terminated
 from pbtbench.errors import BadInput
+from pbtbench.process import Terminated
 from pbtbench.user_code import tracebacks
 
 EXIT, PROCESS = os._exit, os.getpid()

@@ -19,9 +19,9 @@ import ray
 
 from pbtbench import catalogue
 from pbtbench.engines import transport
-from pbtbench.engines.process import Surroundings, note_memory
 from pbtbench.engines.shard import Copy, Shard
 from pbtbench.problem import member_seed, state_bytes
+from pbtbench.process import Surroundings, note_memory
 from pbtbench.record import Event, Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code.tracebacks import contained

@@ -24,8 +24,8 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines.cluster import LOADED
-from pbtbench.engines.process import Surroundings, note_memory
 from pbtbench.problem import Problem, State, member_seed, state_bytes
+from pbtbench.process import Surroundings, note_memory
 from pbtbench.protocol import check_state, scores
 from pbtbench.record import AGE, Recorder
 from pbtbench.space import Hyperparameters
