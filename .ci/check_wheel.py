@@ -42,7 +42,7 @@ def complaints(wheel: ZipFile) -> list[str]:
             f"entry point of {group} leads nowhere: {module}"
             for group, modules in targets.items()
             for module in modules
-            if module.replace(".", "/") + ".py" not in files
+            if not files & {module.replace(".", "/") + end for end in (".py", "/__init__.py")}
         ),
         *(
             f"{package} has no py.typed"
