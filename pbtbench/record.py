@@ -2,7 +2,7 @@
 
 A `Recorder` collects rows while a run goes on, on the run's clock; a `Trace` is what remains, as
 columns. Rows of one worker never overlap; what a worker's rows leave open is `idle` where an
-engine says so by its `lanes`, and `unaccounted` otherwise (see `metrics.overhead`).
+engine says so by its `lanes`, and `unaccounted` otherwise (see `measures.overhead`).
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import engines, filename, metrics, report
+from pbtbench import engines, filename, report
 from pbtbench.measures.lineage import Segment, living, segments
 from pbtbench.report import figures, intervals, lineages, palette, paths
 from pbtbench.report.failures import failures
+from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.store import Store
 from pbtbench.study import Study
 
@@ -111,14 +112,14 @@ class TestManyOfAKind:
     """Where Altair's own limit of 5,000 rows would be passed."""
 
     def test_seeds(self):
-        cells = metrics.cells(list(swept(2, 2600)))
+        cells = cells_of(list(swept(2, 2600)))
         drawn = list(intervals.by_interval(cells, palette.series(cells)))
         assert drawn
         assert all("not drawn" not in f.svg for f in drawn)
         assert "Drawn are 2,000 of 5,200 points, chosen at random." in drawn[0].caption
 
     def test_intervals(self):
-        cells = metrics.cells(list(swept(100, 1)))
+        cells = cells_of(list(swept(100, 1)))
         shown = [*figures.progress(cells, palette.series(cells)), figures.worker_seconds(cells)]
         assert all("not drawn" not in f.svg for f in shown)
         assert "Drawn are the first 60 of 100 rows of the table." in shown[-1].caption
@@ -130,7 +131,7 @@ class TestManyOfAKind:
             for i in range(1, 4000)
             for member in (0, 1)
         ]
-        cells = metrics.cells([(a_run(card=card), an_outcome(*rows))])
+        cells = cells_of([(a_run(card=card), an_outcome(*rows))])
         (drawn,) = paths.paths(cells, palette.series(cells))
         assert "Drawn are 1,500 of 7,998, chosen at random." in drawn.caption
         (values,) = drawn.spec["datasets"].values()
@@ -148,7 +149,7 @@ class TestManyOfAKind:
             score(3, 0, 2, 0.5),
             score(3, 1, 2, 0.6),
         ]
-        (cell,) = metrics.cells([(a_run(method="pbt", interval=1, card=card), an_outcome(*rows))])
+        (cell,) = cells_of([(a_run(method="pbt", interval=1, card=card), an_outcome(*rows))])
         drawn = list(lineages.lineages(cell.completed[0], "stem"))
         assert len(drawn) == 1 + lineages.SCHEDULES
         assert "Drawn are the first 12 of 20 hyperparameters that changed." in drawn[1].caption

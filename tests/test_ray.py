@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbtbench import engines, metrics
+from pbtbench import engines
 from pbtbench.engines import cluster
 from pbtbench.errors import BadInput
 from pbtbench.record import MARKS
+from pbtbench.report.findings import findings
+from pbtbench.statistics.cells import cells
 from pbtbench.study import Study
 
 PROBLEM_FILE = """
@@ -391,7 +393,5 @@ def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, si
     donors = [trace.detail[i] for i in trace.rows("transfer") if trace.detail[i]]
     assert donors == [{"spilled_beyond": 100_000_000}] * len(donors)
     assert bool(donors) == spills
-    told = " ".join(
-        s for f in metrics.findings(metrics.cells([(run, outcome)])) for s in f.measured
-    )
+    told = " ".join(s for f in findings(cells([(run, outcome)])) for s in f.measured)
     assert ("did not fit into the object store of 100 MB" in told) == spills
