@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -25,7 +24,7 @@ from pbtbench.space import (
     Space,
     Uniform,
 )
-from pbtbench.space.hyperparameters import Hyperparameter, NotDrawn, plain
+from pbtbench.space.hyperparameters import Hyperparameter, NotDrawn, named, plain
 
 
 def space(param_space: Mapping[str, Any], mutations: Mapping[str, Any]) -> Space:
@@ -62,7 +61,7 @@ def _start(
     """What `param_space` has; of all `names`, a function sees those drawn so far."""
     from ray.tune.search import sample
 
-    with _named(leaf):
+    with named(leaf.name):
         function = declared.func if isinstance(declared, sample.Function) else declared
         if callable(function) and is_drawn(function) and _takes_configuration(function):
             return Derived(partial(_derived, function, shape, names))
@@ -77,7 +76,7 @@ def _mutation(leaf: Leaf, declared: Any) -> Hyperparameter:
     """What `hyperparam_mutations` has."""
     from ray.tune.search import sample
 
-    with _named(leaf):
+    with named(leaf.name):
         if isinstance(declared, sample.Function):
             raise BadInput("Ray's PBT takes no sample_from to mutate; give a domain or a function")
         if isinstance(declared, list | tuple):
@@ -90,15 +89,6 @@ def _mutation(leaf: Leaf, declared: Any) -> Hyperparameter:
         if not isinstance(declared, sample.Domain | Mapping) and _takes_configuration(declared):
             raise BadInput("Ray's PBT calls a function to mutate without arguments; it takes some")
         return _hyperparameter(declared, True)
-
-
-@contextmanager
-def _named(leaf: Leaf) -> Iterator[None]:
-    """Within it, a refusal names the hyperparameter."""
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"hyperparameter {leaf.name!r}: {error}") from None
 
 
 def _hyperparameter(declared: Any, dynamic: bool) -> Hyperparameter:

@@ -75,13 +75,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                 copies = decisions.together()
                 decisions.made(copies, recorder, iteration, worker=0)
                 lap("decide", iteration=iteration)
-                exchange(copies, [shard], travel)
+                exchange(copies, shard, travel)
             else:
                 for member in decisions.shuffled(members):
                     copies = [copy] if (copy := decisions.alone(member)) else []
                     decisions.made(copies, recorder, iteration, worker=0)
                     lap("decide", member=member, iteration=iteration)
-                    exchange(copies, [shard], travel)
+                    exchange(copies, shard, travel)
         travel.close()
     note_memory(recorder, 0)
 

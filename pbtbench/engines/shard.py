@@ -124,20 +124,14 @@ class Shard:
             )
 
 
-def exchange(copies: Sequence[Copy], shards: Sequence[Shard], transport: Transport) -> None:
-    """Carry out, within a process, copies that were decided together: each donor sends once, and all
+def exchange(copies: Sequence[Copy], shard: Shard, transport: Transport) -> None:
+    """Carry out, within a shard, copies that were decided together: each donor sends once, and all
     have sent before anybody receives."""
-
-    def holder(member: int) -> Shard:
-        return next(shard for shard in shards if member in shard.members)
-
     parcels: dict[int, Parcel] = {}
     for copy in copies:
         if copy.donor not in parcels:
-            parcels[copy.donor] = holder(copy.donor).send(copy.donor, transport)
-    last = {id(holder(copy.member)): copy for copy in copies}.values()
+            parcels[copy.donor] = shard.send(copy.donor, transport)
     for copy in copies:
-        settle = any(copy is one for one in last)
-        holder(copy.member).receive(copy, parcels[copy.donor], transport, settle=settle)
+        shard.receive(copy, parcels[copy.donor], transport, settle=copy is copies[-1])
     for parcel in parcels.values():
         transport.discard(parcel)

@@ -7,16 +7,24 @@ from collections.abc import Iterator, Sequence
 
 from pbtbench.measures.forks import fork_effects
 from pbtbench.record import Outcome
-from pbtbench.report import checkpoint_costs as laboratory
-from pbtbench.report import figures, forks, html, intervals, lineages, palette, paths, tables
+from pbtbench.report import (
+    checkpoint_costs,
+    figures,
+    forks,
+    html,
+    intervals,
+    lineages,
+    palette,
+    paths,
+    tables,
+)
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.palette import Series
 from pbtbench.run import Run
 from pbtbench.statistics import compare
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
-from pbtbench.statistics.checkpoint_costs import laboratory as costs_of
-from pbtbench.statistics.checkpoint_costs import outside
+from pbtbench.statistics.checkpoint_costs import laboratory, outside
 from pbtbench.store import Store
 
 
@@ -26,8 +34,8 @@ def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
     found = findings(cells)
     colours = palette.series(cells)
     machine = out.machine()
-    costs = costs_of(cells, machine.get("memcpy_s_per_gb", math.nan))
-    lab = laboratory.laboratory(costs)
+    costs = laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
+    lab = checkpoint_costs.laboratory(costs)
     sections = list(_sections(outside(cells, costs), found, colours))
     told = [
         (cell, [(m, fork_effects(m.run, m.outcome)) for m in cell.completed])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import product
 
 import numpy as np
@@ -22,6 +22,7 @@ from pbtbench.space.hyperparameters import (
     NotDrawn,
     Sampler,
     Value,
+    named,
     plain,
 )
 
@@ -112,7 +113,7 @@ class Space(Mapping[str, Hyperparameter]):
         drawn: dict[str, Value] = {}
         for name, h in self._starts.items():
             if not isinstance(h, Derived):
-                with _named(name):
+                with named(name):
                     drawn[name] = h.sample(rng)
         drawn.update(plain(given or {}))
         waiting = {
@@ -121,7 +122,7 @@ class Space(Mapping[str, Hyperparameter]):
         while waiting:
             before = set(waiting)
             for name, h in list(waiting.items()):
-                with suppress(NotDrawn), _named(name):
+                with suppress(NotDrawn), named(name):
                     drawn[name] = plain(h.draw(drawn, rng))
                     del waiting[name]
             if set(waiting) == before:
@@ -159,7 +160,7 @@ class Space(Mapping[str, Hyperparameter]):
         counts = self._balanced([n for n in self if n not in explicit], count // fixed)
         levels = []
         for name, h in self.items():
-            with _named(name):
+            with named(name):
                 levels.append(explicit.get(name) or h.levels(counts[name]))
         return [dict(zip(self, point, strict=True)) for point in product(*levels)]
 
@@ -187,12 +188,3 @@ class Space(Mapping[str, Hyperparameter]):
                 if levels[name] == self[name].most_levels:
                     open_.remove(name)
         return levels
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Within it, a refusal names the hyperparameter."""
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"hyperparameter {name!r}: {error}") from None

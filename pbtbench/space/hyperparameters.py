@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -74,6 +75,15 @@ def plain(value: Any) -> Any:
         f"{' '.join(repr(value).split())[:80]} is no number, text, truth value, None, list or "
         "dictionary of these"
     )
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Within it, a refusal names the hyperparameter."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"hyperparameter {name!r}: {error}") from None
 
 
 def is_number(value: object) -> bool:
