@@ -8,6 +8,10 @@ import numpy as np
 
 from pbtbench.errors import BadInput, nearest
 
+AGE, DONE = "score_age", "done"
+"""What `evaluate` may give beside metrics: for each member, the iterations since its score was measured,
+where a metric comes only now and then; and whether it had made its last iteration before."""
+
 
 def check_population(population: object, size: int) -> None:
     """Raise `BadInput` for what is no population of `size` members."""

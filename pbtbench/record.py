@@ -1,24 +1,23 @@
-"""The trace: one row for each timed thing of a run. All that an engine emits.
+"""The record: what an engine emits of a run, and all that it emits. Tables of columns, without a row object.
 
-A `Recorder` collects rows while a run goes on, on the run's clock; a `Trace` is what remains, as
-columns. Rows of one worker never overlap; what a worker's rows leave open is `idle` where an
-engine says so by its `lanes`, and `unaccounted` otherwise (see `measures.overhead`).
+A `Recorder` collects them while a run goes on, on the run's clock: blocks, as arrays of a shard and an
+interval, or single rows. A `Record` is what remains. Timed rows of one worker never overlap; what a
+worker's rows leave open is `idle` where an engine says so, and `unaccounted` otherwise (see
+`measures.overhead`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 
-from pbtbench.errors import BadInput
+from pbtbench.space.columns import Columns, joined
 
 TIMED = (
     "setup",  # process start, imports, model build
@@ -37,41 +36,243 @@ TIMED = (
 )
 """Kinds of rows that take a worker's time."""
 
-MARKS = ("fork", "score", "error", "memory")
-"""Kinds of rows that say what happened, at a moment: `fork` (detail: donor, old, new, and `copied`, the
-iteration of the donor's state where it was saved before), `score`
-(value: the objective), `error` (detail: cause, message), `memory` (bytes: the most that the worker's
-process has held so far; value: the same of its device)."""
-
-AGE, DONE = "score_age", "done"
-"""Details of a `score` row that was not measured in its iteration: the iterations since it was, where a
-trainable's metric comes only now and then; and that the member had made its last iteration before."""
+MARKS = ("error", "memory")
+"""Kinds of rows that say what happened, at a moment: `error` (value: iterations that were lost by it; its
+cause and message are a note), `memory` (bytes: the most that the worker's process has held so far; value:
+the same of its device)."""
 
 KINDS = TIMED + MARKS
+CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
+"""Kind -> its number in a timeline."""
+
+NOBODY = -1
+"""The donor of the values that members start with; and no worker, no member, no iteration."""
+
+Row = tuple[float, float, int, int, int, int, int, float]
+"""A row of the timeline while it is collected: its columns' values, in their order."""
 
 
-class Event(NamedTuple):
-    """One row of a trace. Seconds count from the start of the run; -1 stands for 'none' in the
-    whole-number columns and NaN for 'no value'."""
+@dataclass(frozen=True)
+class _Table:
+    """Columns of equal length, in order of time."""
 
-    t_start_s: float
-    duration_s: float
-    worker: int
-    member: int
-    iteration: int
-    kind: str
-    bytes: int = 0
-    value: float = math.nan
-    detail: Mapping[str, Any] | None = None
+    @classmethod
+    def ordered(cls, *columns: Any) -> Self:
+        """The table of these columns, put in order of time where they aren't."""
+        table = cls(*columns)
+        times = table.times
+        if len(times) > 1 and bool((np.diff(times) < 0).any()):
+            table = table.at(np.argsort(times, kind="stable"))
+        return table
+
+    @property
+    def times(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def at(self, places: Any) -> Self:
+        """The rows at some places: indices, a slice or a mask."""
+
+        def chosen(values: Any) -> Any:
+            if isinstance(values, Mapping):
+                return {name: column[places] for name, column in values.items()}
+            return values[places]
+
+        return type(self)(*(chosen(getattr(self, f.name)) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Timeline(_Table):
+    """The timed rows and marks. −1 stands for 'none' in the whole-number columns, NaN for 'no value'."""
+
+    t_start_s: np.ndarray
+    """Seconds since the start of the run, float64."""
+    duration_s: np.ndarray
+    worker: np.ndarray
+    """int32, as the two below; −1: what no worker spends its time on."""
+    member: np.ndarray
+    iteration: np.ndarray
+    kind: np.ndarray
+    """int8, a place in `KINDS`."""
+    bytes: np.ndarray
+    """int64."""
+    value: np.ndarray
+
+    @property
+    def times(self) -> np.ndarray:
+        return self.t_start_s
+
+    def rows(self, *kinds: str) -> np.ndarray:
+        """Indices of the rows of these kinds, in order of time."""
+        return np.flatnonzero(self.of(*kinds))
+
+    def of(self, *kinds: str) -> np.ndarray:
+        """A mask of the rows of these kinds."""
+        found = self.kind == CODES[kinds[0]]
+        for kind in kinds[1:]:
+            found |= self.kind == CODES[kind]
+        return found
+
+
+@dataclass(frozen=True)
+class Scores(_Table):
+    """What members scored: a row for each member and iteration."""
+
+    t_s: np.ndarray
+    member: np.ndarray
+    """int32, as `iteration`."""
+    iteration: np.ndarray
+    age: np.ndarray
+    """Iterations since the score was measured, int32: above 0 where a trainable's metric comes only now
+    and then, and the score stands from before."""
+    done: np.ndarray
+    """Whether the member had made its last iteration before, bool."""
+    metrics: Columns
+    """Metric -> its values, float64; the objective among them."""
+
+    @property
+    def times(self) -> np.ndarray:
+        return self.t_s
+
+
+@dataclass(frozen=True)
+class Forks(_Table):
+    """Who took whose state. The values that members start with are forks from nobody, at iteration 0."""
+
+    t_s: np.ndarray
+    """Those of one moment were decided together, and take the states before them all."""
+    member: np.ndarray
+    """int32, as the three below."""
+    donor: np.ndarray
+    """−1: nobody."""
+    iteration: np.ndarray
+    """How many the member had made."""
+    copied_iteration: np.ndarray
+    """How many the donor had made whose state it is, where the state was saved before; −1 where it is saved
+    for the fork."""
+    out_of_bounds: np.ndarray
+    """Whether new values are beyond the space's bounds, bool."""
+    old: Columns
+    """Hyperparameter -> the member's values before (of a start: the same as after)."""
+    new: Columns
+
+    @property
+    def times(self) -> np.ndarray:
+        return self.t_s
+
+    @property
+    def starts(self) -> np.ndarray:
+        """A mask of those from nobody."""
+        mask: np.ndarray = self.donor == NOBODY
+        return mask
+
+
+NOTES: Mapping[str, str] = {
+    "crash": "why something was lost (text), and the iterations that were lost with it (value)",
+    "hang": "the same",
+    "unpersisted": "why a state was not written behind the training (text)",
+    "exploits_skipped": "exploits that Ray Tune left out, as the donor had no checkpoint yet (value)",
+    "stopped": "a scheduler ended the member before its budget",
+    "spilled_beyond": "a state was larger than the object store, whose bytes are the value",
+    "process": "the process that holds the member (text), for telling processes apart",
+    "members": "how members train, `looped` or `stacked` (text)",
+}
+"""Name of a note -> what it says."""
+
+
+@dataclass(frozen=True)
+class Notes(_Table):
+    """What is rare and has words."""
+
+    t_s: np.ndarray
+    worker: np.ndarray
+    """int32, as the two below."""
+    member: np.ndarray
+    iteration: np.ndarray
+    name: np.ndarray
+    """One of `NOTES`; objects, as `text`."""
+    value: np.ndarray
+    text: np.ndarray
+
+    @property
+    def times(self) -> np.ndarray:
+        return self.t_s
+
+    def named(self, *names: str) -> np.ndarray:
+        """Indices of the notes of these names, in order of time."""
+        return np.flatnonzero(np.isin(self.name.astype("U32"), names))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as it went."""
+
+    timeline: Timeline
+    scores: Scores
+    forks: Forks
+    notes: Notes
+
+
+@dataclass
+class Batch:
+    """What a recorder has collected since it was emptied: on its way from one process to another."""
+
+    rows: list[Row] = field(default_factory=list)
+    scores: list[tuple[Any, ...]] = field(default_factory=list)
+    """Blocks: the columns of `Scores`."""
+    forks: list[tuple[Any, ...]] = field(default_factory=list)
+    """Blocks: the columns of `Forks`."""
+    notes: list[tuple[Any, ...]] = field(default_factory=list)
+    """Single rows of `Notes`."""
+
+
+@dataclass
+class Advance:
+    """Whether a run goes on: how far each member has come, by all that is collected."""
+
+    _furthest: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(member, kind) -> the highest iteration of such a row."""
+    _scored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    """The highest iteration at which each member scored."""
+    _read: tuple[int, int] = (0, 0)
+    _unrecorded: int = 0
+    _at: float = 0.0
+
+    def still_s(self, collected: Batch, unrecorded: int, now: float) -> float:
+        """Seconds since it was last seen to go on."""
+        rows, scores = collected.rows[self._read[0] :], collected.scores[self._read[1] :]
+        self._read = self._read[0] + len(rows), self._read[1] + len(scores)
+        moved = [self._row(row) for row in rows] + [self._block(block) for block in scores]
+        if any(moved) or unrecorded != self._unrecorded:
+            self._unrecorded, self._at = unrecorded, now
+        return now - self._at
+
+    def _row(self, row: Row) -> bool:
+        key, iteration = (row[3], row[5]), row[4]
+        further = iteration > self._furthest.get(key, -2)
+        if further:
+            self._furthest[key] = iteration
+        return further
+
+    def _block(self, block: tuple[Any, ...]) -> bool:
+        members, iterations = block[1], block[2]
+        if not len(members):
+            return False
+        if (needed := int(members.max()) + 1 - len(self._scored)) > 0:
+            self._scored = np.append(self._scored, np.zeros(needed, np.int32))
+        further = bool((iterations > self._scored[members]).any())
+        np.maximum.at(self._scored, members, iterations)
+        return further
 
 
 @dataclass
 class Recorder:
-    """Collects the rows of a run. Appending takes about a microsecond."""
+    """Collects what a run emits. A single row takes about a microsecond, and so does a block."""
 
     start: float = field(default_factory=time.perf_counter)
     """The run's zero on `time.perf_counter`, which all processes of a machine share on Linux."""
-    events: list[Event] = field(default_factory=list)
     lapped: float = 0.0
     """When the last lap ended, in seconds since the start of the run."""
     cluster: str = f"local-{os.cpu_count()}cpu"
@@ -80,10 +281,9 @@ class Recorder:
     """The machines of a Ray cluster, each with its clock's offset: for `machine.json`."""
     unrecorded: Callable[[], int] = lambda: 0
     """A count that grows with what is done between two rows, for who wants to know whether a run goes on."""
-    _seen: set[tuple[int, int, str]] = field(default_factory=set)
-    _looked_at: int = 0
-    _progress: tuple[int, int] = (0, 0)
-    _progress_at: float = 0.0
+    collected: Batch = field(default_factory=Batch)
+    """All so far. Lists only grow at their end while a run goes on: others may read along."""
+    _advance: Advance = field(default_factory=Advance)
 
     def now(self) -> float:
         """Seconds since the start of the run."""
@@ -92,13 +292,7 @@ class Recorder:
     def still_s(self) -> float:
         """For how many seconds the run has made no progress, as far as it was asked: nothing was done that
         it had not done before. What a member does again, as it was lost, is none."""
-        events = self.events[self._looked_at :]
-        self._looked_at += len(events)
-        self._seen.update((event.member, event.iteration, event.kind) for event in events)
-        progress = (len(self._seen), self.unrecorded())
-        if progress != self._progress:
-            self._progress, self._progress_at = progress, self.now()
-        return self.now() - self._progress_at
+        return self._advance.still_s(self.collected, self.unrecorded(), self.now())
 
     def add(
         self,
@@ -111,11 +305,10 @@ class Recorder:
         iteration: int = -1,
         bytes: int = 0,
         value: float = math.nan,
-        detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one row."""
-        self.events.append(
-            Event(t_start_s, duration_s, worker, member, iteration, kind, bytes, value, detail)
+        """Append one row to the timeline."""
+        self.collected.rows.append(
+            (t_start_s, duration_s, worker, member, iteration, CODES[kind], bytes, value)
         )
 
     def lap(self, kind: str, **row: Any) -> None:
@@ -127,142 +320,190 @@ class Recorder:
         self.add(kind, self.lapped, end - self.lapped, **row)
         self.lapped = end
 
-    def trace(self, run: str) -> Trace:
-        """All rows so far as columns, in order of their start."""
-        events = sorted(self.events, key=lambda e: e.t_start_s)
-        columns = list(zip(*events, strict=True)) or [()] * len(Event._fields)
-        t, duration, worker, member, iteration, kind, size, value, detail = columns
-        return Trace(
-            run=run,
-            t_start_s=np.array(t, float),
-            duration_s=np.array(duration, float),
-            worker=np.array(worker, np.int32),
-            member=np.array(member, np.int32),
-            iteration=np.array(iteration, np.int32),
-            kind=np.array(kind, "U10"),
-            bytes=np.array(size, np.int64),
-            value=np.array(value, float),
-            detail=tuple(detail),
+    def scored(
+        self,
+        members: np.ndarray,
+        iteration: int | np.ndarray,
+        metrics: Columns,
+        *,
+        t_s: float | np.ndarray | None = None,
+        age: np.ndarray | None = None,
+        done: np.ndarray | None = None,
+    ) -> None:
+        """Append what members scored, now or at `t_s`: metric -> values, shape (members,)."""
+        n = len(members)
+        self.collected.scores.append(
+            (
+                _filled(self.now() if t_s is None else t_s, n, np.float64),
+                np.asarray(members, np.int32),
+                _filled(iteration, n, np.int32),
+                _filled(0 if age is None else age, n, np.int32),
+                _filled(False if done is None else done, n, np.bool_),
+                metrics,
+            )
+        )
+
+    def started(self, hyperparameters: Columns, first: int = 0) -> None:
+        """Append what members `first`, … start with: forks from nobody."""
+        n = len(next(iter(hyperparameters.values())))
+        members = np.arange(first, first + n)
+        self.forked(members, NOBODY, 0, old=hyperparameters, new=hyperparameters)
+
+    def forked(
+        self,
+        members: np.ndarray,
+        donors: int | np.ndarray,
+        iteration: int | np.ndarray,
+        *,
+        old: Columns,
+        new: Columns,
+        t_s: float | np.ndarray | None = None,
+        copied_iteration: int | np.ndarray = -1,
+        out_of_bounds: bool | np.ndarray = False,
+    ) -> None:
+        """Append forks, of now or of `t_s`: those of one moment were decided together."""
+        n = len(members)
+        self.collected.forks.append(
+            (
+                _filled(self.now() if t_s is None else t_s, n, np.float64),
+                np.asarray(members, np.int32),
+                _filled(donors, n, np.int32),
+                _filled(iteration, n, np.int32),
+                _filled(copied_iteration, n, np.int32),
+                _filled(out_of_bounds, n, np.bool_),
+                old,
+                new,
+            )
+        )
+
+    def note(
+        self,
+        name: str,
+        text: str = "",
+        value: float = math.nan,
+        *,
+        worker: int = -1,
+        member: int = -1,
+        iteration: int = -1,
+    ) -> None:
+        """Append a note (`NOTES`)."""
+        self.collected.notes.append((self.now(), worker, member, iteration, name, value, text))
+
+    def lost(
+        self,
+        cause: str,
+        message: str,
+        *,
+        worker: int = -1,
+        member: int = -1,
+        iteration: int = -1,
+        iterations: float = math.nan,
+    ) -> None:
+        """Append an `error`, and the note that says why. `iterations`: how many were lost by it."""
+        at = {"worker": worker, "member": member, "iteration": iteration}
+        self.add("error", self.now(), value=iterations, **at)
+        self.note(cause, message, iterations, **at)
+
+    def take(self) -> Batch:
+        """Hand out all that is collected so far, and forget it. Others may add meanwhile."""
+        mine, taken = self.collected, Batch()
+        for name in ("rows", "scores", "forks", "notes"):
+            collected = getattr(mine, name)
+            found = list(collected)
+            del collected[: len(found)]
+            setattr(taken, name, found)
+        return taken
+
+    def put(self, batch: Batch) -> None:
+        """Take in what another recorder of the run has handed out."""
+        for name in ("rows", "scores", "forks", "notes"):
+            getattr(self.collected, name).extend(getattr(batch, name))
+
+    def record(self) -> Record:
+        """All so far, in order of time."""
+        found = self.collected
+        return Record(
+            timeline=_timeline(list(found.rows)),
+            scores=_scores(list(found.scores)),
+            forks=_forks(list(found.forks)),
+            notes=_notes(list(found.notes)),
         )
 
 
-@dataclass(frozen=True)
-class Trace:
-    """A run's rows as columns of equal length; `detail` holds a mapping or None."""
-
-    run: str
-    t_start_s: np.ndarray
-    duration_s: np.ndarray
-    worker: np.ndarray
-    member: np.ndarray
-    iteration: np.ndarray
-    kind: np.ndarray
-    bytes: np.ndarray
-    value: np.ndarray
-    detail: tuple[Mapping[str, Any] | None, ...]
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    def rows(self, kind: str) -> np.ndarray:
-        """Indices of the rows of `kind`, in order of time."""
-        return np.flatnonzero(self.kind == kind)
-
-    def write(self, path: Path) -> None:
-        """Write as Parquet with the columns `run, t_start_s, …, detail` (detail as JSON)."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        def or_null(column: np.ndarray) -> Any:
-            return pa.array(column, mask=column < 0)
-
-        table = pa.table(
-            {
-                "run": pa.array([self.run] * len(self)).dictionary_encode(),
-                "t_start_s": self.t_start_s,
-                "duration_s": self.duration_s,
-                "worker": or_null(self.worker),
-                "member": or_null(self.member),
-                "iteration": or_null(self.iteration),
-                "kind": pa.array(self.kind.tolist(), pa.string()).dictionary_encode(),
-                "bytes": self.bytes,
-                "value": self.value,
-                "detail": [None if d is None else json.dumps(d) for d in self.detail],
-            },
-            schema=_schema(),
-        )
-        pq.write_table(table, path, compression="zstd")
-
-    @classmethod
-    def read(cls, path: Path) -> Trace:
-        """Read what `write` wrote; `BadInput` for a file that is damaged or no trace."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.read_table(path).select(_schema().names).cast(_schema())
-            columns = {name: table.column(name) for name in table.column_names}
-            details: list[Mapping[str, Any] | None] = [None] * len(table)
-            for row in np.flatnonzero(columns["detail"].is_valid()).tolist():
-                details[row] = json.loads(columns["detail"][row].as_py())
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0][:100]
-            raise BadInput(
-                f"{path}: damaged or not a trace ({reason}); delete its folder and run again"
-            ) from None
-
-        def numbers(name: str) -> np.ndarray:
-            column = columns[name]
-            return np.asarray(column.fill_null(-1) if column.null_count else column)
-
-        def names(name: str) -> np.ndarray:
-            column = columns[name].combine_chunks()
-            categories = np.array([*column.dictionary.to_pylist(), ""], "U")
-            named: np.ndarray = categories[np.asarray(column.indices)]
-            return named
-
-        return cls(
-            run=str(names("run")[0]) if len(table) else "",
-            t_start_s=numbers("t_start_s"),
-            duration_s=numbers("duration_s"),
-            worker=numbers("worker"),
-            member=numbers("member"),
-            iteration=numbers("iteration"),
-            kind=names("kind").astype("U10"),
-            bytes=numbers("bytes"),
-            value=np.asarray(columns["value"]),
-            detail=tuple(details),
-        )
+def _filled(values: Any, n: int, kind: Any) -> np.ndarray:
+    """An array of n values."""
+    if isinstance(values, np.ndarray):
+        return values.astype(kind, copy=False)
+    return np.full(n, values, kind)
 
 
-def _schema() -> Any:
-    """The file's columns."""
-    import pyarrow as pa
+def _timeline(rows: Sequence[Row]) -> Timeline:
+    t, duration, worker, member, iteration, kind, size, value = (
+        zip(*rows, strict=True) if rows else ((),) * 8
+    )
+    return Timeline.ordered(
+        np.array(t, np.float64),
+        np.array(duration, np.float64),
+        np.array(worker, np.int32),
+        np.array(member, np.int32),
+        np.array(iteration, np.int32),
+        np.array(kind, np.int8),
+        np.array(size, np.int64),
+        np.array(value, np.float64),
+    )
 
-    name = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        {
-            "run": name,
-            "t_start_s": pa.float64(),
-            "duration_s": pa.float64(),
-            "worker": pa.int32(),
-            "member": pa.int32(),
-            "iteration": pa.int32(),
-            "kind": name,
-            "bytes": pa.int64(),
-            "value": pa.float64(),
-            "detail": pa.string(),
-        }
+
+def _scores(blocks: Sequence[tuple[Any, ...]]) -> Scores:
+    names = dict.fromkeys(name for block in blocks for name in block[5])
+    metrics = {}
+    for name in names:
+        parts = [
+            np.asarray(block[5][name], np.float64)
+            if name in block[5]
+            else np.full(len(block[0]), math.nan)
+            for block in blocks
+        ]
+        metrics[name] = np.concatenate(parts)
+    return Scores.ordered(
+        *_columns(blocks, (np.float64, np.int32, np.int32, np.int32, np.bool_)), metrics
+    )
+
+
+def _forks(blocks: Sequence[tuple[Any, ...]]) -> Forks:
+    kinds = (np.float64, np.int32, np.int32, np.int32, np.int32, np.bool_)
+    old, new = (joined([block[place] for block in blocks]) for place in (6, 7))
+    return Forks.ordered(*_columns(blocks, kinds), old, new)
+
+
+def _columns(blocks: Sequence[tuple[Any, ...]], kinds: Sequence[Any]) -> list[np.ndarray]:
+    return [
+        np.concatenate([block[place] for block in blocks]) if blocks else np.zeros(0, kind)
+        for place, kind in enumerate(kinds)
+    ]
+
+
+def _notes(rows: Sequence[tuple[Any, ...]]) -> Notes:
+    t, worker, member, iteration, name, value, text = zip(*rows, strict=True) if rows else ((),) * 7
+    names, texts = np.empty(len(name), object), np.empty(len(text), object)
+    names[:], texts[:] = name, text
+    return Notes.ordered(
+        np.array(t, np.float64),
+        np.array(worker, np.int32),
+        np.array(member, np.int32),
+        np.array(iteration, np.int32),
+        names,
+        np.array(value, np.float64),
+        texts,
     )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its trace, and what holds for all of its rows."""
+    """What came of a run: its record, and what holds for all of it."""
 
-    trace: Trace
+    record: Record
     wall_s: float
-    """Seconds from the start of the run to its end, on the same clock as the rows."""
+    """Seconds from the start of the run to its end, on the same clock as the record."""
     workers: int
     transport: str
     cluster: str
@@ -272,4 +513,4 @@ class Outcome:
 
 
 Watch = Callable[[Recorder], None]
-"""Called when a run starts, with the recorder that it fills: whoever watches may read its rows."""
+"""Called when a run starts, with the recorder that it fills: whoever watches may read along."""

@@ -87,6 +87,24 @@ class Run:
         return self.id.split("/")[2]
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run comes from."""
+
+    version: str
+    """pbtbench's."""
+    commit: str
+    """Of pbtbench's repository; empty where it is installed."""
+    dirty: bool
+    """Whether its files differed from the commit."""
+    machine: str
+    """Fingerprint of the machine, a key in `machine.json`."""
+    problem: str
+    """Digest of the problem: its code and its options."""
+    started: str
+    """When the run started: ISO 8601, UTC."""
+
+
 @cache
 def _run_adapter() -> TypeAdapter[Run]:
     return TypeAdapter(Run)
