@@ -1,10 +1,14 @@
-"""Runs and outcomes made by hand, for tests of what reads traces."""
+"""Runs and outcomes made by hand, for tests of what reads records: each helper gives a function that writes
+its rows onto a recorder."""
 
 import math
 
+import numpy as np
+
 from pbtbench.problem import Card, Objective
-from pbtbench.record import Event, Outcome, Recorder
+from pbtbench.record import NOBODY, Outcome, Recorder
 from pbtbench.run import Cluster, Run
+from pbtbench.space.columns import columns
 
 
 def a_run(
@@ -43,26 +47,56 @@ def a_run(
     return Run(**{**defaults, **fields})
 
 
-def score(t, member, iteration, value, worker=0):
-    return Event(t, 0.0, worker, member, iteration, "score", value=value)
+def score(t, member, iteration, value, *, metric="accuracy", age=0, done=False, **others):
+    """`others`: the member's other metrics."""
+    metrics = columns([{metric: value, **others}])
+
+    def write(recorder):
+        more = {"age": np.array([age]), "done": np.array([done])}
+        recorder.scored(np.array([member]), iteration, metrics, t_s=t, **more)
+
+    return write
 
 
-def timed(kind, t, duration, worker=0, member=-1, iteration=-1, size=0):
-    return Event(t, duration, worker, member, iteration, kind, size)
+def timed(kind, t, duration=0.0, worker=0, member=-1, iteration=-1, size=0, value=math.nan):
+    row = {"worker": worker, "member": member, "iteration": iteration, "bytes": size}
+    return lambda recorder: recorder.add(kind, t, duration, value=value, **row)
 
 
 def started(member, **hyperparameters):
-    return Event(0.0, 0.0, 0, member, 0, "setup", detail=hyperparameters)
+    values = columns([hyperparameters])
+
+    def write(recorder):
+        recorder.forked(np.array([member]), NOBODY, 0, old=values, new=values, t_s=0.0)
+
+    return write
 
 
-def fork(t, member, donor, iteration, old, new):
-    detail = {"donor": donor, "old": {"rate": old}, "new": {"rate": new}}
-    return Event(t, 0.0, 0, member, iteration, "fork", detail=detail)
+def fork(t, member, donor, iteration, old, new, *, copied_iteration=-1, out_of_bounds=False):
+    """`old` and `new`: values of `rate`, or of all hyperparameters by name."""
+    old, new = (v if isinstance(v, dict) else {"rate": v} for v in (old, new))
+    more = {"copied_iteration": copied_iteration, "out_of_bounds": out_of_bounds}
+
+    def write(recorder):
+        of_member = {"old": columns([old]), "new": columns([new])}
+        recorder.forked(np.array([member]), donor, iteration, t_s=t, **of_member, **more)
+
+    return write
 
 
-def an_outcome(*events, wall_s=10.0, workers=1, cause="", message=""):
-    trace = Recorder(events=list(events)).trace("a run")
-    return Outcome(trace, wall_s, workers, "memory", "local-2cpu", cause, message)
+def note(name, text="", value=math.nan, **at):
+    return lambda recorder: recorder.note(name, text, value, **at)
+
+
+def lost(cause, message, **at):
+    return lambda recorder: recorder.lost(cause, message, **at)
+
+
+def an_outcome(*written, wall_s=10.0, workers=1, cause="", message=""):
+    recorder = Recorder()
+    for write in written:
+        write(recorder)
+    return Outcome(recorder.record(), wall_s, workers, "memory", "local-2cpu", cause, message)
 
 
 NAN = math.nan
