@@ -24,6 +24,8 @@ ROWS_USED = 24
 BESIDES = 4 * (WIDTH + 1) + 8 + 8
 """Bytes of a state that are not in the table: the output layer, the optimizer's count, the step."""
 SMALLEST, LARGEST = 1_000, 1_000_000_000
+ROOTS_AT_ONCE = 32_768
+"""Numbers of which roots are taken together: 256 kB, which stay in a core's cache."""
 
 
 def build(state_bytes: int, hyper: Mapping[str, Any]) -> tuple[Any, Any, Any]:
@@ -47,10 +49,14 @@ def data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 @dataclass
 class Paced:
-    """A population whose steps take `step_s` seconds each, or as long as they need if that is more."""
+    """A population whose steps take `step_s` seconds each, or as long as they need if that is more.
+
+    They sleep, but for a step's own training and `roots` square roots, on one core.
+    """
 
     population: KerasPopulation
     step_s: float
+    roots: int
     concurrent = True
 
     @property
@@ -64,7 +70,14 @@ class Paced:
     def train(self, steps: int) -> None:
         end = time.perf_counter() + steps * self.size * self.step_s
         self.population.train(steps)
+        self._compute(steps * self.size * self.roots)
         time.sleep(max(0.0, end - time.perf_counter()))
+
+    def _compute(self, roots: int) -> None:
+        """Take so many square roots: work whose amount doesn't depend on what goes on beside it."""
+        numbers = np.full(ROOTS_AT_ONCE, 2.0)
+        for _ in range(round(roots / ROOTS_AT_ONCE)):
+            np.sqrt(numbers, out=numbers)
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         return self.population.evaluate()
@@ -88,20 +101,24 @@ class Sized:
         seeds: Sequence[np.random.SeedSequence],
         state_bytes: int,
         step_s: float,
+        roots: int,
     ) -> Population:
         """`state_bytes`: of a member's state, met to within a row of the table (32 bytes); `step_s`:
-        seconds of a training step at least, without work for the processor."""
+        seconds of a training step at least, most of which it sleeps; `roots`: square roots that a step takes
+        besides, work that competes for the processor with what goes on behind the training."""
         if not SMALLEST <= state_bytes <= LARGEST:
             raise BadInput(
                 f"synthetic.state_size: state_bytes = {state_bytes}: give {SMALLEST} to {LARGEST}"
             )
         if not 0 <= step_s < np.inf:
             raise BadInput(f"synthetic.state_size: step_s = {step_s}: give 0 seconds or more")
+        if roots < 0:
+            raise BadInput(f"synthetic.state_size: roots = {roots}: give 0 or more")
         if state_bytes not in self.starts:
             self.starts[state_bytes] = keras_population(
                 SPACE, partial(build, state_bytes), data, batch_size=8, metrics=()
             )
-        return Paced(self.starts[state_bytes](hyperparameters, seeds), step_s)  # type: ignore[arg-type]
+        return Paced(self.starts[state_bytes](hyperparameters, seeds), step_s, roots)  # type: ignore[arg-type]
 
 
 PROBLEM = Problem(
@@ -115,5 +132,5 @@ PROBLEM = Problem(
     steps_per_iteration=10,
     start=Sized(),
     framework="tensorflow",
-    options={"state_bytes": 1_000_000, "step_s": 0.001},
+    options={"state_bytes": 1_000_000, "step_s": 0.001, "roots": 0},
 )
