@@ -35,6 +35,8 @@ class Run:
     """Readable, and the run's folder: `toy.pbt_quadratic/pbt/inprocess/k4/s0`."""
     problem: str
     """Reference for `catalogue.problem`."""
+    problem_name: str
+    """Readable, with the label that tells sweeps apart: `synthetic.state_size@16MB`."""
     problem_options: Mapping[str, Any]
     method: str
     """The method's name in the study."""
@@ -42,7 +44,11 @@ class Run:
     """The method itself."""
     method_options: Mapping[str, Any]
     interval: int | None
+    synchronous: bool
+    """Whether the method decides for all members together."""
     engine: str
+    engine_label: str
+    """The engine, with its transport where that is another than its usual one: `ray+disk`."""
     engine_options: Mapping[str, Any]
     transport: str
     """How a state travels from donor to member: one of the engine's transports."""
@@ -80,11 +86,6 @@ class Run:
     def label(self) -> str:
         """The method with its interval, as reports show it: `pbt k=4`."""
         return self.method if self.interval is None else f"{self.method} k={self.interval}"
-
-    @property
-    def engine_label(self) -> str:
-        """The engine, with its transport where that is another than its usual one: `ray+disk`."""
-        return self.id.split("/")[2]
 
 
 @dataclass(frozen=True)

@@ -352,6 +352,7 @@ def _cell(
     for target in targets:
         problem.objective.check_target(target)
     cluster = _cluster(sweep, problem, engine)
+    synchronous = False
     for interval in intervals:
         method = methods.build(kind, interval, options)
         try:
@@ -362,6 +363,7 @@ def _cell(
             with guarded(f"the space of problem {problem.name!r} can't be drawn from"):
                 method.propose(problem.space, sweep.population, method_rng(0))
         engines.engine(engine).check(problem, method, engine_options)
+        synchronous = method.synchronous
     sources = catalogue.sources(reference, options)
     about = card(problem, as_it_is=iterations == problem.iterations and not sweep.options)
     return [
@@ -376,12 +378,15 @@ def _cell(
                 ]
             ),
             problem=reference,
+            problem_name=what,
             problem_options=sweep.options,
             method=name,
             kind=kind,
             method_options=options,
             interval=interval,
+            synchronous=synchronous,
             engine=engine,
+            engine_label=place,
             engine_options=engine_options,
             transport=transport,
             cluster=cluster,
