@@ -29,9 +29,7 @@ class Population(Protocol):
     What a member draws at step t depends on (its seed, t) alone: a state holds the step, never
     the seed, so that a fork goes on with its own stream.
 
-    A population whose `state` may be called while another thread trains, and then gives the state as
-    of before, says so by an attribute `concurrent = True`. Of others, a donor on another worker hands
-    out its state between two iterations.
+    This is what every population has; `FullPopulation` has the parts that some have besides.
     """
 
     @property
@@ -61,8 +59,76 @@ class Population(Protocol):
         ...
 
 
+class FullPopulation(Population):
+    """A population as engines have it: what one leaves out of the optional parts is as it stands here."""
+
+    concurrent = False
+    """Whether `state` may be called while another thread trains, and then gives the state as of before. Of
+    others, a donor on another worker hands out its state between two iterations."""
+
+    @property
+    def finished(self) -> int:
+        """A count that grows while `train` and `evaluate` last, so that whoever watches sees them go on."""
+        return 0
+
+    def morph(self, state: State, hyperparameters: Hyperparameters) -> State:
+        """The state as a member of these hyperparameters needs it, where they are of another shape of the
+        model; `state` itself where nothing differs. Raises `BadInput` where it can't be made to fit."""
+        return state
+
+    def settle(self) -> None:
+        """Carry out what `adopt` has put off until the last member of several has adopted."""
+
+
+class BroughtPopulation(FullPopulation):
+    """A population of a class of its own, which has the optional parts that it has."""
+
+    def __init__(self, population: Population) -> None:
+        self.population: Any = population
+        self.concurrent = bool(getattr(population, "concurrent", False))
+        self._morph = getattr(population, "morph", super().morph)
+        self._settle = getattr(population, "settle", super().settle)
+
+    @property
+    def size(self) -> int:
+        return int(self.population.size)
+
+    @property
+    def traces(self) -> int:
+        return int(self.population.traces)
+
+    @property
+    def finished(self) -> int:
+        return int(getattr(self.population, "finished", 0))
+
+    def train(self, steps: int) -> None:
+        self.population.train(steps)
+
+    def evaluate(self) -> Mapping[str, np.ndarray]:
+        found: Mapping[str, np.ndarray] = self.population.evaluate()
+        return found
+
+    def state(self, member: int) -> State:
+        found: State = self.population.state(member)
+        return found
+
+    def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
+        self.population.adopt(member, state, hyperparameters)
+
+    def morph(self, state: State, hyperparameters: Hyperparameters) -> State:
+        return self._morph(state, hyperparameters)
+
+    def settle(self) -> None:
+        self._settle()
+
+
+def full(population: Population) -> FullPopulation:
+    """The population with all that engines ask for."""
+    return population if isinstance(population, FullPopulation) else BroughtPopulation(population)
+
+
 @dataclass
-class LoopedPopulation:
+class LoopedPopulation(FullPopulation):
     """A population that loops over populations of one: the default for models of any kind."""
 
     members: list[Population]
@@ -187,6 +253,30 @@ Start = Callable[..., Population]
 hyperparameters[i] and draws from seeds[i], a `np.random.SeedSequence`."""
 
 
+class Starter:
+    """A `start` that knows more than how to make a population; what it leaves out is as it stands here."""
+
+    framework: str = ""
+    """The module that it trains with; empty where nobody says."""
+
+    @property
+    def only_on(self) -> str | None:
+        """The one engine that it runs on; None: any."""
+        return None
+
+    def check(self, **options: Any) -> None:
+        """Raise `BadInput` for what can be seen to be wrong before a population is made, with the
+        problem's options."""
+
+    def metric_name(self, metric: str) -> str:
+        """How populations call a metric that an objective names."""
+        return metric
+
+
+PLAIN_START = Starter()
+"""What is known of a function that is given as `start`."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A benchmark problem. One file under `problems/`, or of your own, holds one as `PROBLEM`."""
@@ -240,10 +330,14 @@ class Problem:
         for name in self.space:
             checked(Label, name, f"{of}: a hyperparameter's name")
         if not self.framework:
-            object.__setattr__(self, "framework", getattr(self.start, "framework", ""))
-        if metric_name := getattr(self.start, "metric_name", None):
-            metric = metric_name(self.objective.metric)
-            object.__setattr__(self, "objective", replace(self.objective, metric=metric))
+            object.__setattr__(self, "framework", self.starter.framework)
+        metric = self.starter.metric_name(self.objective.metric)
+        object.__setattr__(self, "objective", replace(self.objective, metric=metric))
+
+    @property
+    def starter(self) -> Starter:
+        """What is known of its `start`."""
+        return self.start if isinstance(self.start, Starter) else PLAIN_START
 
     def missing(self) -> list[str]:
         """The modules that it requires and that are not installed; looking imports none of them."""
@@ -262,7 +356,7 @@ class Problem:
         hyperparameters: Sequence[Hyperparameters],
         seeds: Sequence[np.random.SeedSequence],
         options: Mapping[str, Any] | None = None,
-    ) -> Population:
+    ) -> FullPopulation:
         """Start a population of `len(hyperparameters)` members; `options` override the defaults.
 
         Raises `BadInput` for a problem that starts anything else.
@@ -270,7 +364,7 @@ class Problem:
         self.check_installed()
         population = self.start(hyperparameters, seeds, **self.with_options(options or {}))
         check_population(population, len(hyperparameters))
-        return population
+        return full(population)
 
     def with_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults with `options` over them; `BadInput` for one that doesn't fit."""

@@ -336,7 +336,7 @@ def _cell(
     kind, options = _method(declaration, name)
     if (only := methods.only_on(kind)) not in (None, engine):
         raise BadInput(f"method {name!r} runs on engine {only!r} only, not on {engine!r}")
-    if (only := getattr(problem.start, "only_on", None)) not in (None, engine):
+    if (only := problem.starter.only_on) not in (None, engine):
         raise BadInput(
             f"problem {problem.name!r} is a function trainable, which runs on engine {only!r} only, not on "
             f"{engine!r}; for that one, make it a class with setup, step, save_checkpoint and "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pbtbench.adapters import memory
-from pbtbench.problem import Start, State
+from pbtbench.problem import FullPopulation, Start, State
 from pbtbench.space import Hyperparameters
 
 Tensors = dict[str, Any]
@@ -112,7 +112,7 @@ class _Member:
     """Of what it draws first, and while it trains; shape (2,)."""
 
 
-class FunctionalPopulation:
+class FunctionalPopulation(FullPopulation):
     """Members that share compiled functions, trained one after another."""
 
     concurrent = True

@@ -30,7 +30,7 @@ from pbtbench.adapters.program import Snapshot, TrainingState
 from pbtbench.adapters.programs import Programs
 from pbtbench.adapters.recipe import RULES, Build, Recipe, Rule
 from pbtbench.errors import BadInput, unknown
-from pbtbench.problem import State
+from pbtbench.problem import FullPopulation, Starter, State
 from pbtbench.space import Hyperparameters, Space
 
 
@@ -72,7 +72,7 @@ def keras_population(
 
 
 @dataclass(frozen=True)
-class KerasStart:
+class KerasStart(Starter):
     """Starts populations of one Keras model."""
 
     programs: Programs
@@ -83,13 +83,12 @@ class KerasStart:
     ) -> KerasPopulation:
         return KerasPopulation(self.programs, hyperparameters, seeds)
 
-    def check(self) -> None:
+    def check(self, **options: Any) -> None:
         """Raise `BadInput` for a hyperparameter without effect, or one that can't change while training
         though it is declared so. Builds the model several times, and compiles nothing."""
         self.programs.check()
 
-    @staticmethod
-    def metric_name(metric: str) -> str:
+    def metric_name(self, metric: str) -> str:
         """A score's name; as Keras's logs have it, `val_accuracy` is the validation's `accuracy`."""
         return metric.removeprefix("val_")
 
@@ -105,7 +104,7 @@ class Member:
     """Of the batches' draws and of the layers' draws, shape (2,): each is keyed by (key, step)."""
 
 
-class KerasPopulation:
+class KerasPopulation(FullPopulation):
     """Members that share compiled programs, trained one after another."""
 
     concurrent = True

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.record import AGE
+from pbtbench.protocol import AGE
 
 TUNES = ("done", "should_checkpoint")
 """Keys of a result that tell Tune something and measure nothing."""

@@ -22,11 +22,11 @@ from pbtbench.adapters.optimizers import adam, sgd
 from pbtbench.adapters.program import Program, Snapshot, TrainingState
 from pbtbench.adapters.side_by_side import registered
 from pbtbench.errors import BadInput
-from pbtbench.problem import LoopedPopulation, Population, State
+from pbtbench.problem import FullPopulation, LoopedPopulation, State
 from pbtbench.space import Hyperparameters
 
 
-def stacked(population: Population, name: str) -> Population:
+def stacked(population: FullPopulation, name: str) -> FullPopulation:
     """The population with its members stacked; one that is made of arrays is stacked already.
 
     Raises `BadInput` for one that can't be stacked. `name`: the problem's.
@@ -53,7 +53,7 @@ class Stack(NamedTuple):
     """Shape (members,)."""
 
 
-class StackedPopulation:
+class StackedPopulation(FullPopulation):
     """Members that one program fits, trained in one call."""
 
     def __init__(self, looped: KerasPopulation, name: str) -> None:
@@ -67,7 +67,6 @@ class StackedPopulation:
                 f"{name} can't be stacked: its members differ in hyperparameters that shape the "
                 f"model; {LOOP}"
             )
-        self.size = len(members)
         self.program = members[0].training_state.program
         self.functions = Functions(self.program, name)
         columns = zip(*(m.training_state.values for m in members), strict=True)
@@ -78,6 +77,10 @@ class StackedPopulation:
         self._live = [m.live for m in members]
         self._keys = tf.stack([m.keys for m in members])
         self._adopted: dict[int, tuple[tuple[Any, ...], int]] = {}
+
+    @property
+    def size(self) -> int:
+        return len(self._live)
 
     @property
     def traces(self) -> int:

@@ -33,8 +33,16 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.parameters import Parameters
 from pbtbench.adapters.results import Score
 from pbtbench.errors import BadInput
-from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State, method_rng
-from pbtbench.record import AGE, DONE
+from pbtbench.problem import (
+    LoopedPopulation,
+    Objective,
+    Population,
+    Problem,
+    Starter,
+    State,
+    method_rng,
+)
+from pbtbench.protocol import AGE, DONE
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code.loading import OF_FILE
 
@@ -178,7 +186,7 @@ def _overrides(trainable: type[Any], method: str) -> bool:
 
 
 @dataclass(frozen=True)
-class TrainableStart:
+class TrainableStart(Starter):
     """A problem's `start` for a trainable. Ray Tune runs `trainable` itself."""
 
     trainable: type[Any]

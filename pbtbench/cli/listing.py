@@ -163,11 +163,15 @@ def _card(problem: Problem) -> dict[str, list[str]]:
 
 def _made_with(problem: Problem) -> dict[str, list[str]]:
     """What trains: a framework, or a user's class; nothing where nobody says."""
-    trainable = getattr(problem.start, "trainable", None)
-    if trainable is not None:
-        objective = problem.objective
-        told = f'{trainable.__name__} of Ray Tune, METRIC = "{objective.metric}", MODE = "{objective.goal}"'
-        return {"trainable": [told]}
+    from pbtbench.adapters.trainable import TrainableStart
+
+    if isinstance(problem.start, TrainableStart):
+        objective, name = problem.objective, problem.start.trainable.__name__
+        return {
+            "trainable": [
+                f'{name} of Ray Tune, METRIC = "{objective.metric}", MODE = "{objective.goal}"'
+            ]
+        }
     return {"framework": [problem.framework]} if problem.framework else {}
 
 

@@ -20,7 +20,7 @@ from pbtbench.engines.decisions import Decisions
 from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
 from pbtbench.options import Options
-from pbtbench.problem import Population, member_seed, method_rng
+from pbtbench.problem import FullPopulation, member_seed, method_rng
 from pbtbench.process import note_memory
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _trial(reference: str, options: str, size: int) -> str:
     hyperparameters = [problem.space.sample(rng) for _ in range(size)]
     seeds = [member_seed(0, member) for member in range(size)]
 
-    def seconds(population: Population) -> float:
+    def seconds(population: FullPopulation) -> float:
         taken = []
         for _ in range(4):
             start = time.perf_counter()
@@ -120,7 +120,7 @@ def _trial(reference: str, options: str, size: int) -> str:
         return LOOPED
 
 
-def _stacked(population: Population, name: str) -> Population:
+def _stacked(population: FullPopulation, name: str) -> FullPopulation:
     from pbtbench.adapters.stacked import stacked
 
     return stacked(population, name)

@@ -51,8 +51,7 @@ def _refusal(reference: str, options: str, size: int) -> str:
 def _try(problem: Problem, options: dict[str, object], size: int) -> None:
     if problem.framework:
         importlib.import_module(problem.framework)
-    if check := getattr(problem.start, "check", None):
-        check(**problem.with_options(options))
+    problem.starter.check(**problem.with_options(options))
     rng = method_rng(0)
     proposed = [problem.space.sample(rng) for _ in range(size)]
     seeds = [member_seed(0, member) for member in range(size)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pbtbench.engines.transport import Parcel, Transport
-from pbtbench.problem import Population, Problem, State, state_bytes
+from pbtbench.problem import FullPopulation, Problem, State, state_bytes
 from pbtbench.protocol import check_state, scores
 from pbtbench.record import AGE, DONE, Recorder
 from pbtbench.space import Hyperparameters
@@ -31,7 +31,7 @@ class Shard:
     """Members `first`, `first + 1`, … of a run, side by side in one process."""
 
     problem: Problem
-    population: Population
+    population: FullPopulation
     recorder: Recorder
     first: int = 0
     worker: int = 0
@@ -45,7 +45,7 @@ class Shard:
 
     def progress(self) -> int:
         """A count that grows as members go on, also while an iteration lasts, where a population tells it."""
-        return self.iteration + getattr(self.population, "finished", 0)
+        return self.iteration + self.population.finished
 
     def iterate(self) -> dict[str, list[float]]:
         """Train and evaluate every member once; the scores, metric -> a number for each."""
@@ -75,14 +75,13 @@ class Shard:
     ) -> None:
         """Have a member go on from a state, as a `restore`. `settle`: nobody else's adoption follows at
         once, which a population may put this one off for."""
-        if morph := getattr(self.population, "morph", None):
-            morphed = morph(state, hyperparameters)
-            if morphed is not state:
-                self._lap("morph", member, bytes=state_bytes(morphed))
-                state = morphed
+        morphed = self.population.morph(state, hyperparameters)
+        if morphed is not state:
+            self._lap("morph", member, bytes=state_bytes(morphed))
+            state = morphed
         self.population.adopt(member - self.first, state, hyperparameters)
-        if settle and (settled := getattr(self.population, "settle", None)):
-            settled()
+        if settle:
+            self.population.settle()
         self._lap("restore", member, bytes=state_bytes(state))
 
     def send(self, member: int, transport: Transport) -> Parcel:

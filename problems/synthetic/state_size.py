@@ -12,7 +12,7 @@ import numpy as np
 
 from pbtbench.adapters.keras import KerasPopulation, keras_population
 from pbtbench.errors import BadInput
-from pbtbench.problem import Objective, Population, Problem, Start, State
+from pbtbench.problem import FullPopulation, Objective, Population, Problem, Start, State
 from pbtbench.space import Hyperparameters, LogUniform, Space
 
 SPACE = Space({"learning_rate": LogUniform(1e-3, 10.0)})
@@ -48,7 +48,7 @@ def data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 @dataclass
-class Paced:
+class Paced(FullPopulation):
     """A population whose steps take `step_s` seconds each, or as long as they need if that is more.
 
     They sleep, but for a step's own training and `roots` square roots, on one core.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pbtbench.problem import State
+from pbtbench.problem import FullPopulation, State
 from pbtbench.space import Hyperparameters, Space
 from problems.vision.digits_mlp import PROBLEM as DIGITS
 from problems.vision.digits_mlp import data
@@ -136,7 +136,7 @@ class Programs:
         return scores
 
 
-class Stack:
+class Stack(FullPopulation):
     """Members side by side in arrays, whose first axis they are."""
 
     # Arrays of JAX's are immutable, and `members` is replaced as a whole.

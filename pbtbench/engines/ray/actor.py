@@ -208,7 +208,7 @@ class Worker:
 
     def _guard(self, shard: Shard) -> AbstractContextManager[None]:
         """Keeps training and reading a state apart, where a population needs that."""
-        return nullcontext() if getattr(shard.population, "concurrent", False) else self._lock()
+        return nullcontext() if shard.population.concurrent else self._lock()
 
     def _report(self, scores: np.ndarray, lost: Sequence[int] = ()) -> Report:
         self._noted = note_memory(self._recorder, self._noted, worker=self._worker)
