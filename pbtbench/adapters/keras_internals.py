@@ -47,6 +47,17 @@ def clipped(optimizer: Any, gradients: Any) -> Any:
     return optimizer._clip_gradients(gradients)  # noqa: SLF001
 
 
+def takes_from(layer: Any) -> int:
+    """How many layers of a functional model a layer takes from."""
+    nodes = layer._inbound_nodes  # noqa: SLF001
+    return len({id(parent.operation) for node in nodes for parent in node.parent_nodes})
+
+
+def options_of(made: Any) -> dict[str, Any]:
+    """What a loss or metric object was made with, as far as it wraps a function."""
+    return dict(getattr(made, "_fn_kwargs", {}))
+
+
 def mask_of(predictions: Any) -> Any:
     """Which places of the predictions count, as Keras's layers pass it on; None: all."""
     return getattr(predictions, "_keras_mask", None)
@@ -58,7 +69,7 @@ def from_logits(loss: Any) -> bool | None:
 
     if isinstance(loss, str):
         loss = None if loss in CROSSENTROPY else keras.losses.get(loss)
-    options = {**getattr(loss, "_fn_kwargs", {}), **getattr(loss, "__dict__", {})}
+    options = {**options_of(loss), **getattr(loss, "__dict__", {})}
     if "from_logits" in options:
         return bool(options["from_logits"])
     if loss is not None and not _of_keras(loss):

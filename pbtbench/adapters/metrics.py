@@ -17,7 +17,12 @@ import numpy as np
 from pbtbench.adapters.accuracy import accuracy, shape_of
 from pbtbench.adapters.compiled import CompiledModel, mean
 from pbtbench.adapters.examples import Examples
-from pbtbench.adapters.keras_internals import compiled_metrics, from_logits, lasting_name
+from pbtbench.adapters.keras_internals import (
+    compiled_metrics,
+    from_logits,
+    lasting_name,
+    options_of,
+)
 from pbtbench.errors import BadInput, unknown
 
 DeclaredMetrics = Any
@@ -301,7 +306,7 @@ def name_of(metric: Any) -> str:
 
 
 def _takes_logits(metric: Any) -> bool:
-    options = {**getattr(metric, "_fn_kwargs", {}), **metric.get_config()}
+    options = {**options_of(metric), **metric.get_config()}
     thresholds = options.get("threshold", options.get("thresholds"))
     below = thresholds is not None and all(t <= 0 for t in np.ravel(thresholds))
     return bool(options.get("from_logits")) or below

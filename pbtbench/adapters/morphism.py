@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pbtbench.adapters.keras_internals import takes_from
 from pbtbench.adapters.program import Program
 from pbtbench.adapters.recipe import Rule
 from pbtbench.errors import BadInput
@@ -133,8 +134,7 @@ def _chain(model: Any) -> list[Any]:
     """The model's layers, if each takes the one before it; else it says where it branches."""
     layers = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
     for layer in layers:
-        parents = {id(p.operation) for n in layer._inbound_nodes for p in n.parent_nodes}  # noqa: SLF001
-        if len(parents) > 1:
+        if takes_from(layer) > 1:
             raise BadInput(
                 f"a network that branches can't be morphed: layer {layer.name!r} takes several; build "
                 "a chain of layers"

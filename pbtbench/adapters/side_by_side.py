@@ -10,58 +10,53 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from pbtbench.adapters.tensorflow_internals import (
+    attribute,
+    of_all_members,
+    of_each_member,
+    register_conversion,
+    stacked,
+)
+
 
 @cache
 def registered() -> bool:
     """Teach `vectorized_map` the stateless random operations that Keras's layers and batches are drawn
     with, once in a process."""
     import tensorflow as tf
-    from tensorflow.python.ops.parallel_for import pfor
 
     raw = tf.raw_ops
 
-    def register(name: str, drawn: Callable[..., Any]) -> None:
-        if name not in pfor._pfor_converter_registry:  # noqa: SLF001
-            pfor.RegisterPFor(name)(drawn)
-
-    def each(given: Any, place: int) -> list[Any]:
-        """An input of every member."""
-        tensor, stacked, _ = given.input(place)
-        count = int(tf.get_static_value(given.pfor.loop_len_vector)[0])
-        return list(tf.unstack(tensor, num=count)) if stacked else [tensor] * count
-
     def keys(given: Any) -> Any:
-        found = [raw.StatelessRandomGetKeyCounter(seed=seed) for seed in each(given, 0)]
-        return [
-            pfor.wrap(tf.stack([f.key for f in found]), is_stacked=True),
-            pfor.wrap(tf.stack([f.counter for f in found]), is_stacked=True),
-        ]
+        found = [raw.StatelessRandomGetKeyCounter(seed=seed) for seed in of_each_member(given, 0)]
+        return [stacked([f.key for f in found]), stacked([f.counter for f in found])]
 
     def real(draw: Callable[..., Any]) -> Callable[[Any], Any]:
         def convert(given: Any) -> Any:
-            shape, alg = given.unstacked_input(0), given.unstacked_input(3)
-            dtype = given.get_attr("dtype")
-            pairs = zip(each(given, 1), each(given, 2), strict=True)
-            drawn = [draw(shape=shape, key=k, counter=c, alg=alg, dtype=dtype) for k, c in pairs]
-            return pfor.wrap(tf.stack(drawn), is_stacked=True)
+            shape, alg = of_all_members(given, 0), of_all_members(given, 3)
+            dtype = attribute(given, "dtype")
+            pairs = zip(of_each_member(given, 1), of_each_member(given, 2), strict=True)
+            return stacked(
+                [draw(shape=shape, key=k, counter=c, alg=alg, dtype=dtype) for k, c in pairs]
+            )
 
         return convert
 
     def whole(given: Any) -> Any:
-        shape, alg = given.unstacked_input(0), given.unstacked_input(3)
-        low, high = given.unstacked_input(4), given.unstacked_input(5)
-        pairs = zip(each(given, 1), each(given, 2), strict=True)
+        shape, alg = of_all_members(given, 0), of_all_members(given, 3)
+        low, high = of_all_members(given, 4), of_all_members(given, 5)
+        pairs = zip(of_each_member(given, 1), of_each_member(given, 2), strict=True)
         drawn = [
             raw.StatelessRandomUniformIntV2(
                 shape=shape, key=k, counter=c, alg=alg, minval=low, maxval=high
             )
             for k, c in pairs
         ]
-        return pfor.wrap(tf.stack(drawn), is_stacked=True)
+        return stacked(drawn)
 
-    register("StatelessRandomGetKeyCounter", keys)
-    register("StatelessRandomUniformV2", real(raw.StatelessRandomUniformV2))
-    register("StatelessRandomNormalV2", real(raw.StatelessRandomNormalV2))
-    register("StatelessTruncatedNormalV2", real(raw.StatelessTruncatedNormalV2))
-    register("StatelessRandomUniformIntV2", whole)
+    register_conversion("StatelessRandomGetKeyCounter", keys)
+    register_conversion("StatelessRandomUniformV2", real(raw.StatelessRandomUniformV2))
+    register_conversion("StatelessRandomNormalV2", real(raw.StatelessRandomNormalV2))
+    register_conversion("StatelessTruncatedNormalV2", real(raw.StatelessTruncatedNormalV2))
+    register_conversion("StatelessRandomUniformIntV2", whole)
     return True
