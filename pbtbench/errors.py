@@ -26,7 +26,7 @@ class BadInput(ValueError):
     """What a user gave can't be used. The message is one line: what, where, and what would be right."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(_one_line(message))
+        super().__init__(plain(message))
 
 
 class Failed(Exception):
@@ -34,6 +34,16 @@ class Failed(Exception):
     worker raised, where that is the reason."""
 
     whole: str = ""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message))
+
+
+def plain(text: object, longest: int = LONGEST) -> str:
+    """Text from outside as one line that is safe in a terminal, a file and a page: lines are joined, control
+    characters shown as their codes, and what is too long is cut in its middle."""
+    line = CONTROL.sub(lambda found: ascii(found[0])[1:-1], " ".join(str(text).splitlines()))
+    return line if len(line) <= longest else f"{line[: longest - 300]} … {line[-297:]}"
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:
@@ -75,8 +85,3 @@ def _shown(value: object) -> str:
     except (RecursionError, TypeError, ValueError):
         return "…"
     return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}…{text[-SHOWN // 4 :]}"
-
-
-def _one_line(message: str) -> str:
-    line = CONTROL.sub(lambda found: ascii(found[0])[1:-1], " ".join(message.splitlines()))
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} … {line[-300:]}"

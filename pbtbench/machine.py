@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,21 +23,38 @@ OPTIONAL = ("torch", "jax")
 COPIED_BYTES, COPIES = 64_000_000, 9
 
 
+FINGERPRINT = ("cpu", "cores_usable", "gpus", "system", "python", "versions")
+"""The facts by which machines are told apart, beside their memory in whole GiB."""
+
+
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory (bytes), GPUs, versions, the commit of the code, and what copying in memory
-    takes (seconds for 10⁹ bytes), as plain data."""
+    """`facts`, and what copying in memory takes (seconds for 10⁹ bytes), as plain data."""
+    return {**facts(), "memcpy_s_per_gb": _memcpy_s_per_gb()}
+
+
+@cache
+def facts() -> dict[str, Any]:
+    """CPU, cores, memory (bytes), GPUs, system and versions, as plain data."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "cores_usable": _usable_cores(),
         "memory_bytes": _memory_bytes(),
-        "memcpy_s_per_gb": _memcpy_s_per_gb(),
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": _versions(),
-        "commit": _commit(),
     }
+
+
+def fingerprint(of: Mapping[str, Any]) -> str:
+    """A short digest of what matters for how fast a machine is and what it computes, of its `facts`."""
+    memory = of.get("memory_bytes")
+    known = {
+        **{key: of.get(key) for key in FINGERPRINT},
+        "memory": round(memory / 2**30) if isinstance(memory, int | float) else None,
+    }
+    return sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _cpu() -> str:
@@ -87,11 +108,15 @@ def _version(package: str) -> str | None:
     return None
 
 
-def _commit() -> str | None:
+@cache
+def commit() -> tuple[str, bool]:
+    """The commit of the code that this process runs, and whether files differed from it when this was first
+    asked for; empty where pbtbench is installed, or inside somebody else's repository."""
     folder = str(Path(__file__).parent)
     if not _output(["git", "-C", folder, "ls-files", "machine.py"]):
-        return None  # installed, or inside somebody else's repository
-    return _output(["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"])
+        return "", False
+    found = _output(["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"]) or ""
+    return found.removesuffix("-dirty"), found.endswith("-dirty")
 
 
 def _output(command: list[str]) -> str | None:

@@ -1,0 +1,289 @@
+"""A study's folder: crash-safe, resumable, readable by people, and safe to read whoever wrote it.
+
+    out/study.toml, machine.json, runs/<id>/…, summary.csv, report/, log.txt
+    runs/<id>/run.json, measures.json, timeline.parquet, scores.parquet, forks.parquet, notes.parquet
+
+A run's folder is written beside its place and renamed: whole or absent. A file is replaced the same way.
+One writer at a time holds the folder's lock; readers need none. `files` is the only way to a file, `documents`
+and `tables` check what is loaded, `migrations` read what older versions wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pbtbench import machine
+from pbtbench.errors import BadInput, Failed, plain
+from pbtbench.record import Outcome, Record
+from pbtbench.run import Provenance, Run
+from pbtbench.store import documents, migrations, tables
+from pbtbench.store.documents import Kept
+from pbtbench.store.files import Folder, described
+
+if TYPE_CHECKING:
+    from pbtbench.measures import Measures
+    from pbtbench.study import Study
+
+__all__ = ["Kept", "Store"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of one study."""
+
+    path: Path
+    left_out: list[str] = field(default_factory=list, compare=False, repr=False)
+    """Why runs are not among `runs()`, a line for each: they are damaged, or no runs."""
+
+    @property
+    def folder(self) -> Folder:
+        """Access to its files."""
+        return Folder(self.path)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """An existing study's folder; `BadInput` if it holds none, or a declaration that is none."""
+        try:
+            what = "no such folder" if not path.is_dir() else "no study.toml in it"
+        except OSError as error:  # such as a name that is too long
+            what = error.strerror or "no folder"
+        store = cls(path)
+        if not store.folder.has("study.toml"):
+            raise BadInput(f"{path}: {what}; give the folder that `pbtbench run` wrote to")
+        store.declared()
+        return store
+
+    @classmethod
+    def claim(cls, path: Path, study: Study) -> Store:
+        """The folder for `study`: made if need be, resumed if it is that study's already.
+
+        Raises `BadInput` if the folder is another study's, is no study's but not empty, or can't be
+        written.
+        """
+        store = cls(path)
+        new = study.to_toml()
+        if store.folder.has("study.toml"):
+            _check_same(store.declared(), documents.study_table(new.encode(), path), path)
+            return store
+        with described(path):
+            if path.is_dir() and any(
+                name != ".lock" and not name.startswith(".part-") for name in store.folder.entries()
+            ):
+                raise BadInput(
+                    f"{path}: not empty and no study's folder; give --out a new or empty folder"
+                )
+        store.folder.make()
+        store.declare(new)
+        return store
+
+    def declare(self, toml: str) -> None:
+        """Write `study.toml`; `BadInput` for a text that could not be read again."""
+        documents.study_table(toml.encode(), self.path / "study.toml")
+        self.folder.write("study.toml", toml.encode())
+
+    def declared(self) -> dict[str, Any]:
+        """What `study.toml` declares, unresolved: nothing that it names is looked at."""
+        data = self.folder.read("study.toml", documents.STUDY_BYTES)
+        return documents.study_table(data, self.path / "study.toml")
+
+    def study_text(self) -> str:
+        """The text of `study.toml`, safe to be shown."""
+        self.declared()
+        text = self.folder.read("study.toml", documents.STUDY_BYTES).decode("utf-8")
+        return "\n".join(plain(line, documents.LONGEST) for line in text.splitlines()) + "\n"
+
+    def title(self) -> str:
+        """The study's title, or its name."""
+        declared = self.declared()
+        return str(declared.get("title") or declared.get("name") or self.path.name)
+
+    @property
+    def scratch(self) -> Path:
+        """For what a running study needs for a while; gone with the next one at the latest."""
+        return self.path / ".part-scratch"
+
+    def log(self) -> IO[bytes]:
+        """What a study's processes say, `log.txt`, open to be written at its end."""
+        return self.folder.appending("log.txt")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder as its only writer; `BadInput` if another process does."""
+        with self.folder.locked():
+            yield
+
+    def write_machine(self, facts: Mapping[str, Any]) -> None:
+        """Write this machine's facts to `machine.json`, beside those of others."""
+        found = self._machine_json()
+        known = {**found["machines"], machine.fingerprint(facts): dict(facts)}
+        self._write_json("machine.json", {**found, "machines": known})
+
+    def note_cluster(self, label: str, nodes: Sequence[Mapping[str, Any]]) -> None:
+        """Keep in `machine.json` the machines of a Ray cluster, each with its clock's offset."""
+        found = self._machine_json()
+        if found["clusters"].get(label) != list(nodes):
+            clusters = {**found["clusters"], label: list(nodes)}
+            self._write_json("machine.json", {**found, "clusters": clusters})
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """Fingerprint of each machine that runs were made on -> its facts, as `machine.describe` gives
+        them. Empty if `machine.json` isn't there, or damaged."""
+        found: dict[str, dict[str, Any]] = self._machine_json()["machines"]
+        return found
+
+    def machine(self) -> dict[str, Any]:
+        """The facts of the one machine, or of the first, and `clusters`; empty if there are none."""
+        found = self._machine_json()
+        facts: dict[str, Any] = next(iter(found["machines"].values()), {})
+        return {**facts, "clusters": found["clusters"]} if found["clusters"] else facts
+
+    def write_summary(self, csv: str) -> None:
+        """Write `summary.csv`."""
+        self.folder.write("summary.csv", csv.encode())
+
+    def write_report(self, files: Mapping[str, str]) -> Path:
+        """Write `report/` anew, whole or not at all: path in it -> text. Gives its path."""
+        with self.folder.replaced("report") as part:
+            for name, text in files.items():
+                with part.created(name) as file:
+                    file.write(text.encode())
+        return self.path / "report"
+
+    def write(self, run: Run, outcome: Outcome, measures: Measures, provenance: Provenance) -> None:
+        """Keep a run: whole, or (if the process dies meanwhile) not at all. `BadInput` for what a later
+        reader would refuse, `Failed` if the disk is full or gone."""
+        about = documents.run_json(run, outcome, provenance)
+        tables.check(outcome.record, run, outcome.cause)
+        with self.folder.replaced(_place(run.id)) as part:
+            tables.write(outcome.record, part)
+            for name, data in (
+                ("run.json", about),
+                ("measures.json", _measures_json(measures, about)),
+            ):
+                with part.created(name) as file:
+                    file.write(data)
+
+    def kept(self, run: Run) -> Kept | None:
+        """The run as it is kept here, and how it ended; None if it isn't, or is damaged."""
+        if not self.folder.has(f"{_place(run.id)}/run.json"):
+            return None
+        try:
+            return self._kept(run.id)[0]
+        except BadInput:
+            return None
+
+    def discard(self, run: Run) -> None:
+        """Delete what is kept of a run, if anything."""
+        self.folder.remove(_place(run.id))
+
+    def record(self, run: Run) -> Record:
+        """The record of a kept run; `BadInput` if it is damaged."""
+        kept, _ = self._kept(run.id)
+        return self._record(kept)
+
+    def runs(self) -> list[Measures]:
+        """The measures of all kept runs, by problem, method, engine, interval and seed. Those that are of
+        older definitions, absent or of another record are made anew from the record, and kept. What can't
+        be read is left out (`left_out`)."""
+        self.left_out.clear()
+        if not self.folder.has("runs"):
+            return []
+        ids, odd = self.folder.holding("runs", "run.json")
+        self.left_out.extend(map(plain, odd))
+        found = []
+        for run_id in ids:
+            try:
+                found.append(self._measures(run_id))
+            except (BadInput, Failed) as error:
+                self.left_out.append(str(error))
+        return sorted(
+            found,
+            key=lambda m: (
+                m.run.problem_name,
+                m.run.method,
+                m.run.engine_label,
+                m.run.interval or 0,
+                m.run.seed,
+            ),
+        )
+
+    def _kept(self, run_id: str) -> tuple[Kept, bytes]:
+        name = f"{_place(run_id)}/run.json"
+        about = self.folder.read(name, documents.RUN_BYTES)
+        return documents.kept(about, self.path / name, run_id), about
+
+    def _record(self, kept: Kept) -> Record:
+        place = _place(kept.run.id)
+        if kept.format == 1:
+            record = migrations.record(self.folder, place, kept.run.card.objective.metric)
+        else:
+            record = tables.read(self.folder, place)
+        try:
+            tables.check(record, kept.run, kept.cause)
+        except BadInput as error:
+            raise documents.damaged(self.path / place, str(error)) from None
+        return record
+
+    def _measures(self, run_id: str) -> Measures:
+        from pbtbench.measures import DEFINITIONS, from_json, measure
+
+        kept, about = self._kept(run_id)
+        name = f"{_place(run_id)}/measures.json"
+        if self.folder.has(name):
+            data = self.folder.read(name, documents.MEASURES_BYTES)
+            found = documents.json_table(data, self.path / name)
+            if found.get("definitions") == DEFINITIONS and found.get("of") == _digest(about):
+                return from_json(kept.run, kept.provenance, found["measures"])
+        facts = kept.facts
+        outcome = Outcome(
+            self._record(kept),
+            facts.wall_s,
+            facts.workers,
+            facts.transport,
+            facts.cluster,
+            facts.cause,
+            facts.message,
+        )
+        return measure(kept.run, outcome)
+
+    def _machine_json(self) -> dict[str, Any]:
+        if not self.folder.has("machine.json"):
+            return documents.machines({})
+        data = self.folder.read("machine.json", documents.MACHINE_BYTES)
+        try:
+            return documents.machines(documents.json_table(data, self.path / "machine.json"))
+        except BadInput:
+            return documents.machines({})
+
+    def _write_json(self, name: str, fields: Mapping[str, Any]) -> None:
+        self.folder.write(name, (json.dumps(fields, indent=2) + "\n").encode())
+
+
+def _place(run_id: str) -> str:
+    return f"runs/{run_id}"
+
+
+def _digest(about: bytes) -> str:
+    return sha256(about).hexdigest()[:16]
+
+
+def _measures_json(measures: Measures, about: bytes) -> bytes:
+    from pbtbench.measures import DEFINITIONS, to_json
+
+    fields = {"definitions": DEFINITIONS, "of": _digest(about), "measures": to_json(measures)}
+    return json.dumps(fields).encode()
+
+
+def _check_same(declared: dict[str, Any], new: dict[str, Any], path: Path) -> None:
+    differing = sorted(k for k in {*declared, *new} if declared.get(k) != new.get(k))
+    if differing:
+        raise BadInput(
+            f"{path}: belongs to another study (it differs in {', '.join(differing)}); "
+            "give another --out, or the same settings to resume"
+        )

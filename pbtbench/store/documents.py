@@ -1,0 +1,260 @@
+"""The small files of a study's folder: what stands in them, and the check of it, each where it is loaded.
+
+What is not as it should be is `BadInput`, one line that names the file. Nothing is imported that a file
+names: of a run, its problem, method and options are data.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pbtbench.errors import CONTROL, BadInput, invalid, plain
+from pbtbench.record import Outcome
+from pbtbench.run import Provenance, Run
+from pbtbench.schema import Number, Text, Whole
+from pbtbench.store import migrations
+
+FORMAT = 2
+"""Of a run's folder, as `run.json` says. Format 1 had one table, and no number."""
+
+RUN_BYTES, MACHINE_BYTES = 4_000_000, 4_000_000
+"""Of `run.json` and `machine.json` at most: some hundred times what the longest have, a run's list of files
+and a cluster's list of nodes."""
+
+MEASURES_BYTES = 32_000_000
+"""Of `measures.json` at most: curves have a few thousand steps."""
+
+STUDY_BYTES = 16_000_000
+"""Of `study.toml` at most: it may list 100,000 of what it plans."""
+
+DEEPEST, LONGEST = 16, 20_000
+"""Lists and tables in one another, and characters of a text."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What holds for all of a run."""
+
+    wall_s: Annotated[Number, Field(ge=0)]
+    workers: Whole
+    transport: Text
+    cluster: Text
+    cause: Annotated[str, Field(pattern="^(crash|hang)?$")]
+    message: Text
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run as it is kept, without its record."""
+
+    run: Run
+    facts: Facts
+    provenance: Provenance | None
+    """None for runs of format 1."""
+    format: int
+
+    @property
+    def cause(self) -> str:
+        """Why it failed, empty if it didn't."""
+        return self.facts.cause
+
+
+class _Machine(BaseModel):
+    """The facts of a machine that are read; others are let through."""
+
+    model_config = ConfigDict(extra="allow")
+
+    cpu: Text | None = None
+    cores: Whole | None = None
+    cores_usable: Whole | None = None
+    memory_bytes: Annotated[int, Field(strict=True, ge=0)] | None = None
+    memcpy_s_per_gb: Annotated[Number, Field(gt=0)] | None = None
+    gpus: list[Text] | None = None
+    system: Text | None = None
+    python: Text | None = None
+    versions: dict[Text, Text | None] | None = None
+
+
+class _Node(BaseModel):
+    """What is read of a cluster's node."""
+
+    model_config = ConfigDict(extra="allow")
+
+    clock_offset_s: Number | None = None
+    clock_uncertainty_s: Number | None = None
+
+
+class _Machines(BaseModel):
+    """A `machine.json`: fingerprint -> facts, and a cluster's label -> its nodes."""
+
+    format: Whole = FORMAT
+    machines: dict[Text, _Machine] = {}
+    clusters: dict[Text, list[_Node]] = {}
+
+
+_FACTS: TypeAdapter[Facts] = TypeAdapter(Facts)
+_PROVENANCE: TypeAdapter[Provenance] = TypeAdapter(Provenance)
+
+
+def run_json(run: Run, outcome: Outcome, provenance: Provenance) -> bytes:
+    """The text of a `run.json`; `BadInput` for what none holds."""
+    facts = {
+        "wall_s": outcome.wall_s,
+        "workers": outcome.workers,
+        "transport": outcome.transport,
+        "cluster": plain(outcome.cluster),
+        "cause": outcome.cause,
+        "message": plain(outcome.message),
+    }
+    fields = {
+        "format": FORMAT,
+        "provenance": asdict(provenance),
+        "run": run.to_dict(),
+        "outcome": facts,
+    }
+    text = (json.dumps(fields, indent=2) + "\n").encode()
+    kept(text, Path("run.json"), run.id)
+    return text
+
+
+def kept(data: bytes, where: Path, run_id: str) -> Kept:
+    """What a `run.json` at the place of the run `run_id` says."""
+    fields = json_table(data, where)
+    number = fields.get("format", 1)
+    if number not in (1, FORMAT) or isinstance(number, bool):
+        raise newer(where, number)
+    try:
+        about = _table(fields, "run")
+        run = Run.from_dict(migrations.run(about) if number == 1 else about)
+        facts = _FACTS.validate_python(fields if number == 1 else _table(fields, "outcome"))
+        provenance = None
+        if number == FORMAT:
+            provenance = _PROVENANCE.validate_python(_table(fields, "provenance"))
+            datetime.fromisoformat(provenance.started)
+        _check_run(run, run_id)
+    except ValidationError as error:
+        raise damaged(where, str(invalid("it says", error))) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(where, str(error)) from None
+    return Kept(run, facts, provenance, number)
+
+
+def newer(where: Path, number: object) -> BadInput:
+    """What to say of a format that is not known here."""
+    return BadInput(
+        f"{where}: format {plain(number, 400)[:20]} is unknown here, where {FORMAT} is the newest: "
+        "update pbtbench"
+    )
+
+
+def damaged(where: Path, what: str) -> BadInput:
+    """What to say of a run's file that isn't as it should be."""
+    return BadInput(f"{where}: damaged ({plain(what, 600)}); delete its folder and run again")
+
+
+def json_table(data: bytes, where: Path) -> dict[str, Any]:
+    """A JSON file's object, all of it numbers of 64 bits, and text fit to be shown."""
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise damaged(where, "lists and tables stand too deep in one another") from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
+        raise damaged(where, f"no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise damaged(where, "it holds no table")
+    if what := _unfit(found):
+        raise damaged(where, what)
+    return found
+
+
+def machines(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `machine.json` says: `machines`, fingerprint -> facts, and `clusters`, label -> nodes. `BadInput`
+    for one that says it otherwise."""
+    migrated = fields if "format" in fields or not fields else migrations.machines(fields)
+    try:
+        found = _Machines.model_validate(migrated)
+    except ValidationError as error:
+        raise invalid("machine.json", error) from None
+    return {
+        "format": FORMAT,
+        "machines": {},
+        "clusters": {},
+        **found.model_dump(exclude_unset=True),
+    }
+
+
+def study_table(data: bytes, where: Path) -> dict[str, Any]:
+    """What a `study.toml` declares, unresolved: nothing that it names is looked at."""
+    try:
+        found = tomllib.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise BadInput(f"{where}: lists or tables stand too deep in one another") from None
+    except ValueError as error:
+        raise BadInput(f"{where}: no TOML ({error}); restore it or use another --out") from None
+    if what := _unfit(found):
+        raise BadInput(f"{where}: {what}; restore it or use another --out")
+    for key in ("name", "title"):
+        if not isinstance(found.get(key, ""), str):
+            raise BadInput(f"{where}: {key} is no text; restore it or use another --out")
+    return found
+
+
+def _unfit(value: object, depth: int = DEEPEST) -> str:
+    """What is wrong with a value from outside; empty where nothing is."""
+    if isinstance(value, str):
+        if len(value) > LONGEST:
+            return f"a text of {len(value)} characters"
+        if found := CONTROL.search(value):
+            return f"a text with the character {found[0]!a}"
+    elif isinstance(value, bool) or value is None:
+        return ""
+    elif isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else "a whole number of more than 64 bits"
+    elif isinstance(value, float):
+        return "" if math.isfinite(value) else "a number that is not finite"
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            return "lists and tables stand too deep in one another"
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((what for part in parts if (what := _unfit(part, depth - 1))), "")
+    else:
+        return f"a {type(value).__name__}"
+    return ""
+
+
+def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(found := fields.get(key), dict):
+        raise BadInput(f"it has no table {key!r}")
+    return found
+
+
+def _check_run(run: Run, run_id: str) -> None:
+    """Raise `BadInput` for a run that no study plans, or that belongs elsewhere."""
+    if run.id != run_id:
+        raise BadInput(f"the run {run.id!r} stands in the place of {run_id!r}")
+    whole = {
+        "population": (run.population, 1, 1_000_000),
+        "workers": (run.workers, 1, 10_000),
+        "iterations": (run.iterations, 1, 1_000_000_000),
+        "seed": (run.seed, 0, 2**63),
+        "interval": (run.interval or 1, 1, 1_000_000_000),
+    }
+    for name, (value, least, most) in whole.items():
+        if not least <= value <= most:
+            raise BadInput(f"{name} = {value}")
+    if not 4 <= len(run.id.split("/")) <= 5:
+        raise BadInput(f"the id {run.id!r} has not the parts of one")
+    for name in ("problem", "method", "kind", "engine", "transport"):
+        if not getattr(run, name):
+            raise BadInput(f"{name} is empty")
+    for target in run.targets:
+        run.card.objective.check_target(target)
