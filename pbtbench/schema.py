@@ -102,6 +102,8 @@ Name = Annotated[str, Field(strict=True, max_length=NAME_LENGTH), AfterValidator
 """What a study, a method or a label may be called: it becomes a folder's name as it is."""
 Whole = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+Total = Annotated[int, Field(strict=True, ge=0, lt=MOST)]
+"""What was counted, or bytes."""
 Label = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_printable)]
 """The name of a hyperparameter or an option."""
 Integer = Annotated[int, Field(strict=True, le=1_000_000_000)]

@@ -8,105 +8,115 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
-from pbtbench.measures.rows import Rows
+import numpy as np
+
+from pbtbench.measures.by_member import ByMember, size
+from pbtbench.measures.quality import objective_scores, turned
 from pbtbench.problem import Objective
-from pbtbench.record import Trace
+from pbtbench.record import Forks, Record
+from pbtbench.space.columns import Columns, taken
 
 
-@dataclass
-class Segment:
-    """A stretch of one member's training, from iteration `start` to `end`."""
+@dataclass(frozen=True)
+class Lineage:
+    """A family tree, as columns: a row for each segment, in order of time; parents stand before their
+    children. First come the segments that members start with."""
 
-    member: int
-    start: int
-    end: int
-    hyperparameters: Mapping[str, Any]
-    parent: int | None = None
-    """Index of the donor's segment; None for a member's first."""
-    donated_at: int = 0
-    """The donor's iteration when its state was copied."""
-    survives_until: int = -1
+    member: np.ndarray
+    start: np.ndarray
+    """The iteration after which it begins, int64 as the four below."""
+    end: np.ndarray
+    """Its last iteration."""
+    parent: np.ndarray
+    """The donor's segment, a row of this table; −1 for what a member starts with."""
+    donated_at: np.ndarray
+    """The donor's iteration when its state was copied; 0 without a donor."""
+    survives_until: np.ndarray
     """The last of its iterations whose state lives on in a member at the end; −1 for none."""
-    wins_until: int = -1
+    wins_until: np.ndarray
     """The same for the member that is best at the end."""
+    hyperparameters: Columns
+    """Those that it trains with."""
+
+    def __len__(self) -> int:
+        return len(self.member)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A hyperparameter's values, NaN where it is no finite number, float64."""
+        values = self.hyperparameters[name]
+        if values.dtype == object:
+            return np.array([as_number(value) for value in values.tolist()], np.float64)
+        numbers = values.astype(np.float64)
+        return np.where(np.isfinite(numbers), numbers, math.nan)
 
 
-def segments(objective: Objective, trace: Trace) -> list[Segment]:
-    """The family tree, in order of time. A member's first segment comes from its `setup` row of
-    iteration 0; forks of one moment were decided together, and take the states before them all."""
-    rows = Rows(trace, "save", "score")
-    tree: list[Segment] = []
-    own: dict[int, list[int]] = {}
-    starts = [i for i in trace.rows("setup").tolist() if trace.member[i] >= 0 and trace.detail[i]]
-    for row in starts:
-        member = int(trace.member[row])
-        if member not in own:
-            own[member] = [len(tree)]
-            tree.append(Segment(member, 0, 0, trace.detail[row] or {}))
-    for _, together in groupby(trace.rows("fork").tolist(), key=lambda i: trace.t_start_s[i]):
-        forks = [i for i in together if int(trace.member[i]) in own]
-        made = [found for i in forks if (found := _forked(trace, rows, i, tree, own)) is not None]
-        for segment in made:
-            tree[own[segment.member][-1]].end = segment.start
-            own[segment.member].append(len(tree))
-            tree.append(segment)
-    last = {member: rows.last("score", member, math.inf) for member in own}
-    for member, mine in own.items():
-        row = last[member]
-        tree[mine[-1]].end = tree[mine[-1]].start if row is None else int(trace.iteration[row])
-    worth = {m: objective.sign * float(trace.value[i]) for m, i in last.items() if i is not None}
-    worth = {member: -math.inf if math.isnan(value) else value for member, value in worth.items()}
-    best = max(own, key=lambda member: worth.get(member, -math.inf), default=None)
-    alive, winning = living(tree, own), living(tree, [] if best is None else [best])
-    for segment, survives, wins in zip(tree, alive, winning, strict=True):
-        segment.survives_until, segment.wins_until = survives, wins
-    return tree
+def segments(objective: Objective, record: Record) -> Lineage:
+    """A run's family tree. Forks of one moment were decided together, and take the states before them all.
+    Forks of or from a member that nothing is known of are left out."""
+    forks, members = record.forks, size(record)
+    begins, rows = _rows(forks, members)
+    member, donor = forks.member[rows], forks.donor[rows]
+    start = forks.iteration[rows].astype(np.int64)
+    donated_at = np.where(np.arange(len(rows)) < begins, 0, copied(record)[rows])
+    donated_at = np.where(donated_at < 0, start, donated_at)  # saved for the fork, and never seen
+    parent = _parents(member, donor, start, donated_at, forks.t_s[rows], begins)
+    last_score = np.full(members, -1)
+    last_score[record.scores.member] = np.arange(len(record.scores))
+    end, last = _ends(member, start, record.scores.iteration, last_score)
+    mine = member[:begins]
+    worth = np.full(begins, -math.inf)
+    scored = last_score[mine] >= 0
+    values = objective_scores(objective, record.scores)
+    worth[scored] = turned(objective, values[last_score[mine[scored]]])
+    tree = Lineage(
+        *(member, start, end, parent, donated_at),
+        survives_until=np.zeros(0, np.int64),
+        wins_until=np.zeros(0, np.int64),
+        hyperparameters=taken(forks.new, rows),
+    )
+    best = mine[[np.argmax(worth)]] if begins else mine
+    return Lineage(
+        *(member, start, end, parent, donated_at),
+        survives_until=_living(tree, last),
+        wins_until=_living(tree, last[np.isin(member[last], best)]),
+        hyperparameters=tree.hyperparameters,
+    )
 
 
-def living(tree: Sequence[Segment], members: Iterable[int]) -> list[int]:
+def living(tree: Lineage, members: Iterable[int]) -> np.ndarray:
     """For each segment the last of its iterations whose state lives on at the end in one of `members`;
-    −1 for none."""
-    last = {segment.member: place for place, segment in enumerate(tree)}
-    until = [-1] * len(tree)
-    for member in members:
-        at, end = last[member], tree[last[member]].end
-        while True:
-            seen = until[at] >= 0
-            until[at] = max(until[at], end)
-            parent, end = tree[at].parent, tree[at].donated_at
-            if seen or parent is None:  # of one that was seen, all that it descends from was seen
-                break
-            at = parent
-    return until
+    −1 for none. Shape (segments,)."""
+    last = np.zeros(int(tree.member.max(initial=-1)) + 1, np.int64)
+    last[tree.member] = np.arange(len(tree))
+    return _living(tree, last[np.fromiter(members, np.int64)])
 
 
-def _forked(
-    trace: Trace, rows: Rows, fork: int, tree: Sequence[Segment], own: Mapping[int, list[int]]
-) -> Segment | None:
-    """The segment that a fork begins; None for one from a member that nothing is known of."""
-    detail, iteration = trace.detail[fork] or {}, int(trace.iteration[fork])
-    donor = int(detail["donor"])
-    if donor not in own:
-        return None
-    copied = rows.copied(trace, fork)
-    copied = iteration if copied is None else copied
-    parent = next((i for i in reversed(own[donor]) if tree[i].start <= copied), own[donor][0])
-    member = int(trace.member[fork])
-    return Segment(member, iteration, iteration, detail.get("new") or {}, parent, copied)
+def copied(record: Record) -> np.ndarray:
+    """For each fork the donor's iteration whose state it copies: as the fork says, where the state was
+    saved before; else that of the save made for it; −1 if that never came. Shape (forks,), int64."""
+    forks, timeline = record.forks, record.timeline
+    found = forks.copied_iteration.astype(np.int64)
+    saves = timeline.at(timeline.rows("save"))
+    open_ = np.flatnonzero((found < 0) & ~forks.starts)
+    made = ByMember(saves.member, saves.t_start_s).first(forks.donor[open_], forks.t_s[open_])
+    found[open_] = -1
+    found[open_[made >= 0]] = saves.iteration[made[made >= 0]]
+    return found
 
 
-def winning_value(parts: Sequence[Segment], name: str, iteration: int) -> float:
-    """A numeric hyperparameter with which the lineage of the member that is best at the end trained
-    `iteration`; NaN if there is none."""
-    for s in parts:
-        if s.start < iteration <= s.wins_until:
-            return as_number(s.hyperparameters.get(name))
-    return math.nan
+def winning_values(tree: Lineage, iteration: int) -> dict[str, float]:
+    """The numeric hyperparameters with which the lineage of the member that is best at the end trained
+    `iteration`."""
+    at = np.flatnonzero((tree.start < iteration) & (iteration <= tree.wins_until))[:1]
+    values = {
+        name: as_number(column[at].tolist()[0])
+        for name, column in tree.hyperparameters.items()
+        if len(at)
+    }
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def as_number(value: object) -> float:
@@ -114,3 +124,68 @@ def as_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     return float(value) if abs(value) <= sys.float_info.max else math.nan
+
+
+def _rows(forks: Forks, members: int) -> tuple[int, np.ndarray]:
+    """How many members there are that something is known of, and the forks that begin a segment: each
+    one's first start, then the forks among them."""
+    starts = np.flatnonzero(forks.starts & (forks.member >= 0))
+    starts = np.sort(starts[np.unique(forks.member[starts], return_index=True)[1]])
+    known = np.zeros(members + 1, bool)  # the last place, which −1 means, is nobody's
+    known[forks.member[starts]] = True
+    donors = np.where(forks.donor < members, forks.donor, -1)
+    real = np.flatnonzero(~forks.starts & known[forks.member] & known[donors])
+    return len(starts), np.concatenate([starts, real])
+
+
+def _parents(
+    member: np.ndarray,
+    donor: np.ndarray,
+    start: np.ndarray,
+    donated_at: np.ndarray,
+    t_s: np.ndarray,
+    begins: int,
+) -> np.ndarray:
+    """The donor's latest segment, of those that there were before the fork's moment, that had begun at the
+    iteration of the copied state; its first one if none had."""
+    times = np.where(np.arange(len(t_s)) < begins, -math.inf, t_s)
+    order = np.argsort(member, kind="stable")
+    keys = member[order].astype(np.int64) * (len(member) + 1) + order
+    before = np.searchsorted(times, t_s[begins:])
+    places = np.searchsorted(keys, donor[begins:].astype(np.int64) * (len(member) + 1) + before) - 1
+    while True:
+        at = order[places]
+        early = (start[at] > donated_at[begins:]) & (at >= begins)  # no member's first
+        if not early.any():
+            return np.concatenate([np.full(begins, -1), at])
+        places = places - early
+
+
+def _ends(
+    member: np.ndarray, start: np.ndarray, iterations: np.ndarray, last_score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where segments end: at the start of the member's next, the last one at its last score. And the
+    members' last segments."""
+    order = np.argsort(member, kind="stable")
+    final = np.append(np.diff(member[order]) != 0, True)[: len(order)]
+    end = np.empty_like(start)
+    end[order[:-1]] = start[order[1:]]
+    last = order[final]
+    row = last_score[member[last]]
+    end[last] = start[last]
+    end[last[row >= 0]] = iterations[row[row >= 0]]
+    return end, last
+
+
+def _living(tree: Lineage, last: np.ndarray) -> np.ndarray:
+    """As `living`, of members by their last segments: walks back from all of them, a generation at once."""
+    until = np.full(len(tree), -1)
+    until[last] = tree.end[last]
+    while len(last):
+        parents = tree.parent[last]
+        at = parents >= 0
+        parents = parents[at]
+        new = np.unique(parents[until[parents] < 0])
+        np.maximum.at(until, parents, tree.donated_at[last[at]])
+        last = new
+    return until

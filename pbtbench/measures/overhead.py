@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbtbench.record import TIMED, Outcome
+from pbtbench.record import KINDS, TIMED, Outcome
+from pbtbench.schema import Total
 
-CHECKPOINT = ("save", "persist", "transfer", "restore", "restart")
-"""Kinds that exist because states are kept and moved. A `persist` row of a worker blocks it; one
-that goes on behind the training belongs to no worker, and does not count."""
+CHECKPOINT = ("save", "persist", "transfer", "restore", "morph", "restart")
+"""Kinds that exist because states are kept and moved; to morph a state is a part of its restore. A
+`persist` row of a worker blocks it; one that goes on behind the training belongs to no worker, and does not
+count."""
 
 WORK = ("train", "evaluate")
 """Kinds that any method needs: the denominator of overheads."""
@@ -24,56 +26,59 @@ class Overhead:
 
     seconds: Mapping[str, float]
     """Worker-seconds of each timed kind, and `unaccounted`: workers × wall less all of them."""
-    saves: int
-    restores: int
-    forks: int
-    bytes_saved: int
-    bytes_moved: int
+    saves: Total
+    restores: Total
+    forks: Total
+    bytes_saved: Total
+    bytes_moved: Total
     """Bytes of restores and transfers."""
-    state_bytes: int | None
+    state_bytes: Total | None
     """The largest state that was saved or restored; None if none was."""
 
     @property
+    def checkpoint_s(self) -> float:
+        """Worker-seconds of checkpoints: save + blocking persist + transfer + restore + restart (METHOD 1)."""
+        return sum(self.seconds[kind] for kind in CHECKPOINT)
+
+    @property
+    def work_s(self) -> float:
+        """Worker-seconds of train + evaluate."""
+        return sum(self.seconds[kind] for kind in WORK)
+
+    @property
     def checkpoint_overhead(self) -> float:
-        """Ω_c = (save + blocking persist + transfer + restore + restart) / (train + evaluate), in
-        worker-seconds (METHOD 1); NaN for a run that never trained."""
-        return self._over_work(CHECKPOINT)
+        """Ω_c = `checkpoint_s` / `work_s` (METHOD 1); NaN for a run that never trained."""
+        return self.checkpoint_s / self.work_s if self.work_s > 0 else math.nan
 
     @property
     def pbt_overhead(self) -> float:
-        """Ω: what PBT adds, morphisms, waits and decisions too, over (train + evaluate) (METHOD 1)."""
-        return self._over_work((*CHECKPOINT, "morph", "wait", "decide"))
+        """Ω: what PBT adds, waits and decisions too, over `work_s` (METHOD 1)."""
+        added = self.checkpoint_s + self.seconds["wait"] + self.seconds["decide"]
+        return added / self.work_s if self.work_s > 0 else math.nan
 
-    def _over_work(self, kinds: tuple[str, ...]) -> float:
-        work = sum(self.seconds[kind] for kind in WORK)
-        return sum(self.seconds[kind] for kind in kinds) / work if work > 0 else math.nan
+    @property
+    def fork_s(self) -> float:
+        """What a fork costs: `checkpoint_s`, with all saves made for forks, over the forks; NaN without."""
+        return self.checkpoint_s / self.forks if self.forks else math.nan
 
 
 def overhead(outcome: Outcome) -> Overhead:
     """Worker-seconds and traffic of a run. Rows of worker −1 belong to no worker: their seconds don't
     count, so that for every worker kinds and `unaccounted` add up to the wall time (the
     conservation law)."""
-    trace = outcome.trace
-    on_worker = trace.worker >= 0
-    seconds = {
-        kind: float(trace.duration_s[on_worker & (trace.kind == kind)].sum()) for kind in TIMED
-    }
+    rows = outcome.record.timeline
+    spent = np.bincount(rows.kind, rows.duration_s * (rows.worker >= 0), len(KINDS)).tolist()
+    seconds = dict(zip(KINDS, spent, strict=True))
+    seconds = {kind: seconds[kind] for kind in TIMED}
     seconds["unaccounted"] = outcome.workers * outcome.wall_s - sum(seconds.values())
-    size = {kind: trace.bytes[trace.rows(kind)] for kind in ("save", "transfer", "restore")}
-    states = [*size["save"].tolist(), *size["restore"].tolist()]
+    size = {kind: rows.bytes[rows.of(kind)] for kind in ("save", "transfer", "restore")}
+    states = np.concatenate([size["save"], size["restore"]])
     return Overhead(
         seconds=seconds,
         saves=len(size["save"]),
         restores=len(size["restore"]),
-        forks=len(trace.rows("fork")),
+        forks=int((~outcome.record.forks.starts).sum()),
         bytes_saved=int(size["save"].sum()),
         bytes_moved=int(size["restore"].sum() + size["transfer"].sum()),
-        state_bytes=max(states) if states else None,
+        state_bytes=int(states.max()) if len(states) else None,
     )
-
-
-def after_setup_s(outcome: Outcome) -> float:
-    """Wall seconds from when the first worker has begun to train; 0 if none has."""
-    trace = outcome.trace
-    begun = trace.t_start_s[np.isin(trace.kind, ("train", "compile")) & (trace.worker >= 0)]
-    return outcome.wall_s - float(begun.min(initial=outcome.wall_s))

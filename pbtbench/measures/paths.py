@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from pbtbench.statistics.cells import Measures
+from pbtbench.measures.quality import objective_scores
+from pbtbench.record import Record
+from pbtbench.run import Run
 
 COLUMNS = ["method", "member", "iteration", "x", "y", "score"]
 
 
-def path(m: Measures) -> pd.DataFrame:
+def path(run: Run, record: Record) -> pd.DataFrame:
     """One row for each score of a run: its member's place in the problem's plane, columns `COLUMNS`.
 
     Empty if the problem has no plane.
     """
-    plane, trace = m.run.card.plane, m.outcome.trace
-    rows = []
-    for row in trace.rows("score").tolist():
-        detail = trace.detail[row]
-        if plane and detail and all(name in detail for name in plane):
-            x, y = (float(detail[name]) for name in plane)
-            score = float(trace.value[row])
-            rows.append(
-                (m.run.label, int(trace.member[row]), int(trace.iteration[row]), x, y, score)
-            )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    plane, scores = run.card.plane, record.scores
+    if not plane or not all(name in scores.metrics for name in plane):
+        return pd.DataFrame(columns=COLUMNS)
+    x, y = (scores.metrics[name] for name in plane)
+    there = ~(np.isnan(x) | np.isnan(y))
+    columns = (
+        scores.member,
+        scores.iteration,
+        x,
+        y,
+        objective_scores(run.card.objective, scores),
+    )
+    found = pd.DataFrame(
+        {name: values[there] for name, values in zip(COLUMNS[1:], columns, strict=True)}
+    )
+    found.insert(0, COLUMNS[0], run.label)
+    return found

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from pbtbench.measures.quality import objective_scores
 from pbtbench.problem import Objective
 from pbtbench.record import Outcome
+from pbtbench.schema import Total
 
 
 @dataclass(frozen=True)
@@ -17,19 +20,19 @@ class Attempt:
     """One run at one target. What a missed target would have taken is None: censored."""
 
     target: float
-    cause: str
-    """Empty if the target was reached, else `budget`, `crash` or `hang`."""
+    cause: Literal["", "budget", "crash", "hang"]
+    """Empty if the target was reached."""
     seconds: float | None
     """Wall seconds from the start of the run to the first score that reached the target."""
-    iterations: int | None
+    iterations: Total | None
     """Iterations of the member that reached it."""
-    member_iterations: int | None
+    member_iterations: Total | None
     """Iterations of all members until then: the population's work."""
     worker_seconds: float | None
     """Wall seconds × workers: the cost."""
     spent_s: float
     """Wall seconds spent on the target: `seconds`, or the whole run's where it was missed."""
-    spent_member_iterations: int
+    spent_member_iterations: Total
     """The same as work."""
 
     @property
@@ -42,16 +45,15 @@ def attempt(objective: Objective, target: float, outcome: Outcome) -> Attempt:
 
     Members of a stacked population score at one moment: all of these scores are work done.
     """
-    trace = outcome.trace
-    rows = trace.rows("score")
-    hits = rows[objective.reached(trace.value[rows], target)]
-    if not len(hits):
+    scores = outcome.record.scores
+    hit = objective.reached(objective_scores(objective, scores), target)
+    if not hit.any():
         cause = outcome.cause or "budget"
-        return Attempt(target, cause, None, None, None, None, outcome.wall_s, len(rows))
-    first = hits[0]
-    seconds = float(trace.t_start_s[first])
-    work = int((trace.t_start_s[rows] <= seconds).sum())
-    iterations = int(trace.iteration[first])
+        return Attempt(target, cause, None, None, None, None, outcome.wall_s, len(scores))  # type: ignore[arg-type]
+    first = int(hit.argmax())
+    seconds = float(scores.t_s[first])
+    work = int(np.searchsorted(scores.t_s, seconds, side="right"))
+    iterations = int(scores.iteration[first])
     return Attempt(target, "", seconds, iterations, work, seconds * outcome.workers, seconds, work)
 
 

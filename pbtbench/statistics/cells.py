@@ -1,44 +1,19 @@
-"""All measures of a run, and of a method over its seeds: what tables and findings are made of."""
+"""A method over its seeds: the rows of a comparison, and what tables and findings are made of."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from pbtbench.measures.overhead import Overhead, overhead
-from pbtbench.measures.quality import Quality, grouped, problem_name, quality
-from pbtbench.measures.target import Attempt, attempt, censored_median, ert
-from pbtbench.record import DONE, Outcome
+from pbtbench.measures import Measures
+from pbtbench.measures.of_run import weighted_median
+from pbtbench.measures.table import CELL, IDENTITY
+from pbtbench.measures.target import Attempt, censored_median, ert
+from pbtbench.record import TIMED
 from pbtbench.run import Run
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median, least and largest of some numbers; NaN where there are none."""
-
-    median: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Measures:
-    """One run's measures."""
-
-    run: Run
-    outcome: Outcome
-    overhead: Overhead
-    quality: Quality
-    attempts: tuple[Attempt, ...]
-    """One for each target, in the run's order."""
-    population: int
-    """Members that there were; a grid may have fewer than asked for."""
-    made: tuple[int, ...]
-    """Iterations that each member made: its last score's. Fewer than the run's where members stop early."""
+from pbtbench.statistics.spread import Spread, median_of_known, spread, worst_first
 
 
 @dataclass(frozen=True)
@@ -68,18 +43,32 @@ class Cell:
     label: str
     interval: int | None
     engine: str
+    """The engine's label."""
     cluster: str
+    """With the machine's fingerprint, where runs of one cluster's label come from several machines."""
     measures: tuple[Measures, ...]
     final: Spread
     """Final scores of the runs that completed. One that has none (all members NaN) counts as worst: median
     and extremes that fall on it are NaN."""
+    regret: float | None
+    """Median over these runs, one without a score being infinite; None where the optimum isn't known."""
+    behind_constant: float | None
+    """The same of what the best constant hyperparameters reach."""
+    iterations_made: Mapping[int, int]
+    """Iterations -> how many members of these runs made so many."""
     made: Spread
-    """Iterations that the members of these runs made."""
+    """The same in three numbers."""
     targets: tuple[TargetCell, ...]
     checkpoint_overhead: float
-    """Median over the runs that completed, as the two below."""
+    """Median over the runs that completed, as the four below."""
     pbt_overhead: float
+    fork_s: float
+    """What a fork costs; NaN without forks."""
     wall_s: float
+    early: Mapping[str, float]
+    """Numeric hyperparameters with which the winning lineages trained early on (`Measures.early`)."""
+    shares: Mapping[str, float]
+    """Kind, or `unaccounted` -> its share of all worker-seconds of these runs; empty where there are none."""
 
     @property
     def n(self) -> int:
@@ -88,7 +77,7 @@ class Cell:
 
     @property
     def completed(self) -> tuple[Measures, ...]:
-        return tuple(m for m in self.measures if not m.outcome.cause)
+        return tuple(m for m in self.measures if not m.cause)
 
     @property
     def scored(self) -> bool:
@@ -106,69 +95,60 @@ class Cell:
         return self.measures[0].run
 
 
-def measure(run: Run, outcome: Outcome) -> Measures:
-    """All measures of one run."""
-    objective, trace = run.card.objective, outcome.trace
-    made = dict.fromkeys(trace.member[trace.member >= 0].tolist(), 0)
-    rows = [row for row in trace.rows("score").tolist() if DONE not in (trace.detail[row] or {})]
-    made |= dict(zip(trace.member[rows].tolist(), trace.iteration[rows].tolist(), strict=True))
-    return Measures(
-        run=run,
-        outcome=outcome,
-        overhead=overhead(outcome),
-        quality=quality(objective, outcome, run.card.best_constant),
-        attempts=tuple(attempt(objective, target, outcome) for target in run.targets),
-        population=len(made) or run.population,
-        made=tuple(made.values()),
-    )
+def cells(measures: Sequence[Measures]) -> list[Cell]:
+    """The comparison: a cell for each of what differs by more than the seed (`measures.table.CELL`), in the
+    order of their first runs."""
+    key = [IDENTITY[name] for name in CELL]
+    groups: dict[tuple[object, ...], list[Measures]] = {}
+    machines: dict[str, set[str]] = defaultdict(set)
+    for m in measures:
+        groups.setdefault(tuple(of_run(m) for of_run in key), []).append(m)
+        machines[m.cluster].add(IDENTITY["machine"](m))
+    return [_cell(group, several=len(machines[group[0].cluster]) > 1) for group in groups.values()]
 
 
-def cells(pairs: Sequence[tuple[Run, Outcome]]) -> list[Cell]:
-    """The comparison: a cell for each (problem, method, interval, engine, cluster)."""
-    return [_cell([measure(run, outcome) for run, outcome in group]) for group in grouped(pairs)]
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Median and extremes of the values that are numbers."""
-    known = [v for v in values if not math.isnan(v)]
-    if not known:
-        return Spread(math.nan, math.nan, math.nan, 0)
-    return Spread(float(np.median(known)), min(known), max(known), len(known))
-
-
-def _final(sign: int, scores: Sequence[float]) -> Spread:
-    """Of final scores, of which NaN is worst."""
-    turned = [-math.inf if math.isnan(s) else sign * s for s in scores]
-    if not turned:
-        return spread([])
-
-    def back(value: float) -> float:
-        return math.nan if value == -math.inf else sign * value
-
-    worst, best = back(min(turned)), back(max(turned))
-    low, high = (worst, best) if sign > 0 else (best, worst)
-    return Spread(back(float(np.median(turned))), low, high, len(turned))
-
-
-def _cell(measures: Sequence[Measures]) -> Cell:
-    run = measures[0].run
-    completed = [m for m in measures if not m.outcome.cause]
-    attempts = zip(*(m.attempts for m in measures), strict=True)
+def _cell(measures: Sequence[Measures], *, several: bool) -> Cell:
+    first, run = measures[0], measures[0].run
+    completed = [m for m in measures if not m.cause]
+    made: Counter[int] = Counter()
+    for m in completed:
+        made.update(m.made)
+    machine = f"{first.cluster} ({IDENTITY['machine'](first)[:8] or 'unknown machine'})"
     return Cell(
-        problem=problem_name(run),
+        problem=run.problem_name,
         method=run.method,
         label=run.label,
         interval=run.interval,
         engine=run.engine_label,
-        cluster=measures[0].outcome.cluster,
+        cluster=machine if several else first.cluster,
         measures=tuple(measures),
-        final=_final(run.card.objective.sign, [m.quality.final_score for m in completed]),
-        made=spread([made for m in completed for made in m.made]),
-        targets=tuple(_target_cell(of_target) for of_target in attempts),
-        checkpoint_overhead=spread([m.overhead.checkpoint_overhead for m in completed]).median,
-        pbt_overhead=spread([m.overhead.pbt_overhead for m in completed]).median,
-        wall_s=spread([m.outcome.wall_s for m in completed]).median,
+        final=worst_first(run.card.objective.sign, [m.quality.final_score for m in completed]),
+        regret=median_of_known(m.quality.regret for m in completed),
+        behind_constant=median_of_known(m.quality.behind_constant for m in completed),
+        iterations_made=made,
+        made=Spread(
+            weighted_median(made),
+            min(made, default=math.nan),
+            max(made, default=math.nan),
+            made.total(),
+        ),
+        targets=_targets(measures),
+        checkpoint_overhead=spread(m.overhead.checkpoint_overhead for m in completed).median,
+        pbt_overhead=spread(m.overhead.pbt_overhead for m in completed).median,
+        fork_s=spread(m.overhead.fork_s for m in completed).median,
+        wall_s=spread(m.wall_s for m in completed).median,
+        early=_early(completed),
+        shares=_shares(completed),
     )
+
+
+def _targets(measures: Sequence[Measures]) -> tuple[TargetCell, ...]:
+    """Each over the runs that tried it."""
+    tried: dict[float, list[Attempt]] = {}
+    for m in measures:
+        for a in m.attempts:
+            tried.setdefault(a.target, []).append(a)
+    return tuple(map(_target_cell, tried.values()))
 
 
 def _target_cell(attempts: Sequence[Attempt]) -> TargetCell:
@@ -182,3 +162,21 @@ def _target_cell(attempts: Sequence[Attempt]) -> TargetCell:
         seconds=censored_median([a.seconds for a in attempts]),
         member_iterations=censored_median([a.member_iterations for a in attempts]),
     )
+
+
+def _early(completed: Sequence[Measures]) -> dict[str, float]:
+    known: dict[str, list[float]] = {}
+    for m in completed:
+        for name, value in m.early.items():
+            known.setdefault(name, []).append(value)
+    return {name: spread(values).median for name, values in known.items()}
+
+
+def _shares(completed: Sequence[Measures]) -> dict[str, float]:
+    wall = sum(m.workers * m.wall_s for m in completed)
+    if not wall > 0:
+        return {}
+    return {
+        kind: sum(m.overhead.seconds[kind] for m in completed) / wall
+        for kind in (*TIMED, "unaccounted")
+    }

@@ -1,4 +1,4 @@
-"""The laboratory: what checkpoints cost, stage by stage, on one problem in several sizes (METHOD 1).
+"""What checkpoints cost, stage by stage, on one problem in several sizes (METHOD 1).
 
 PBT at an interval is held against its control: the same engine, budget and seeds without checkpoints.
 The closed forms are fed with the cost of a save and a restore at the shortest interval, and with the
@@ -10,40 +10,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
-import numpy as np
-
-from pbtbench import methods
-from pbtbench.measures import closed_forms
-from pbtbench.measures.overhead import CHECKPOINT, WORK, after_setup_s
-from pbtbench.statistics.cells import Cell, Measures, Spread, spread
-
-BEHIND = ("persist behind", "transfer behind")
-"""The stages that go on behind the training, and take no worker's time."""
-
-STAGES = (*CHECKPOINT, *BEHIND)
+from pbtbench.measures import Measures, closed_forms
+from pbtbench.measures.checkpoints import STAGES, Stage
+from pbtbench.measures.overhead import WORK
+from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.spread import Spread, spread
 
 INSTRUMENTS = "synthetic."
 """What the names of problems begin with that exist to measure costs with."""
 
 BUDGET = 0.05
 """The share of all time that checkpoints may take, where an interval is advised."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage of all checkpoints of a cell took."""
-
-    seconds: float
-    rows: int
-    bytes: int
-
-    @property
-    def s_per_gb(self) -> float:
-        """Seconds for 10⁹ bytes; NaN for a stage that moves none."""
-        return 1e9 * self.seconds / self.bytes if self.bytes else math.nan
 
 
 @dataclass(frozen=True)
@@ -56,7 +38,7 @@ class Costs:
     state_bytes: int
     stages: Mapping[str, Stage]
     fork_s: float
-    """Checkpoint seconds for each fork, all saves made for it counted in; NaN without forks."""
+    """What a fork costs (`Cell.fork_s`)."""
     limit_s: float
     """What copying the state once in memory takes."""
     tax: Spread
@@ -81,18 +63,21 @@ class Costs:
         return self.measured / self.predicted - 1 if self.predicted > 0 else math.nan
 
 
-def laboratory(cells: Sequence[Cell], memcpy_s_per_gb: object) -> list[Costs]:
+def checkpoint_costs(cells: Sequence[Cell], memcpy_s_per_gb: object) -> list[Costs]:
     """The costs of all PBT cells of problems that come in several sizes and have a control, by size,
     engine, method and interval. `memcpy_s_per_gb`: what copying takes here; anything but a number above
     0 is as good as unknown."""
     known = isinstance(memcpy_s_per_gb, int | float) and 0 < memcpy_s_per_gb < math.inf
     copying = float(memcpy_s_per_gb) if known else math.nan  # type: ignore[arg-type]
+    by_problem: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_problem[cell.problem].append(cell)
     found = [
         costs
         for cell in cells
         if cell.interval is not None and cell.completed
-        if (control := _control(cell, cells)) is not None
-        if (costs := _costs(cell, control, cells, copying)) is not None
+        if (control := _control(cell, by_problem[cell.problem])) is not None
+        if (costs := _costs(cell, control, by_problem[cell.problem], copying)) is not None
     ]
     sizes: dict[str, set[str]] = defaultdict(set)
     for c in found:
@@ -110,31 +95,27 @@ def least_interval(cell: Cell) -> int | None:
         return None
     if not math.isfinite(cell.checkpoint_overhead):
         return None
-    saved = max(
-        int(t.iteration[t.kind == "save"].max(initial=0))
-        for m in cell.completed
-        for t in (m.outcome.trace,)
-    )
+    saved = max(m.checkpoints.last_save for m in cell.completed)
     made = int(cell.made.high)
     rounds = max(1, (made if saved >= made else made - 1) // cell.interval)
     return closed_forms.least_interval(cell.checkpoint_overhead * made / rounds, 1.0, BUDGET)
 
 
 def outside(cells: Sequence[Cell], costs: Sequence[Costs]) -> list[Cell]:
-    """The cells of problems whose scores matter: all but those that exist to time the laboratory's costs."""
+    """The cells of problems whose scores matter: all but those that exist to measure costs with."""
     inside = {c.cell.problem for c in costs if c.cell.run.problem.startswith(INSTRUMENTS)}
     return [cell for cell in cells if cell.problem not in inside]
 
 
 def _control(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
-    """The cell without checkpoints that this one is held against."""
-    run = cell.run
+    """The cell without checkpoints, of those of its problem, that this one is held against."""
+
+    def alike(c: Cell) -> tuple[object, ...]:
+        return c.run.engine, c.cluster, c.run.iterations, c.run.population
+
     for other in cells:
-        own = other.run
         if (
-            (other.problem, other.engine.partition("+")[0], other.cluster)
-            == (cell.problem, cell.engine.partition("+")[0], cell.cluster)
-            and (own.iterations, own.population) == (run.iterations, run.population)
+            alike(other) == alike(cell)
             and other.interval is None
             and other.completed
             and not any(m.overhead.saves for m in other.completed)
@@ -146,25 +127,23 @@ def _control(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
 def _costs(
     cell: Cell, control: Cell, cells: Sequence[Cell], memcpy_s_per_gb: float
 ) -> Costs | None:
-    stages = _stages(cell)
-    forks = sum(m.overhead.forks for m in cell.completed)
-    size = max((m.overhead.state_bytes or 0 for m in _alike(cell, cells)), default=0)
+    """`cells`: those of its problem."""
+    size = max((m.overhead.state_bytes or 0 for c in cells for m in c.completed), default=0)
     if not size:
         return None
-    spent = sum(stages[kind].seconds for kind in CHECKPOINT)
     reference = min(_family(cell, cells), key=lambda c: c.interval or 0)
-    together = _synchronous(cell)
+    together = cell.run.synchronous
     predict = _synchronously if together else _asynchronously
     return Costs(
         cell=cell,
         control=control.label,
         state_bytes=size,
-        stages=stages,
-        fork_s=spent / forks if forks else math.nan,
+        stages=_stages(cell),
+        fork_s=cell.fork_s,
         limit_s=size * memcpy_s_per_gb / 1e9,
-        tax=_tax(cell, control, lambda m: m.outcome.wall_s),
-        tax_after_setup=_tax(cell, control, lambda m: after_setup_s(m.outcome)),
-        interference=_pace(cell, ("train",)) / _pace(control, ("train",)) - 1,
+        tax=_tax(cell, control, lambda m: m.wall_s),
+        tax_after_setup=_tax(cell, control, lambda m: m.checkpoints.after_setup_s),
+        interference=_over(_pace(cell, ("train",)), _pace(control, ("train",))) - 1,
         measured=spread([_measured(m, waits=together) for m in cell.completed]).median,
         predicted=predict(cell, reference),
         calibrated=reference is cell,
@@ -172,80 +151,50 @@ def _costs(
     )
 
 
-def _alike(cell: Cell, cells: Sequence[Cell]) -> Iterator[Measures]:
-    """All runs of the same problem and size."""
-    for other in cells:
-        if other.problem == cell.problem:
-            yield from other.completed
-
-
 def _family(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
     """The cells that differ by their interval alone."""
-    key = (cell.problem, cell.engine, cell.cluster, cell.method)
+    key = (cell.engine, cell.cluster, cell.method)
     return [
         c
         for c in cells
-        if (c.problem, c.engine, c.cluster, c.method) == key
+        if (c.engine, c.cluster, c.method) == key
         if c.interval is not None and c.completed
     ]
 
 
 def _stages(cell: Cell) -> dict[str, Stage]:
-    found = {}
-    for name in STAGES:
-        kind = name.partition(" ")[0]
-        seconds, rows, size = 0.0, 0, 0
-        for m in cell.completed:
-            trace = m.outcome.trace
-            aside = trace.worker < 0
-            chosen = (trace.kind == kind) & (aside if name in BEHIND else ~aside)
-            seconds += float(trace.duration_s[chosen].sum())
-            rows += int(chosen.sum())
-            size += int(trace.bytes[chosen].sum())
-        found[name] = Stage(seconds, rows, size)
-    return found
+    return {
+        name: reduce(add, (m.checkpoints.stages[name] for m in cell.completed)) for name in STAGES
+    }
 
 
 def _tax(cell: Cell, control: Cell, taken: Callable[[Measures], float]) -> Spread:
     without = {m.run.seed: taken(m) for m in control.completed}
     return spread(
-        [taken(m) / without[m.run.seed] - 1 for m in cell.completed if m.run.seed in without]
+        _over(taken(m), without[m.run.seed]) - 1 for m in cell.completed if m.run.seed in without
     )
 
 
-def _count(cell: Cell, kind: str) -> int:
-    return sum(
-        int(((t := m.outcome.trace).kind == kind)[t.worker >= 0].sum()) for m in cell.completed
-    )
+def _over(one: float, other: float) -> float:
+    """Their ratio; NaN over nothing."""
+    return one / other if other else math.nan
+
+
+def _trained(cell: Cell) -> int:
+    return sum(m.checkpoints.trained for m in cell.completed)
 
 
 def _pace(cell: Cell, kinds: Sequence[str]) -> float:
     """Seconds of an iteration of what a worker trains as one; NaN if nothing was trained."""
-    rows = _count(cell, "train")
+    rows = _trained(cell)
     spent = sum(m.overhead.seconds[kind] for m in cell.completed for kind in kinds)
-    return spent / rows if rows else math.nan
+    return _over(spent, rows)
 
 
 def _measured(m: Measures, *, waits: bool) -> float:
     """Checkpoints over work; with the waits of each worker since it began to train."""
-    if not waits:
-        return m.overhead.checkpoint_overhead
-    trace = m.outcome.trace
-    begun, _ = _bounds(m)
-    first = {worker: min(t for (w, _), t in begun.items() if w == worker) for worker, _ in begun}
-    rows = trace.rows("wait")
-    since = [
-        row
-        for row, worker in zip(rows.tolist(), trace.worker[rows].tolist(), strict=True)
-        if trace.t_start_s[row] >= first.get(worker, math.inf)
-    ]
-    work = sum(m.overhead.seconds[kind] for kind in WORK)
-    return m.overhead.checkpoint_overhead + float(trace.duration_s[since].sum()) / work
-
-
-def _synchronous(cell: Cell) -> bool:
-    run = cell.run
-    return bool(methods.build(run.kind, run.interval, run.method_options).synchronous)
+    waited = _over(m.checkpoints.waits_s, m.overhead.work_s) if waits else 0.0
+    return m.overhead.checkpoint_overhead + waited
 
 
 def _saved_and_restored(cell: Cell) -> tuple[int, int]:
@@ -258,92 +207,46 @@ def _saved_and_restored(cell: Cell) -> tuple[int, int]:
 def _asynchronously(cell: Cell, reference: Cell) -> float:
     saves, restores = _saved_and_restored(cell)
     timed_saves, timed_restores = _saved_and_restored(reference)
+    if not _pace(cell, WORK) > 0:
+        return math.nan
     if (saves and not timed_saves) or (restores and not timed_restores):
         return math.nan
     stages, k, s = _stages(reference), cell.interval or 1, _pace(cell, WORK)
     c_s = (stages["save"].seconds + stages["persist"].seconds) / max(1, timed_saves)
     if (behind := stages["persist behind"]).rows:
-        blocked = [
-            float(t.duration_s[(t.kind == "persist") & (t.worker >= 0)].min(initial=math.inf))
-            for m in reference.completed
-            for t in (m.outcome.trace,)
-        ]
-        snapshot = stages["save"].seconds / max(1, timed_saves) + min(blocked)
+        blocked = min(m.checkpoints.least_persist_s for m in reference.completed)
+        snapshot = stages["save"].seconds / max(1, timed_saves) + blocked
         c_s = closed_forms.effective_save(snapshot, behind.seconds / behind.rows, k, s)
     back = sum(stages[kind].seconds for kind in ("transfer", "restore", "restart"))
     c_r = back / max(1, timed_restores)
-    intervals = _count(cell, "train") / k
+    intervals = _trained(cell) / k
     return closed_forms.asynchronous(saves / intervals, c_s, restores / intervals, c_r, k, s)
 
 
 def _synchronously(cell: Cell, reference: Cell) -> float:
     """The last interval has its barrier, but no checkpoints: nobody forks at the end."""
     k = cell.interval or 1
-    if not all(_saved_and_restored(reference)):
+    if not all(_saved_and_restored(reference)) or not _pace(cell, WORK) > 0:
         return math.nan
     deciding = (cell.run.iterations - 1) // k * k / cell.run.iterations
     return closed_forms.synchronous(
         deciding * _pause(reference),
         _spread_between_workers(cell),
-        cell.completed[0].outcome.workers,
+        cell.completed[0].workers,
         k,
         _pace(cell, WORK),
     )
 
 
 def _pause(cell: Cell) -> float:
-    """Seconds from when the last worker has made an interval until all train again, on average, less those
-    of their own decisions: saves and restores as everybody pays for them, messages and all."""
-    k = cell.interval or 1
-    found = []
-    for m in cell.completed:
-        begun, ended = _bounds(m)
-        deciding = _by_worker_and_iteration(m, ("decide",))
-        for iteration in range(k, cell.run.iterations, k):
-            ends = [t for (_, i), t in ended.items() if i == iteration]
-            resumed = [
-                t - deciding.get((worker, iteration), 0.0)
-                for (worker, i), t in begun.items()
-                if i == iteration + 1
-            ]
-            if ends and resumed:
-                found.append(max(resumed) - max(ends))
-    return float(np.mean(found)) if found else math.nan
+    """Seconds of a pause after an interval, on average (`Checkpoints.pause_s`)."""
+    pauses = sum(m.checkpoints.pauses for m in cell.completed)
+    spent = sum(m.checkpoints.pause_s for m in cell.completed)
+    return _over(spent, pauses)
 
 
 def _spread_between_workers(cell: Cell) -> float:
-    """The standard deviation of an iteration's seconds between workers that make it at the same time: what
-    slows all down together keeps nobody waiting."""
-    squares, freedom = 0.0, 0
-    for m in cell.completed:
-        paces: dict[int, list[float]] = defaultdict(list)
-        for (_, iteration), seconds in _by_worker_and_iteration(m, WORK).items():
-            paces[iteration].append(seconds)
-        for of_workers in paces.values():
-            squares += len(of_workers) * float(np.var(of_workers))
-            freedom += len(of_workers) - 1
+    """The standard deviation of an iteration's seconds between workers that make it at the same time."""
+    squares = sum(m.checkpoints.squares for m in cell.completed)
+    freedom = sum(m.checkpoints.freedom for m in cell.completed)
     return math.sqrt(squares / freedom) if freedom else 0.0
-
-
-def _by_worker_and_iteration(m: Measures, kinds: Sequence[str]) -> dict[tuple[int, int], float]:
-    """Seconds of some kinds."""
-    trace = m.outcome.trace
-    found: dict[tuple[int, int], float] = defaultdict(float)
-    for row in np.flatnonzero(np.isin(trace.kind, kinds) & (trace.worker >= 0)).tolist():
-        found[int(trace.worker[row]), int(trace.iteration[row])] += float(trace.duration_s[row])
-    return found
-
-
-def _bounds(m: Measures) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
-    """When each worker began each iteration, and ended it, by (worker, iteration)."""
-    trace = m.outcome.trace
-    begun: dict[tuple[int, int], float] = {}
-    ended: dict[tuple[int, int], float] = {}
-    for row in np.flatnonzero(
-        np.isin(trace.kind, (*WORK, "compile")) & (trace.worker >= 0)
-    ).tolist():
-        place = int(trace.worker[row]), int(trace.iteration[row])
-        start = float(trace.t_start_s[row])
-        begun[place] = min(start, begun.get(place, math.inf))
-        ended[place] = max(start + float(trace.duration_s[row]), ended.get(place, 0.0))
-    return begun, ended
