@@ -134,7 +134,7 @@ class _Iterations:
         np.minimum.at(begun, place[busy], rows.t_start_s[busy])
         np.maximum.at(ended, place[busy], (rows.t_start_s + rows.duration_s)[busy])
         working = rows.of(*WORK)
-        work = np.bincount(place, rows.duration_s * working, n)
+        work = np.bincount(place, rows.duration_s * working, n).astype(float)  # also of no row
         work[np.bincount(place, working, n) == 0] = math.nan
         decided = np.bincount(place, rows.duration_s * ~busy, n)
         return cls(found // width, found % width - 1, begun, ended, work, decided)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from pbtbench.measures.by_member import size
 from pbtbench.measures.checkpoints import STAGES, Checkpoints, checkpoints
@@ -32,6 +32,8 @@ EARLY = 0.1
 @dataclass(frozen=True)
 class Measures:
     """One run's measures."""
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     run: Run
     """Its identity. Not stored with the measures, as `provenance`."""

@@ -67,8 +67,8 @@ def overhead(outcome: Outcome) -> Overhead:
     count, so that for every worker kinds and `unaccounted` add up to the wall time (the
     conservation law)."""
     rows = outcome.record.timeline
-    spent = np.bincount(rows.kind, rows.duration_s * (rows.worker >= 0), len(KINDS)).tolist()
-    seconds = dict(zip(KINDS, spent, strict=True))
+    spent = np.bincount(rows.kind, rows.duration_s * (rows.worker >= 0), len(KINDS))
+    seconds = dict(zip(KINDS, spent.astype(float).tolist(), strict=True))
     seconds = {kind: seconds[kind] for kind in TIMED}
     seconds["unaccounted"] = outcome.workers * outcome.wall_s - sum(seconds.values())
     size = {kind: rows.bytes[rows.of(kind)] for kind in ("save", "transfer", "restore")}
