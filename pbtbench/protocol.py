@@ -35,8 +35,8 @@ def check_population(population: object, size: int) -> None:
         )
 
 
-def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict[str, list[float]]:
-    """What a population of `size` members evaluated, as lists, the objective among them.
+def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict[str, np.ndarray]:
+    """What a population of `size` members evaluated, each an array of floats, the objective among them.
 
     NaN and infinite numbers are scores, too: of members that diverged. Raises `BadInput` for a
     population that does not keep to the protocol.
@@ -48,7 +48,7 @@ def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict
             f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what "
             "evaluate() gives; for a Keras model: 'loss', and what keras_population(metrics=…) names"
         )
-    return {name: values.tolist() for name, values in found.items()}
+    return found
 
 
 def check_metrics(metrics: object, size: int) -> dict[str, np.ndarray]:

@@ -220,10 +220,9 @@ class Batch:
     """What a recorder has collected since it was emptied: on its way from one process to another."""
 
     rows: list[Row] = field(default_factory=list)
-    scores: list[tuple[Any, ...]] = field(default_factory=list)
-    """Blocks: the columns of `Scores`."""
-    forks: list[tuple[Any, ...]] = field(default_factory=list)
-    """Blocks: the columns of `Forks`."""
+    scores: list[Scores] = field(default_factory=list)
+    """Blocks, as `forks`."""
+    forks: list[Forks] = field(default_factory=list)
     notes: list[tuple[Any, ...]] = field(default_factory=list)
     """Single rows of `Notes`."""
 
@@ -256,8 +255,8 @@ class Advance:
             self._furthest[key] = iteration
         return further
 
-    def _block(self, block: tuple[Any, ...]) -> bool:
-        members, iterations = block[1], block[2]
+    def _block(self, block: Scores) -> bool:
+        members, iterations = block.member, block.iteration
         if not len(members):
             return False
         if (needed := int(members.max()) + 1 - len(self._scored)) > 0:
@@ -333,7 +332,7 @@ class Recorder:
         """Append what members scored, now or at `t_s`: metric -> values, shape (members,)."""
         n = len(members)
         self.collected.scores.append(
-            (
+            Scores(
                 _filled(self.now() if t_s is None else t_s, n, np.float64),
                 np.asarray(members, np.int32),
                 _filled(iteration, n, np.int32),
@@ -364,7 +363,7 @@ class Recorder:
         """Append forks, of now or of `t_s`: those of one moment were decided together."""
         n = len(members)
         self.collected.forks.append(
-            (
+            Forks(
                 _filled(self.now() if t_s is None else t_s, n, np.float64),
                 np.asarray(members, np.int32),
                 _filled(donors, n, np.int32),
@@ -453,32 +452,35 @@ def _timeline(rows: Sequence[Row]) -> Timeline:
     )
 
 
-def _scores(blocks: Sequence[tuple[Any, ...]]) -> Scores:
-    names = dict.fromkeys(name for block in blocks for name in block[5])
+def _scores(blocks: Sequence[Scores]) -> Scores:
     metrics = {}
-    for name in names:
+    for name in dict.fromkeys(name for block in blocks for name in block.metrics):
         parts = [
-            np.asarray(block[5][name], np.float64)
-            if name in block[5]
-            else np.full(len(block[0]), math.nan)
+            np.asarray(block.metrics[name], np.float64)
+            if name in block.metrics
+            else np.full(len(block), math.nan)
             for block in blocks
         ]
         metrics[name] = np.concatenate(parts)
-    return Scores.ordered(
-        *_columns(blocks, (np.float64, np.int32, np.int32, np.int32, np.bool_)), metrics
-    )
+    kinds = (np.float64, np.int32, np.int32, np.int32, np.bool_)
+    return Scores.ordered(*_columns(Scores, kinds, blocks), metrics)
 
 
-def _forks(blocks: Sequence[tuple[Any, ...]]) -> Forks:
+def _forks(blocks: Sequence[Forks]) -> Forks:
     kinds = (np.float64, np.int32, np.int32, np.int32, np.int32, np.bool_)
-    old, new = (joined([block[place] for block in blocks]) for place in (6, 7))
-    return Forks.ordered(*_columns(blocks, kinds), old, new)
+    old, new = (joined([getattr(block, name) for block in blocks]) for name in ("old", "new"))
+    return Forks.ordered(*_columns(Forks, kinds, blocks), old, new)
 
 
-def _columns(blocks: Sequence[tuple[Any, ...]], kinds: Sequence[Any]) -> list[np.ndarray]:
+def _columns(
+    table: type[_Table], kinds: Sequence[Any], blocks: Sequence[_Table]
+) -> list[np.ndarray]:
+    """The first columns of a table, of these kinds: each block's behind the one before."""
     return [
-        np.concatenate([block[place] for block in blocks]) if blocks else np.zeros(0, kind)
-        for place, kind in enumerate(kinds)
+        np.concatenate([getattr(block, column.name) for block in blocks])
+        if blocks
+        else np.zeros(0, kind)
+        for column, kind in zip(fields(table), kinds, strict=False)
     ]
 
 

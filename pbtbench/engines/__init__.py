@@ -1,4 +1,4 @@
-"""Engines: what executes a run and yields its events. The only code that touches clocks, processes and Ray.
+"""Engines: what executes a run and records it. The only code that touches clocks, processes and Ray.
 
 One module here with an `ENGINE` is one engine, which imports its framework only when it runs; the modules
 beside them are what engines share.
@@ -7,7 +7,6 @@ beside them are what engines share.
 from __future__ import annotations
 
 import importlib
-import math
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
@@ -16,12 +15,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pbtbench import catalogue, methods
 from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed, nearest, unknown
 from pbtbench.options import Options, chosen
 from pbtbench.process import Terminated
-from pbtbench.record import AGE, DONE, Outcome, Recorder, Watch
+from pbtbench.record import Outcome, Recorder, Watch
 from pbtbench.user_code import tracebacks
 
 if TYPE_CHECKING:
@@ -119,38 +120,39 @@ def execute(run: Run, watch: Watch | None = None) -> Outcome:
                 flush=True,
             )
         return outcome(run, recorder, cause, message)
-    if not any_finite(recorder):
+    if not any_finite(recorder, problem.objective.metric):
         message = unscored(recorder, problem.objective.metric)
         return outcome(run, recorder, "crash", message)
     return outcome(run, recorder)
 
 
-def any_finite(recorder: Recorder) -> bool:
+def any_finite(recorder: Recorder, metric: str) -> bool:
     """Whether a member had a finite score at least once: single ones may diverge."""
-    return any(e.kind == "score" and math.isfinite(e.value) for e in recorder.events)
+    found = (block.metrics.get(metric) for block in recorder.collected.scores)
+    return any(scores is not None and np.isfinite(scores).any() for scores in found)
 
 
 def unscored(recorder: Recorder, metric: str) -> str:
     """That nobody ever had a score, with what was measured instead."""
-    details = [event.detail for event in recorder.events if event.kind == "score" and event.detail]
-    names = sorted({name for detail in details for name in detail} - {AGE, DONE})
-    instead = f"; {nearest(metric, names)}measured: {', '.join(names)}" if names else ""
+    names = sorted({name for block in recorder.collected.scores for name in block.metrics})
+    others = [name for name in names if name != metric]
+    instead = f"; {nearest(metric, others)}measured: {', '.join(others)}" if others else ""
     return f"no member ever had a finite {metric!r}: nothing to compare{instead}"
 
 
 def no_progress(run: Run) -> str:
-    """What is told of a run that is ended as it made no progress."""
+    """Why a run was ended that made no progress."""
     return f"no progress within its limit of {run.limit_s:g} s; --limit-s gives it more"
 
 
 def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") -> Outcome:
-    """The outcome of a run that ends now, with an `error` row if it has a cause."""
-    wall_s = recorder.now()
+    """The outcome of a run that ends now, with an `error` if it has a cause."""
     if cause:
-        recorder.add("error", wall_s, detail={"cause": cause, "message": message})
+        recorder.lost(cause, message)
+    wall_s = recorder.now()
     chosen = engine(run.engine)
     return Outcome(
-        trace=recorder.trace(run.id),
+        record=recorder.record(),
         wall_s=wall_s,
         workers=run.workers if chosen.distributed else 1,
         transport=run.transport,

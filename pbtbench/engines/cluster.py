@@ -263,13 +263,13 @@ def _refusal(address: str) -> str | None:
             return None
         asks.kill()
         asks.wait()
-        told = os.pread(log.fileno(), LOG_BYTES, 0)
-    if TOKEN_REFUSED in told:
+        text = os.pread(log.fileno(), LOG_BYTES, 0)
+    if TOKEN_REFUSED in text:
         return (
             "the cluster refuses this token; set RAY_AUTH_MODE=token, and give the cluster's own in "
             "RAY_AUTH_TOKEN or in the file that RAY_AUTH_TOKEN_PATH names"
         )
-    raised = re.findall(r"^\w+(?:Error|Exception): .*", told.decode(errors="replace"), re.MULTILINE)
+    raised = re.findall(r"^\w+(?:Error|Exception): .*", text.decode(errors="replace"), re.MULTILINE)
     reason = f" ({raised[-1][:160]})" if raised else ""
     return f"{nobody}; if there is one, its token may be another{reason}"
 

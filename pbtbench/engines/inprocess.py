@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from pbtbench import catalogue
 from pbtbench.engines import Engine, transport
 from pbtbench.engines.decisions import Decisions
@@ -21,7 +23,8 @@ from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
 from pbtbench.options import Options
 from pbtbench.problem import FullPopulation, member_seed, method_rng
-from pbtbench.process import note_memory
+from pbtbench.process import Memory
+from pbtbench.space.columns import rows
 
 if TYPE_CHECKING:
     from pbtbench.methods import Method
@@ -39,7 +42,7 @@ class InProcessOptions(Options):
     """How those of a Keras problem train: `looped`, one after another; `stacked`, in one call; or
     `fastest`, by a short trial before the run's clock starts. Looped is the default, as there scores are the
     same to the bit run after run, and on every engine; stacked they agree to within rounding, and by a trial
-    two runs may differ in which it is. What was taken is in the trace, at the row `setup`."""
+    two runs may differ in which it is. The run's record says what was taken (the note `members`)."""
 
 
 CLEARLY = 1.2
@@ -48,42 +51,36 @@ CLEARLY = 1.2
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
     """Train `run.population` members for `run.iterations` iterations."""
-    lap = recorder.lap
+    lap, memory = recorder.lap, Memory()
     decisions = Decisions(run, problem, method)
-    proposed = decisions.proposed
-    seeds = [member_seed(run.seed, member) for member in range(len(proposed))]
+    seeds = [member_seed(run.seed, member) for member in range(decisions.size)]
     members_as = run.engine_options["members"]
     if members_as == FASTEST:
         members_as = _trial(run.problem, json.dumps(run.problem_options), run.population)
-    population = problem.population(proposed, seeds, run.problem_options)
+    population = problem.population(rows(decisions.proposed), seeds, run.problem_options)
     if members_as == STACKED:
         population = _stacked(population, problem.name)
     shard = Shard(problem, population, recorder)
-    objective, members = problem.objective.metric, shard.members
+    objective, members = problem.objective.metric, np.arange(decisions.size)
     decisions.begun(recorder)
+    recorder.note("members", members_as)
     with tempfile.TemporaryDirectory(prefix="pbtbench-states-") as folder:
         travel = transport.transport(run.transport, Path(folder))
-        lap("setup", detail={"members": members_as})
+        lap("setup")
         for iteration in range(1, run.iterations + 1):
             found = shard.iterate()
             if not method.interval:
                 continue
             decisions.report(members, found[objective], iteration)
-            if not decisions.due(iteration):
-                lap("decide", iteration=iteration)
-            elif method.synchronous:
-                copies = decisions.together()
-                decisions.made(copies, recorder, iteration, worker=0)
-                lap("decide", iteration=iteration)
+            copies = decisions.decide(members, recorder, iteration) if decisions.due(iteration) else []
+            lap("decide", iteration=iteration)
+            if method.synchronous:
                 exchange(copies, shard, travel)
             else:
-                for member in decisions.shuffled(members):
-                    copies = [copy] if (copy := decisions.alone(member)) else []
-                    decisions.made(copies, recorder, iteration, worker=0)
-                    lap("decide", member=member, iteration=iteration)
-                    exchange(copies, shard, travel)
+                for copy in copies:
+                    exchange([copy], shard, travel, settle=copy is copies[-1])
         travel.close()
-    note_memory(recorder, 0)
+    memory.note(recorder)
 
 
 def prepare(run: Run) -> None:
@@ -98,7 +95,7 @@ def _trial(reference: str, options: str, size: int) -> str:
     stacked."""
     problem = catalogue.problem(reference)
     rng = method_rng(0)
-    hyperparameters = [problem.space.sample(rng) for _ in range(size)]
+    hyperparameters = rows(problem.space.sample(rng, size))
     seeds = [member_seed(0, member) for member in range(size)]
 
     def seconds(population: FullPopulation) -> float:

@@ -20,6 +20,7 @@ from pbtbench.errors import BadInput
 from pbtbench.problem import Problem, member_seed, method_rng
 from pbtbench.process import Terminated
 from pbtbench.protocol import check_state, scores
+from pbtbench.space.columns import rows
 from pbtbench.user_code import tracebacks
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def _try(problem: Problem, options: dict[str, object], size: int) -> None:
     if problem.framework:
         importlib.import_module(problem.framework)
     problem.starter.check(**problem.with_options(options))
-    rng = method_rng(0)
-    proposed = [problem.space.sample(rng) for _ in range(size)]
+    proposed = rows(problem.space.sample(method_rng(0), size))
     seeds = [member_seed(0, member) for member in range(size)]
     population = problem.population(proposed, seeds, options)
     population.train(1)

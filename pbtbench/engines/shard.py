@@ -1,4 +1,4 @@
-"""A shard: members of a run that live in one process, and all that is done to them, row by row.
+"""A shard: members of a run that live in one process, and all that is done to them.
 
 The engine `inprocess` has one, in its own process; `ray` has one, or more, in each actor. What a
 shard does is timed in laps: each row starts where the one before ended, so that nothing stays open.
@@ -6,14 +6,15 @@ shard does is timed in laps: each row starts where the one before ended, so that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+import numpy as np
 
 from pbtbench.engines.transport import Parcel, Transport
 from pbtbench.problem import FullPopulation, Problem, State, state_bytes
-from pbtbench.protocol import check_state, scores
-from pbtbench.record import AGE, DONE, Recorder
+from pbtbench.protocol import AGE, DONE, check_state, scores
+from pbtbench.record import Recorder
 from pbtbench.space import Hyperparameters
 
 
@@ -44,30 +45,31 @@ class Shard:
         self.recorder.unrecorded = self.progress
 
     def progress(self) -> int:
-        """A count that grows as members go on, also while an iteration lasts, where a population tells it."""
+        """A count that grows as members go on, also while an iteration lasts, where a population counts."""
         return self.iteration + self.population.finished
 
-    def iterate(self) -> dict[str, list[float]]:
-        """Train and evaluate every member once; the scores, metric -> a number for each."""
-        population, lap = self.population, self.recorder.lap
+    def iterate(self) -> dict[str, np.ndarray]:
+        """Train and evaluate every member once, and record the scores: metric -> values, shape (members,)."""
+        population, recorder = self.population, self.recorder
         worker, iteration = self.worker, self.iteration + 1
         traces = population.traces
         population.train(self.problem.steps_per_iteration)
         self.iteration = iteration  # only now: a donor may hand out its state meanwhile
         kind = "train" if population.traces == traces else "compile"
-        lap(kind, worker=worker, iteration=iteration)
+        recorder.lap(kind, worker=worker, iteration=iteration)
         traces = population.traces
         found = scores(population.evaluate(), self.problem.objective.metric, len(self.members))
-        self._record(found)
+        age, done = found.pop(AGE, None), found.pop(DONE, None)
+        recorder.scored(np.array(self.members, np.int32), iteration, found, age=age, done=done)
         kind = "evaluate" if population.traces == traces else "compile"
-        lap(kind, worker=worker, iteration=iteration)
+        recorder.lap(kind, worker=worker, iteration=iteration)
         return found
 
     def snapshot(self, member: int) -> State:
         """A member's state, as a `save`."""
         state = self.population.state(member - self.first)
         check_state(state)
-        self._lap("save", member, bytes=state_bytes(state))
+        self._lap("save", member, state)
         return state
 
     def adopt(
@@ -77,12 +79,12 @@ class Shard:
         once, which a population may put this one off for."""
         morphed = self.population.morph(state, hyperparameters)
         if morphed is not state:
-            self._lap("morph", member, bytes=state_bytes(morphed))
+            self._lap("morph", member, morphed)
             state = morphed
         self.population.adopt(member - self.first, state, hyperparameters)
         if settle:
             self.population.settle()
-        self._lap("restore", member, bytes=state_bytes(state))
+        self._lap("restore", member, state)
 
     def send(self, member: int, transport: Transport) -> Parcel:
         """A member's state, on its way."""
@@ -99,38 +101,27 @@ class Shard:
         """Where a row about a member belongs."""
         return {"worker": self.worker, "member": member, "iteration": self.iteration}
 
-    def _lap(self, kind: str, member: int, **row: Any) -> None:
-        self.recorder.lap(kind, **self.row(member), **row)
-
-    def _record(self, found: Mapping[str, Sequence[float]]) -> None:
-        """Every member's score, with the other metrics as detail."""
-        moment, objective = self.recorder.now(), self.problem.objective.metric
-        others = {name: values for name, values in found.items() if name != objective}
-        for place, score in enumerate(found[objective]):
-            detail = {
-                name: values[place]
-                for name, values in others.items()
-                if name not in (AGE, DONE) or values[place] > 0  # only of those whom it concerns
-            }
-            self.recorder.add(
-                "score",
-                moment,
-                worker=self.worker,
-                member=self.first + place,
-                iteration=self.iteration,
-                value=score,
-                detail=detail or None,
-            )
+    def _lap(self, kind: str, member: int, state: State) -> None:
+        self.recorder.lap(
+            kind,
+            worker=self.worker,
+            member=member,
+            iteration=self.iteration,
+            bytes=state_bytes(state),
+        )
 
 
-def exchange(copies: Sequence[Copy], shard: Shard, transport: Transport) -> None:
+def exchange(
+    copies: Sequence[Copy], shard: Shard, transport: Transport, *, settle: bool = True
+) -> None:
     """Carry out, within a shard, copies that were decided together: each donor sends once, and all
-    have sent before anybody receives."""
+    have sent before anybody receives. `settle`: no other copies follow at once."""
     parcels: dict[int, Parcel] = {}
     for copy in copies:
         if copy.donor not in parcels:
             parcels[copy.donor] = shard.send(copy.donor, transport)
     for copy in copies:
-        shard.receive(copy, parcels[copy.donor], transport, settle=copy is copies[-1])
+        last = settle and copy is copies[-1]
+        shard.receive(copy, parcels[copy.donor], transport, settle=last)
     for parcel in parcels.values():
         transport.discard(parcel)

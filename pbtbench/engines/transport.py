@@ -95,7 +95,7 @@ class Disk:
     def send(self, state: State, recorder: Recorder, **row: Any) -> Parcel:
         place = self.folder / uuid4().hex
         start = recorder.now()
-        with _told(place):
+        with _disk_errors(place):
             place.mkdir(parents=True)
 
             def ended() -> None:
@@ -114,7 +114,7 @@ class Disk:
         if not (place / "whole").exists():
             _await(place)
             recorder.lap("wait", **row)
-        with _told(place):
+        with _disk_errors(place):
             state = self.format.read(place, parcel.names)
         recorder.lap("transfer", **row, bytes=_size(place))
         return state
@@ -275,7 +275,7 @@ def _await(place: Path) -> None:
 def _marked(place: Path) -> Iterator[None]:
     """Leave word, for whoever waits, of why a write behind the training failed."""
     try:
-        with _told(place):
+        with _disk_errors(place):
             yield
     except Exception as error:
         with suppress(OSError):
@@ -287,7 +287,7 @@ def _marked(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
+def _disk_errors(place: Path) -> Iterator[None]:
     """Say in one line what a disk refused."""
     try:
         yield

@@ -17,6 +17,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from pydantic import AfterValidator, Field
 
 from pbtbench.engines import Engine, cluster
@@ -121,21 +122,20 @@ def _together(
     run: Run, method: Method, decisions: Decisions, fleet: Fleet, recorder: Recorder
 ) -> None:
     """All members decide after each interval, on the same scores."""
-    iteration = 0
+    iteration, members = 0, np.arange(decisions.size)
     copies: list[Copy] = []
     while iteration < run.iterations:
         steps = _until_due(run, method, iteration)
+        mine = fleet.by_unit(copies)
         for unit in fleet.units:
-            own = [copy for copy in copies if copy.member in unit.members]
-            fleet.send(unit, [own], steps)
-        tables = {unit.members: report.scores for unit, report in fleet.reports()}
+            fleet.send(unit, [mine[unit.members.start]], steps)
+        reports = sorted(fleet.reports(), key=lambda answer: answer[0].members.start)
         start = recorder.now()
+        scores = np.concatenate([report.scores for _, report in reports], axis=1)
         for made in range(steps):
-            for members in sorted(tables, key=lambda m: m.start):
-                decisions.report(members, tables[members][made].tolist(), iteration + made + 1)
+            decisions.report(members, scores[made], iteration + made + 1)
         iteration += steps
-        copies = decisions.together() if decisions.due(iteration) else []
-        decisions.made(copies, recorder, iteration, worker=-1)
+        copies = decisions.decide(members, recorder, iteration) if decisions.due(iteration) else []
         _decided(recorder, start, iteration)
         fleet.give(copies, aside=False)
         _persist(run, fleet, fleet.units, steps)
@@ -149,16 +149,11 @@ def _each_alone(
         fleet.send(unit, [], _steps(run, method, unit))
     for unit, report in fleet.reports():
         start = recorder.now()
-        first = unit.iteration - len(report.scores) + 1
-        for iteration, scores in enumerate(report.scores.tolist(), first):
-            decisions.report(unit.members, scores, iteration)
-        copies = []
-        if decisions.due(unit.iteration):
-            for member in decisions.shuffled(unit.members):
-                copy = decisions.alone(member)
-                if copy:
-                    decisions.made([copy], recorder, unit.iteration, worker=-1)
-                    copies.append(copy)
+        first, members = unit.iteration - len(report.scores) + 1, np.array(unit.members)
+        for iteration, scores in enumerate(report.scores, first):
+            decisions.report(members, scores, iteration)
+        due = decisions.due(unit.iteration)
+        copies = decisions.decide(members, recorder, unit.iteration) if due else []
         _decided(recorder, start, unit.iteration)
         if unit.iteration < run.iterations:
             fleet.give(copies, aside=True)

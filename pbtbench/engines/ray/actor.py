@@ -21,8 +21,8 @@ from pbtbench import catalogue
 from pbtbench.engines import transport
 from pbtbench.engines.shard import Copy, Shard
 from pbtbench.problem import member_seed, state_bytes
-from pbtbench.process import Surroundings, note_memory
-from pbtbench.record import Event, Recorder
+from pbtbench.process import Memory, Surroundings
+from pbtbench.record import Batch, Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code.tracebacks import contained
 
@@ -55,7 +55,8 @@ class Report:
 
     scores: np.ndarray
     """Of the objective, shape (iterations, members)."""
-    rows: list[Event]
+    batch: Batch
+    """What the actor has recorded since its last report."""
     lapped: float
     """When the actor's last row ended, in seconds since the start of the run."""
     lost: tuple[int, ...] = ()
@@ -86,7 +87,7 @@ class Worker:
     """One worker of a run."""
 
     def __init__(self, assignment: Assignment, worker: int, lapped: float) -> None:
-        """`worker`: its lane in the trace. `lapped`: when the lane's last row ended."""
+        """`worker`: its number in the record. `lapped`: when the last row of that number ended."""
         assignment.surroundings.enter()
         offset = assignment.offsets.get(ray.get_runtime_context().get_node_id(), 0.0)
         self._assignment, self._worker = assignment, worker
@@ -94,7 +95,7 @@ class Worker:
         self._transport = transport.transport(assignment.transport, Path(assignment.folder))
         self._shards: dict[int, Shard] = {}
         self._lock = OrderedLock()
-        self._noted = 0
+        self._memory = Memory()
 
     def ready(self) -> None:
         """Answers as soon as the actor is there."""
@@ -143,7 +144,7 @@ class Worker:
         return sum(shard.progress() for shard in [*self._shards.values()])
 
     def give(self, members: Sequence[int], aside: bool = False) -> Iterator[Any]:
-        """Yield each member's state, on its way; then the rows. `aside`: beside the main thread."""
+        """Yield each member's state, on its way; then what was recorded. `aside`: beside the main thread."""
         recorder = self._recorder
         worker = self._worker
         if aside:
@@ -159,14 +160,13 @@ class Worker:
             yield parcel
             if self._assignment.transport == "object-store":  # Ray has put it there by now
                 recorder.lap("transfer", **own.row(member), bytes=state_bytes(parcel))
-        yield _drained(recorder)
+        yield recorder.take()
 
     def finish(self) -> Report:
-        """The last rows; members end here, with what they hold on disk, as the actor will be killed."""
+        """The last report; members end here, with what they hold on disk, as the actor will be killed."""
         self._recorder.lap("wait", worker=self._worker)
         self._transport.close()
         self._shards.clear()
-        self._noted = 0
         return self._report(np.zeros((0, 0)))
 
     def _copied(self, copies: Sequence[Copy], incoming: Incoming) -> list[int]:
@@ -211,12 +211,5 @@ class Worker:
         return nullcontext() if shard.population.concurrent else self._lock()
 
     def _report(self, scores: np.ndarray, lost: Sequence[int] = ()) -> Report:
-        self._noted = note_memory(self._recorder, self._noted, worker=self._worker)
-        lapped = self._recorder.lapped
-        return Report(scores, _drained(self._recorder), lapped, tuple(lost))
-
-
-def _drained(recorder: Recorder) -> list[Event]:
-    rows = list(recorder.events)
-    del recorder.events[: len(rows)]  # a background write may add one meanwhile
-    return rows
+        self._memory.note(self._recorder, worker=self._worker)
+        return Report(scores, self._recorder.take(), self._recorder.lapped, tuple(lost))

@@ -34,7 +34,7 @@ START_S = 60.0
 """How long the actors may take to start, and a replacement to find its place."""
 
 FINISH_S = 30.0
-"""How long an actor may take to hand in its last rows."""
+"""How long an actor may take to hand in its last report."""
 
 
 @dataclass
@@ -89,9 +89,11 @@ class Fleet:
         self._group: Any = None
         self.actors: list[Actor] = []
         self.units: list[Unit] = []
+        self._unit_of: list[Unit] = []
+        """Of each member."""
 
     def __enter__(self) -> Self:
-        size = len(self._decisions.proposed)
+        size = self._decisions.size
         count = min(self._run.workers, size)
         needs = self._run.cluster
         bundle = {"CPU": needs.cpus_per_worker, "GPU": needs.gpus_per_worker}
@@ -109,6 +111,7 @@ class Fleet:
         for actor, shard in zip(self.actors, shards, strict=True):
             members = range(int(shard[0]), int(shard[-1]) + 1)
             self.units.append(Unit(members, actor))
+        self._unit_of = [unit for unit in self.units for _ in unit.members]
         hosting = [self._hosted(unit, {}, "setup") for unit in self.units]
         for unit, call in zip(self.units, hosting, strict=True):
             self._taken(unit, self._answered(call, unit))
@@ -135,17 +138,20 @@ class Fleet:
     def give(self, copies: Sequence[Copy], aside: bool) -> None:
         """Have the donors of these copies hand out their states, where a member of another actor
         wants them: each once, however many want it."""
-        wanted: dict[int, set[int]] = {}
+        wanted: dict[int, dict[int, int]] = {}
+        donors: dict[int, list[int]] = {}
         for copy in copies:
-            if self._unit(copy.member).actor is not self._unit(copy.donor).actor:
-                wanted.setdefault(copy.donor, set()).add(copy.member)
+            unit, giver = self._unit_of[copy.member], self._unit_of[copy.donor]
+            if unit.actor is giver.actor:
+                continue
+            if copy.donor not in wanted:
+                donors.setdefault(giver.members.start, []).append(copy.donor)
+            wanted.setdefault(copy.donor, {})[copy.member] = unit.iteration
         for unit in self.units:
-            donors = [donor for donor in wanted if donor in unit.members]
-            if donors:
-                references = self._given(unit, donors, aside)
-                for donor in donors:
-                    recipients = {m: self._unit(m).iteration for m in wanted[donor]}
-                    self._survivors.given(donor, recipients, unit.iteration, references[donor])
+            mine = donors.get(unit.members.start, [])
+            references = self._given(unit, mine, aside) if mine else {}
+            for donor, reference in references.items():
+                self._survivors.given(donor, wanted[donor], unit.iteration, reference)
 
     def persist(self, unit: Unit) -> None:
         """Have a unit's states written behind the training."""
@@ -180,18 +186,22 @@ class Fleet:
                     actor.progress = ray.get(actor.asked)
                 actor.asked = None
 
+    def by_unit(self, copies: Sequence[Copy]) -> dict[int, list[Copy]]:
+        """First member of a unit -> the copies that its members make, in order."""
+        found: dict[int, list[Copy]] = {unit.members.start: [] for unit in self.units}
+        for copy in copies:
+            found[self._unit_of[copy.member].members.start].append(copy)
+        return found
+
     def finish(self) -> None:
-        """Collect the last rows."""
+        """Collect the last reports."""
         calls = [a.handle.finish.remote() for a in self.actors if a.alive]
         for actor, call in zip([a for a in self.actors if a.alive], calls, strict=True):
             with suppress(ray.exceptions.RayError):
                 report = ray.get(call, timeout=FINISH_S)
-                self._recorder.events += report.rows
+                self._recorder.put(report.batch)
                 actor.lapped = report.lapped
         self._survivors.close()
-
-    def _unit(self, member: int) -> Unit:
-        return next(unit for unit in self.units if member in unit.members)
 
     def _started(self, worker: int, lapped: float) -> Actor:
         """A new actor in the place of that worker. It may take a while to be there."""
@@ -208,7 +218,7 @@ class Fleet:
 
     def _hosted(self, unit: Unit, states: Mapping[int, list[Any]], kind: str) -> Any:
         """Have the unit's actor start its members."""
-        hyperparameters = [self._decisions.hyperparameters(m) for m in unit.members]
+        hyperparameters = self._decisions.hyperparameters(unit.members)
         try:
             return unit.actor.handle.host.remote(
                 unit.members[0], hyperparameters, unit.iteration, states, kind
@@ -234,21 +244,12 @@ class Fleet:
         return report
 
     def _taken(self, unit: Unit, report: Report) -> None:
-        self._recorder.events += report.rows
+        self._recorder.put(report.batch)
         unit.actor.lapped = report.lapped
         self._survivors.arrived(unit.members)
         for member in report.lost:
-            self._recorder.add(
-                "error",
-                self._recorder.now(),
-                worker=-1,
-                member=member,
-                iteration=unit.iteration,
-                detail={
-                    "cause": "crash",
-                    "message": "the donor's state was lost; the member went on from its own",
-                },
-            )
+            message = "the donor's state was lost; the member went on from its own"
+            self._recorder.lost("crash", message, member=member, iteration=unit.iteration)
 
     def _submit(self, unit: Unit) -> None:
         unit.call = unit.actor.handle.advance.remote(unit.members[0], unit.groups, unit.steps)
@@ -259,15 +260,15 @@ class Fleet:
         return {
             copy.donor: [self._survivors.latest(copy.donor)]
             for copy in copies
-            if self._unit(copy.donor).actor is not unit.actor
+            if self._unit_of[copy.donor].actor is not unit.actor
         }
 
     def _given(self, unit: Unit, members: Sequence[int], aside: bool) -> dict[int, Any]:
         """The references of the states that a unit's members give, which fill later."""
         group = {"concurrency_group": IO} if aside else {}
         give = unit.actor.handle.give.options(num_returns=len(members) + 1, **group)
-        *references, rows = give.remote(list(members), aside)
-        self._survivors.expect(rows)
+        *references, batch = give.remote(list(members), aside)
+        self._survivors.expect(batch)
         return dict(zip(members, references, strict=True))
 
     def _ended(self, unit: Unit) -> Report | None:
@@ -315,18 +316,12 @@ class Fleet:
             states = {}
             for member in unit.members:
                 made, reference = self._survivors.of(member)
-                self._recorder.add(
-                    "error",
-                    self._recorder.now(),
-                    worker=-1,
+                self._recorder.lost(
+                    cause,
+                    f"its worker was lost: {why}",
                     member=member,
                     iteration=unit.iteration,
-                    value=float(unit.iteration - made),
-                    detail={
-                        "cause": cause,
-                        "message": f"its worker was lost: {why}",
-                        "discarded_iterations": unit.iteration - made,
-                    },
+                    iterations=float(unit.iteration - made),
                 )
                 if reference is not None:
                     states[member] = [reference]

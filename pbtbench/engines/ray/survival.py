@@ -7,10 +7,10 @@ background. What travels by disk is deleted once all who wanted it have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import ray
 
 from pbtbench.engines import cluster, transport
 from pbtbench.problem import state_bytes
-from pbtbench.record import Event, Recorder
+from pbtbench.record import CODES, Batch, Recorder
 from pbtbench.run import Run
 
 LIMIT_S = 60.0
@@ -26,17 +26,6 @@ LIMIT_S = 60.0
 
 SHARE = 0.25
 """Of the cluster's object store that kept states may fill."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A member's state, as of some iteration of its own."""
-
-    iteration: int
-    reference: Any
-    """In the object store; None for one on disk."""
-    parcel: Any = None
-    """On disk."""
 
 
 class Survivors:
@@ -48,10 +37,15 @@ class Survivors:
         self._travel = transport.transport(run.transport, folder)
         self._disk = transport.transport("disk-npz", folder / "persisted")
         self._writer = ThreadPoolExecutor(1)
-        self._kept: dict[int, Kept] = {}
         self._given: dict[int, Any] = {}
+        self._in_store: dict[int, tuple[int, Any]] = {}
+        """Member -> the iteration of its latest state there, and the reference; the newest last."""
+        self._held_by: Counter[Any] = Counter()
+        """Reference in the object store -> how many members' latest state there it is."""
+        self._on_disk: dict[int, tuple[int, Any]] = {}
+        """Member -> the iteration of its latest state there, and the parcel."""
         self._awaited: list[tuple[Any, set[int]]] = []
-        self._rows: list[Any] = []
+        self._batches: list[Any] = []
         self._room = SHARE * ray.cluster_resources().get("object_store_memory", 0.0)
         self._store = cluster.store_bytes()
         self._state_bytes = 1
@@ -63,19 +57,20 @@ class Survivors:
             self._awaited.append((reference, set(recipients)))
             return
         for member, made in {**recipients, donor: iteration}.items():
-            self._kept.pop(member, None)  # the newest last
-            self._kept[member] = Kept(made, reference)
-        while len({id(k.reference) for k in self._kept.values()}) * self._state_bytes > self._room:
-            self._kept.pop(next(iter(self._kept)))
+            self._forget(member)
+            self._in_store[member] = made, reference
+            self._held_by[reference] += 1
+        while len(self._held_by) * self._state_bytes > self._room:
+            self._forget(next(iter(self._in_store)))
 
     def latest(self, donor: int) -> Any:
         """The reference of the state that a donor gave last."""
         return self._given[donor]
 
-    def arrived(self, members: Iterable[int]) -> None:
+    def arrived(self, members: range) -> None:
         """These members have what was on its way to them."""
         for reference, waiting in self._awaited:
-            waiting.difference_update(members)
+            waiting.difference_update([member for member in waiting if member in members])
             if not waiting:
                 with suppress(ray.exceptions.RayError):
                     self._travel.discard(ray.get(reference, timeout=LIMIT_S))
@@ -87,28 +82,28 @@ class Survivors:
 
     def of(self, member: int) -> tuple[int, Any]:
         """The iteration of a member's latest state, and its reference; (0, None) without one."""
-        kept = self._kept.get(member)
-        if kept is None:
-            return 0, None
-        if kept.parcel is None:
-            return kept.iteration, kept.reference
-        state = self._disk.receive(kept.parcel, Recorder())
-        return kept.iteration, ray.put(state)
+        made, reference = self._in_store.get(member, (0, None))
+        written, parcel = self._on_disk.get(member, (0, None))
+        if written <= made:
+            return made, reference
+        return written, ray.put(self._disk.receive(parcel, Recorder()))
 
-    def expect(self, rows: Any) -> None:
-        """Rows of a donor that will arrive."""
-        self._rows.append(rows)
+    def expect(self, batch: Any) -> None:
+        """What a donor records, which will arrive."""
+        self._batches.append(batch)
 
     def collect(self, timeout_s: float = 0.0) -> None:
-        """Take the rows that have arrived."""
-        if not self._rows:
+        """Take what has arrived of the donors' records."""
+        if not self._batches:
             return
-        done, self._rows = ray.wait(self._rows, num_returns=len(self._rows), timeout=timeout_s)
+        done, self._batches = ray.wait(
+            self._batches, num_returns=len(self._batches), timeout=timeout_s
+        )
         for reference in done:
             with suppress(ray.exceptions.RayError):
-                rows = [self._told(row) for row in ray.get(reference)]
-                self._recorder.events += rows
-                self._state_bytes = max([self._state_bytes, *(row.bytes for row in rows)])
+                batch: Batch = ray.get(reference)
+                self._recorder.put(batch)
+                self._weigh(batch)
 
     def close(self) -> None:
         """Wait for what is under way, within limits."""
@@ -116,12 +111,27 @@ class Survivors:
         self.collect(LIMIT_S)
         self._travel.close()
 
-    def _told(self, row: Event) -> Event:
-        """The row, which says if its bytes were more than an object store holds: Ray then maps them
-        from a file, and spills what else is there."""
-        if self._by_store and row.kind == "transfer" and row.bytes > self._store:
-            return row._replace(detail={**(row.detail or {}), "spilled_beyond": self._store})
-        return row
+    def _weigh(self, batch: Batch) -> None:
+        """See how large states are, and note those that are larger than an object store: Ray then maps
+        them from a file, and spills what else is there."""
+        for _, _, worker, member, iteration, kind, size, _ in batch.rows:
+            self._state_bytes = max(self._state_bytes, size)
+            if self._by_store and kind == CODES["transfer"] and size > self._store:
+                self._recorder.note(
+                    "spilled_beyond",
+                    value=self._store,
+                    worker=worker,
+                    member=member,
+                    iteration=iteration,
+                )
+
+    def _forget(self, member: int) -> None:
+        """Keep no state of that member in the object store any more."""
+        _, reference = self._in_store.pop(member, (0, None))
+        if reference is not None:
+            self._held_by[reference] -= 1
+            if not self._held_by[reference]:
+                del self._held_by[reference]
 
     def _persist(self, member: int, iteration: int, reference: Any) -> None:
         with suppress(ray.exceptions.RayError, TimeoutError), self._noted(member, iteration):
@@ -131,26 +141,17 @@ class Survivors:
                 row = {"worker": -1, "member": member, "iteration": iteration}
                 aside.lap("transfer", **row, bytes=state_bytes(parcel))
                 parcel = self._disk.send(parcel, aside, **row)
-                self._recorder.events += aside.events
-            old, self._kept[member] = self._kept.get(member), Kept(iteration, None, parcel)
-            if old is not None and old.parcel is not None:
-                self._disk.discard(old.parcel)
+                self._recorder.put(aside.collected)
+            _, old = self._on_disk.get(member, (0, None))
+            self._on_disk[member] = iteration, parcel
+            if old is not None:
+                self._disk.discard(old)
 
     @contextmanager
     def _noted(self, member: int, iteration: int) -> Iterator[None]:
-        """A state that can't be written is an `error` row; the training goes on without it."""
+        """Note a state that can't be written; the training goes on without it."""
         try:
             yield
         except transport.TransportFailed as failure:
-            self._recorder.add(
-                "error",
-                self._recorder.now(),
-                worker=-1,
-                member=member,
-                iteration=iteration,
-                detail={
-                    "cause": "crash",
-                    "message": f"its state was not persisted: {failure}",
-                    "unpersisted": True,
-                },
-            )
+            why = f"its state was not persisted: {failure}"
+            self._recorder.note("unpersisted", why, member=member, iteration=iteration)
