@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pbtbench.errors import BadInput
     from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
-    from pbtbench.record import Trace
+    from pbtbench.record import Record
     from pbtbench.run import Run
     from pbtbench.space import (
         Choice,
@@ -53,12 +53,12 @@ _HOME = {
     "Objective": "problem",
     "Population": "problem",
     "Problem": "problem",
+    "Record": "record",
     "Run": "run",
     "Sampler": "space",
     "Space": "space",
     "State": "problem",
     "Study": "study",
-    "Trace": "record",
     "Uniform": "space",
 }
 
@@ -74,12 +74,12 @@ __all__ = [
     "Objective",
     "Population",
     "Problem",
+    "Record",
     "Run",
     "Sampler",
     "Space",
     "State",
     "Study",
-    "Trace",
     "Uniform",
     "__version__",
 ]

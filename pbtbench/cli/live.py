@@ -22,7 +22,6 @@ PLAIN_PERIOD_S = 30.0
 """Without a terminal: how often a long run says that it goes on."""
 PLAIN_RUNS = 20
 """Without a terminal: how many runs get a line each; of more, that many lines tell how far it is."""
-MEMBERS_SHOWN = 12
 
 
 def clock(seconds: float) -> str:
@@ -57,7 +56,7 @@ class View(AbstractContextManager["View"]):
         self._to_do = self._done = self._failed = 0
         self._checking = ""
         self._said: set[str] = set()
-        """What was told of failed runs, without the numbers in it."""
+        """What was printed of failed runs, without the numbers in it."""
         self._bar = Progress(
             TextColumn("[bold]runs"),
             BarColumn(bar_width=28),
@@ -113,11 +112,11 @@ class View(AbstractContextManager["View"]):
         verdict = Text(f"{clock(done['wall_s']):>8}  {run.id}")
         new = False
         if done["cause"]:
-            told = f"{done['cause']}: {done['message']}"
-            of_its_kind = re.sub(r"\d+", "0", told)
+            why = f"{done['cause']}: {done['message']}"
+            of_its_kind = re.sub(r"\d+", "0", why)
             new = of_its_kind not in self._said
             self._said.add(of_its_kind)
-            verdict.append(f"  {told}" if new else f"  {done['cause']}, as before", style="red")
+            verdict.append(f"  {why}" if new else f"  {done['cause']}, as before", style="red")
         if new or (not self._live.is_started and self._to_do <= PLAIN_RUNS):
             self._console.print(verdict, highlight=False, soft_wrap=True)
         elif not self._live.is_started and self._done % math.ceil(self._to_do / PLAIN_RUNS) == 0:
@@ -150,25 +149,18 @@ class View(AbstractContextManager["View"]):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("member", "state", "time", "iteration", run.card.objective.metric, "forks"):
             table.add_column(name, justify="left" if name == "state" else "right")
-        members = self._now.get("members", {})
-        sign = run.card.objective.sign
-
-        def worst_last(item: tuple[str, list[Any]]) -> float:
-            score = item[1][1]
-            return math.inf if score is None or math.isnan(score) else -sign * score
-
-        ranked = sorted(members.items(), key=worst_last)
-        for member, (iteration, score, seconds, forks, donor) in ranked[:MEMBERS_SHOWN]:
+        best = self._now.get("best", [])
+        for member, iteration, score, seconds, forks, donor in best:
             state = "done" if iteration >= run.iterations else "training"
             copied = f"{forks} (last from {donor})" if forks else "0"
             table.add_row(
-                member,
+                str(member),
                 state,
                 clock(seconds),
                 f"{iteration}/{run.iterations}",
                 f"{score:.4g}",
                 copied,
             )
-        if len(ranked) > MEMBERS_SHOWN:
-            table.add_row("…", f"and {len(ranked) - MEMBERS_SHOWN} more")
+        if (more := self._now.get("members", 0) - len(best)) > 0:
+            table.add_row("…", f"and {more} more")
         return table

@@ -1,67 +1,87 @@
-"""How far a run is, from the rows recorded so far: what a live view shows."""
+"""How far a run is, from what is recorded so far: what a live view shows."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from pbtbench.record import Recorder
+import numpy as np
 
+from pbtbench.problem import Objective
+from pbtbench.record import CODES, NOBODY, Forks, Recorder, Scores
 
-@dataclass
-class MemberProgress:
-    """One member's latest."""
-
-    iteration: int = 0
-    score: float = math.nan
-    seconds: float = 0.0
-    """When its latest score was recorded, since the start of the run."""
-    forks: int = 0
-    donor: int | None = None
-    """Whom it copied last."""
+SHOWN = 12
+"""Members of whom more than their number is said: the best."""
 
 
 @dataclass
 class Progress:
-    """A running tally over a recorder's rows; reading takes each row once."""
+    """A running tally over what a recorder collects; reading takes each row and block once."""
 
     recorder: Recorder
-    members: dict[int, MemberProgress] = field(default_factory=dict)
+    objective: Objective
     saves: int = 0
     restores: int = 0
     forks: int = 0
-    _read: int = 0
+    _read: tuple[int, int, int] = (0, 0, 0)
+    """Rows, blocks of scores and blocks of forks that were taken in."""
+    _latest: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
+    """Of each member, shape (members, 5): iteration, score, when that was recorded, how often it forked,
+    from whom last (−1: never)."""
 
     def update(self) -> None:
-        """Take in the rows recorded since the last call."""
-        end = len(self.recorder.events)
-        for event in self.recorder.events[self._read : end]:
-            if event.kind == "score":
-                member = self.members.setdefault(event.member, MemberProgress())
-                member.iteration, member.score = event.iteration, event.value
-                member.seconds = event.t_start_s
-            elif event.kind == "save":
-                self.saves += 1
-            elif event.kind == "restore":
-                self.restores += 1
-            elif event.kind == "fork" and event.detail is not None:
-                self.forks += 1
-                member = self.members.setdefault(event.member, MemberProgress())
-                member.forks += 1
-                member.donor = event.detail["donor"]
-        self._read = end
+        """Take in what was recorded since the last call."""
+        found, (rows, scores, forks) = self.recorder.collected, self._read
+        new_rows, new_scores, new_forks = found.rows[rows:], found.scores[scores:], found.forks[forks:]
+        self._read = rows + len(new_rows), scores + len(new_scores), forks + len(new_forks)
+        kinds = [row[5] for row in new_rows]
+        self.saves += kinds.count(CODES["save"])
+        self.restores += kinds.count(CODES["restore"])
+        for block in new_scores:
+            self._score(block)
+        for made in new_forks:
+            self._fork(made.at(~made.starts))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data: counts, and for each member [iteration, score, seconds, forks, donor]."""
+        """As plain data: counts, and the best `SHOWN` members, the best first, each as [member, iteration,
+        score, seconds since the start of the run, forks, last donor or None]."""
         self.update()
         return {
             "elapsed": self.recorder.now(),
             "saves": self.saves,
             "restores": self.restores,
             "forks": self.forks,
-            "members": {
-                member: [p.iteration, p.score, p.seconds, p.forks, p.donor]
-                for member, p in sorted(self.members.items())
-            },
+            "members": len(self._latest),
+            "best": [self._member(member) for member in self._best()],
         }
+
+    def _best(self) -> list[int]:
+        turned = -self.objective.sign * self._latest[:, 1]
+        turned[np.isnan(turned)] = np.inf
+        some = np.argpartition(turned, SHOWN)[:SHOWN] if len(turned) > SHOWN else np.arange(len(turned))
+        found: list[int] = some[np.lexsort((some, turned[some]))].tolist()
+        return found
+
+    def _member(self, member: int) -> list[Any]:
+        iteration, score, seconds, forks, donor = self._latest[member].tolist()
+        return [member, int(iteration), score, seconds, int(forks), None if donor < 0 else int(donor)]
+
+    def _score(self, block: Scores) -> None:
+        members = self._known(block.member)
+        self._latest[members, 0] = block.iteration
+        self._latest[members, 1] = block.metrics.get(self.objective.metric, np.nan)
+        self._latest[members, 2] = block.t_s
+
+    def _fork(self, made: Forks) -> None:
+        members = self._known(made.member)
+        self.forks += len(made)
+        np.add.at(self._latest[:, 3], members, 1)
+        self._latest[members, 4] = made.donor
+
+    def _known(self, members: np.ndarray) -> np.ndarray:
+        """The members, with room for each in the tally."""
+        missing = int(members.max(initial=-1)) + 1 - len(self._latest)
+        if missing > 0:
+            fresh = np.tile([0.0, np.nan, 0.0, 0.0, NOBODY], (missing, 1))
+            self._latest = np.concatenate([self._latest, fresh])
+        return members

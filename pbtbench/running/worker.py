@@ -3,9 +3,9 @@
 Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
 and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD: `{"checked": message}`, empty
 where there is nothing against the problem; `{"progress": …}` a few times a second, `{"done": {cause,
-message, wall_s}}` when a run has been stored, `{"bad": message}` for bad input that showed before the
+message, wall_s}}` when a run has been measured and stored, `{"bad": message}` for bad input that showed before the
 run's clock started. A thread watches the run: when it makes no progress within its limit, what was
-recorded is stored as a `hang` and the process ends. Another ends the process, with all that it
+recorded is measured and stored as a `hang`, and the process ends. Another ends the process, with all that it
 started, when its parent has gone. Nothing is pickled.
 """
 
@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from pbtbench.errors import BadInput
 from pbtbench.process import Terminated, end, kill_tree
 from pbtbench.record import Outcome, Recorder
 from pbtbench.run import Run
+from pbtbench.running.keeping import keep
 from pbtbench.running.progress import Progress
 from pbtbench.store import Store
 
@@ -37,6 +39,7 @@ class Watchdog:
 
     def __init__(self, run: Run, store: Store, channel: Channel) -> None:
         self._run, self._store, self._channel = run, store, channel
+        self._started = datetime.now(UTC)
         self._over = threading.Event()
         self._ending = threading.Lock()
         self._recorder: Recorder | None = None
@@ -47,10 +50,10 @@ class Watchdog:
         threading.Thread(target=self._loop, args=(recorder,), daemon=True).start()
 
     def finish(self, outcome: Outcome) -> None:
-        """Store what came of the run, unless the watchdog is doing that already."""
+        """Measure and store what came of the run, unless the watchdog is doing that already."""
         with self._ending:
             self._over.set()
-            self._store.write(self._run, outcome)
+            outcome = keep(self._store, self._run, outcome, self._started)
             if self._recorder is not None and self._recorder.nodes:
                 self._store.note_cluster(outcome.cluster, self._recorder.nodes)
             self._channel.done(outcome)
@@ -60,7 +63,7 @@ class Watchdog:
         self._over.set()
 
     def _loop(self, recorder: Recorder) -> None:
-        progress = Progress(recorder)
+        progress = Progress(recorder, self._run.card.objective)
         while not self._over.wait(PERIOD_S):
             self._channel.send({"progress": progress.to_dict()})
             if recorder.still_s() > self._run.limit_s:
@@ -72,8 +75,7 @@ class Watchdog:
                 return
             message = engines.no_progress(self._run)
             outcome = engines.outcome(self._run, recorder, "hang", message)
-            self._store.write(self._run, outcome)
-            self._channel.done(outcome)
+            self._channel.done(keep(self._store, self._run, outcome, self._started))
             _end_with_offspring()
 
 
@@ -93,7 +95,7 @@ class Channel:
                 _end_with_offspring()
 
     def done(self, outcome: Outcome) -> None:
-        """Tell what came of a run."""
+        """Say what came of a run."""
         facts = {"cause": outcome.cause, "message": outcome.message, "wall_s": outcome.wall_s}
         self.send({"done": facts})
 

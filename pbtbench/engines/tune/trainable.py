@@ -25,7 +25,7 @@ from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines.cluster import LOADED
 from pbtbench.problem import Problem, State, member_seed, state_bytes
-from pbtbench.process import Surroundings, note_memory
+from pbtbench.process import Memory, Surroundings
 from pbtbench.protocol import check_state, scores
 from pbtbench.record import AGE, Recorder
 from pbtbench.space import Hyperparameters
@@ -102,7 +102,7 @@ class Timed(Trainable):  # type: ignore[misc]
         start = assignment.start + assignment.offsets.get(node, 0.0)
         began, loaded = _process_start() - start, LOADED - start
         self._recorder = Recorder(start=start, lapped=loaded)
-        self._noted = self._steps = 0
+        self._memory, self._steps = Memory(), 0
         self._score = Score(assignment.metric)
         self._next: Hyperparameters | None = None
         """What the actor's next trial starts with, once Tune has reset the actor to it."""
@@ -218,8 +218,7 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def _flush(self) -> ray.ObjectRef:
         """Send off the rows so far."""
-        row = {"worker": -1, "member": self._member}
-        self._noted = note_memory(self._recorder, self._noted, **row)
+        self._memory.note(self._recorder, worker=-1, member=self._member)
         rows = [(self._actor, event) for event in self._recorder.events]
         self._recorder.events = []
         return self._collector.record.remote(rows)

@@ -1,0 +1,57 @@
+"""What becomes of a run that has ended: it is measured, and kept with where it comes from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+
+import pbtbench
+from pbtbench import catalogue, machine
+from pbtbench.measures import measure
+from pbtbench.record import Outcome
+from pbtbench.run import Provenance, Run
+from pbtbench.store import Store
+from pbtbench.user_code import tracebacks
+
+
+def keep(store: Store, run: Run, outcome: Outcome, started: datetime) -> Outcome:
+    """Measure a run and keep it, with its record. `started`: when it started, in UTC.
+
+    Gives the outcome as it is kept: where measuring fails the run is kept as a crash that says so.
+    """
+    try:
+        measures = measure(run, outcome)
+    except Exception as error:
+        failure = f"its record can't be measured: {tracebacks.line(error)}"
+        message = f"{outcome.message}; {failure}" if outcome.message else failure
+        outcome = replace(outcome, cause=outcome.cause or "crash", message=message)
+        measures = None
+    store.write(run, outcome, measures, provenance(run, started))
+    return outcome
+
+
+def provenance(run: Run, started: datetime) -> Provenance:
+    """Where a run comes from that this process has made, or that it had made."""
+    commit, dirty = machine.commit()
+    return Provenance(
+        version=pbtbench.__version__,
+        commit=commit,
+        dirty=dirty,
+        machine=machine.fingerprint(machine.facts()),
+        problem=_problem_digest(run),
+        started=started.isoformat(timespec="milliseconds"),
+    )
+
+
+def _problem_digest(run: Run) -> str:
+    files = {file: run.sources.get(file) for file in _files(run.problem)}
+    text = json.dumps([files, run.problem_options], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _files(problem: str) -> list[str]:
+    return list(catalogue.sources(problem, {}))
