@@ -72,7 +72,9 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
             if not method.interval:
                 continue
             decisions.report(members, found[objective], iteration)
-            copies = decisions.decide(members, recorder, iteration) if decisions.due(iteration) else []
+            copies = (
+                decisions.decide(members, recorder, iteration) if decisions.due(iteration) else []
+            )
             lap("decide", iteration=iteration)
             if method.synchronous:
                 exchange(copies, shard, travel)

@@ -10,27 +10,39 @@ from hashlib import sha256
 
 import pbtbench
 from pbtbench import catalogue, machine
+from pbtbench.errors import BadInput
 from pbtbench.measures import measure
-from pbtbench.record import Outcome
+from pbtbench.record import Outcome, Recorder
 from pbtbench.run import Provenance, Run
 from pbtbench.store import Store
 from pbtbench.user_code import tracebacks
 
 
 def keep(store: Store, run: Run, outcome: Outcome, started: datetime) -> Outcome:
-    """Measure a run and keep it, with its record. `started`: when it started, in UTC.
+    """Measure a run and keep it, with its record. `started`: when it started, in UTC. `Failed` if the disk
+    is full or gone.
 
-    Gives the outcome as it is kept: where measuring fails the run is kept as a crash that says so.
+    Gives the outcome as it is kept: as a crash that says why, where the record can't be measured, or is
+    none that could be read again and is left out.
     """
+    came_from = provenance(run, started)
+    measures = None
     try:
         measures = measure(run, outcome)
     except Exception as error:
-        failure = f"its record can't be measured: {tracebacks.line(error)}"
-        message = f"{outcome.message}; {failure}" if outcome.message else failure
-        outcome = replace(outcome, cause=outcome.cause or "crash", message=message)
-        measures = None
-    store.write(run, outcome, measures, provenance(run, started))
+        outcome = _spoiled(outcome, f"its record can't be measured: {tracebacks.line(error)}")
+    try:
+        store.write(run, outcome, measures, came_from)
+    except BadInput as error:
+        outcome = _spoiled(outcome, f"its record can't be kept: {error}")
+        outcome = replace(outcome, record=Recorder().record())
+        store.write(run, outcome, None, came_from)
     return outcome
+
+
+def _spoiled(outcome: Outcome, why: str) -> Outcome:
+    message = f"{outcome.message}; {why}" if outcome.message else why
+    return replace(outcome, cause=outcome.cause or "crash", message=message)
 
 
 def provenance(run: Run, started: datetime) -> Provenance:

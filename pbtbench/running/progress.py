@@ -32,7 +32,11 @@ class Progress:
     def update(self) -> None:
         """Take in what was recorded since the last call."""
         found, (rows, scores, forks) = self.recorder.collected, self._read
-        new_rows, new_scores, new_forks = found.rows[rows:], found.scores[scores:], found.forks[forks:]
+        new_rows, new_scores, new_forks = (
+            found.rows[rows:],
+            found.scores[scores:],
+            found.forks[forks:],
+        )
         self._read = rows + len(new_rows), scores + len(new_scores), forks + len(new_forks)
         kinds = [row[5] for row in new_rows]
         self.saves += kinds.count(CODES["save"])
@@ -58,13 +62,24 @@ class Progress:
     def _best(self) -> list[int]:
         turned = -self.objective.sign * self._latest[:, 1]
         turned[np.isnan(turned)] = np.inf
-        some = np.argpartition(turned, SHOWN)[:SHOWN] if len(turned) > SHOWN else np.arange(len(turned))
+        some = (
+            np.argpartition(turned, SHOWN)[:SHOWN]
+            if len(turned) > SHOWN
+            else np.arange(len(turned))
+        )
         found: list[int] = some[np.lexsort((some, turned[some]))].tolist()
         return found
 
     def _member(self, member: int) -> list[Any]:
         iteration, score, seconds, forks, donor = self._latest[member].tolist()
-        return [member, int(iteration), score, seconds, int(forks), None if donor < 0 else int(donor)]
+        return [
+            member,
+            int(iteration),
+            score,
+            seconds,
+            int(forks),
+            None if donor < 0 else int(donor),
+        ]
 
     def _score(self, block: Scores) -> None:
         members = self._known(block.member)

@@ -22,7 +22,7 @@ from typing import IO, Any, Protocol
 from pbtbench import catalogue, engines
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines import preflight
-from pbtbench.errors import BadInput
+from pbtbench.errors import BadInput, Failed
 from pbtbench.process import kill_tree
 from pbtbench.record import Recorder
 from pbtbench.run import Run
@@ -194,6 +194,8 @@ class _Child:
                 observer.progressed(message["progress"])
             elif "bad" in message:
                 raise BadInput(message["bad"])
+            elif "failed" in message:
+                raise Failed(message["failed"])
             elif "done" in message:
                 self.busy = False
                 if message["done"]["cause"] == "hang":

@@ -3,10 +3,10 @@
 Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
 and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD: `{"checked": message}`, empty
 where there is nothing against the problem; `{"progress": …}` a few times a second, `{"done": {cause,
-message, wall_s}}` when a run has been measured and stored, `{"bad": message}` for bad input that showed before the
-run's clock started. A thread watches the run: when it makes no progress within its limit, what was
-recorded is measured and stored as a `hang`, and the process ends. Another ends the process, with all that it
-started, when its parent has gone. Nothing is pickled.
+message, wall_s}}` when a run has been measured and stored, `{"failed": message}` where it could not be
+stored, `{"bad": message}` for bad input that showed before the run's clock started. A thread watches the run: when it makes no progress within its limit,
+what was recorded is measured and stored as a `hang`, and the process ends. Another ends the process,
+with all that it started, when its parent has gone. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from pbtbench import catalogue, engines
 from pbtbench.engines import preflight
-from pbtbench.errors import BadInput
+from pbtbench.errors import BadInput, Failed
 from pbtbench.process import Terminated, end, kill_tree
 from pbtbench.record import Outcome, Recorder
 from pbtbench.run import Run
@@ -53,10 +53,7 @@ class Watchdog:
         """Measure and store what came of the run, unless the watchdog is doing that already."""
         with self._ending:
             self._over.set()
-            outcome = keep(self._store, self._run, outcome, self._started)
-            if self._recorder is not None and self._recorder.nodes:
-                self._store.note_cluster(outcome.cluster, self._recorder.nodes)
-            self._channel.done(outcome)
+            self._keep(outcome)
 
     def stop(self) -> None:
         """Stop watching without an outcome."""
@@ -74,9 +71,18 @@ class Watchdog:
             if self._over.is_set():
                 return
             message = engines.no_progress(self._run)
-            outcome = engines.outcome(self._run, recorder, "hang", message)
-            self._channel.done(keep(self._store, self._run, outcome, self._started))
+            self._keep(engines.outcome(self._run, recorder, "hang", message))
             _end_with_offspring()
+
+    def _keep(self, outcome: Outcome) -> None:
+        try:
+            outcome = keep(self._store, self._run, outcome, self._started)
+            if self._recorder is not None and self._recorder.nodes:
+                self._store.note_cluster(outcome.cluster, self._recorder.nodes)
+        except Failed as failure:
+            self._channel.send({"failed": str(failure)})
+        else:
+            self._channel.done(outcome)
 
 
 class Channel:

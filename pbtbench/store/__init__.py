@@ -155,17 +155,20 @@ class Store:
                     file.write(text.encode())
         return self.path / "report"
 
-    def write(self, run: Run, outcome: Outcome, measures: Measures, provenance: Provenance) -> None:
-        """Keep a run: whole, or (if the process dies meanwhile) not at all. `BadInput` for what a later
-        reader would refuse, `Failed` if the disk is full or gone."""
+    def write(
+        self, run: Run, outcome: Outcome, measures: Measures | None, provenance: Provenance
+    ) -> None:
+        """Keep a run: whole, or (if the process dies meanwhile) not at all. `measures`: None for a record that
+        can't be measured. `BadInput` for what a later reader would refuse, `Failed` if the disk is full
+        or gone."""
         about = documents.run_json(run, outcome, provenance)
         tables.check(outcome.record, run, outcome.cause)
         with self.folder.replaced(_place(run.id)) as part:
             tables.write(outcome.record, part)
-            for name, data in (
-                ("run.json", about),
-                ("measures.json", _measures_json(measures, about)),
-            ):
+            texts = {"run.json": about}
+            if measures is not None:
+                texts["measures.json"] = _measures_json(measures, about)
+            for name, data in texts.items():
                 with part.created(name) as file:
                     file.write(data)
 
