@@ -88,6 +88,14 @@ class Run:
         return self.method if self.interval is None else f"{self.method} k={self.interval}"
 
 
+def run_id(
+    problem_name: str, method: str, engine_label: str, interval: int | None, seed: int
+) -> str:
+    """The id of a run, which is its folder, too."""
+    parts = [problem_name, method.replace(":", "-"), engine_label]
+    return "/".join([*parts, *([f"k{interval}"] if interval else []), f"s{seed}"])
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a run comes from."""

@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from pbtbench import machine
 from pbtbench.errors import BadInput, Failed, plain
 from pbtbench.record import Outcome, Record
 from pbtbench.run import Provenance, Run
-from pbtbench.store import documents, migrations, tables
+from pbtbench.store import documents, reading, tables
 from pbtbench.store.documents import Kept
 from pbtbench.store.files import Folder, described
 
@@ -39,7 +38,7 @@ class Store:
 
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
-    """Why runs are not among `runs()`, a line for each: they are damaged, or no runs."""
+    """What `runs()` did not read, and why, a line for each: it is damaged, or leads elsewhere."""
 
     @property
     def folder(self) -> Folder:
@@ -149,11 +148,17 @@ class Store:
 
     def write_report(self, files: Mapping[str, str]) -> Path:
         """Write `report/` anew, whole or not at all: path in it -> text. Gives its path."""
+        try:
+            self._write_report(files)
+        except (BadInput, Failed):  # another writer may have swept it away, or come first
+            self._write_report(files)
+        return self.path / "report"
+
+    def _write_report(self, files: Mapping[str, str]) -> None:
         with self.folder.replaced("report") as part:
             for name, text in files.items():
                 with part.created(name) as file:
                     file.write(text.encode())
-        return self.path / "report"
 
     def write(
         self, run: Run, outcome: Outcome, measures: Measures | None, provenance: Provenance
@@ -163,48 +168,46 @@ class Store:
         or gone."""
         about = documents.run_json(run, outcome, provenance)
         tables.check(outcome.record, run, outcome.cause)
-        with self.folder.replaced(_place(run.id)) as part:
+        with self.folder.replaced(reading.place(run.id)) as part:
             tables.write(outcome.record, part)
             texts = {"run.json": about}
             if measures is not None:
-                texts["measures.json"] = _measures_json(measures, about)
+                texts["measures.json"] = reading.measures_json(measures, about)
             for name, data in texts.items():
                 with part.created(name) as file:
                     file.write(data)
 
     def kept(self, run: Run) -> Kept | None:
-        """The run as it is kept here, and how it ended; None if it isn't, or is damaged."""
-        if not self.folder.has(f"{_place(run.id)}/run.json"):
+        """The run as it is kept here, and how it ended; None if it isn't, or is damaged. `BadInput` for one
+        of a newer format."""
+        if not self.folder.has(f"{reading.place(run.id)}/run.json"):
             return None
         try:
-            return self._kept(run.id)[0]
+            return reading.kept(self.folder, run.id)[0]
+        except documents.NewerFormat:
+            raise
         except BadInput:
             return None
 
     def discard(self, run: Run) -> None:
         """Delete what is kept of a run, if anything."""
-        self.folder.remove(_place(run.id))
+        self.folder.remove(reading.place(run.id))
 
     def record(self, run: Run) -> Record:
         """The record of a kept run; `BadInput` if it is damaged."""
-        kept, _ = self._kept(run.id)
-        return self._record(kept)
+        return reading.record(self.folder, reading.kept(self.folder, run.id)[0])
 
     def runs(self) -> list[Measures]:
         """The measures of all kept runs, by problem, method, engine, interval and seed. Those that are of
         older definitions, absent or of another record are made anew from the record, and kept. What can't
-        be read is left out (`left_out`)."""
+        be read is left out (`left_out`); `BadInput` for a run of a newer format."""
         self.left_out.clear()
-        if not self.folder.has("runs"):
-            return []
-        ids, odd = self.folder.holding("runs", "run.json")
-        self.left_out.extend(map(plain, odd))
-        found = []
-        for run_id in ids:
-            try:
-                found.append(self._measures(run_id))
-            except (BadInput, Failed) as error:
-                self.left_out.append(str(error))
+        try:
+            self._checked_machine_json()
+        except BadInput as error:
+            self.left_out.append(str(error))
+        found = reading.all_measures(self.folder, self.left_out)
+        self.left_out[:] = map(plain, self.left_out)
         return sorted(
             found,
             key=lambda m: (
@@ -216,71 +219,25 @@ class Store:
             ),
         )
 
-    def _kept(self, run_id: str) -> tuple[Kept, bytes]:
-        name = f"{_place(run_id)}/run.json"
-        about = self.folder.read(name, documents.RUN_BYTES)
-        return documents.kept(about, self.path / name, run_id), about
-
-    def _record(self, kept: Kept) -> Record:
-        place = _place(kept.run.id)
-        if kept.format == 1:
-            record = migrations.record(self.folder, place, kept.run.card.objective.metric)
-        else:
-            record = tables.read(self.folder, place)
-        try:
-            tables.check(record, kept.run, kept.cause)
-        except BadInput as error:
-            raise documents.damaged(self.path / place, str(error)) from None
-        return record
-
-    def _measures(self, run_id: str) -> Measures:
-        from pbtbench.measures import DEFINITIONS, from_json, measure
-
-        kept, about = self._kept(run_id)
-        name = f"{_place(run_id)}/measures.json"
-        if self.folder.has(name):
-            data = self.folder.read(name, documents.MEASURES_BYTES)
-            found = documents.json_table(data, self.path / name)
-            if found.get("definitions") == DEFINITIONS and found.get("of") == _digest(about):
-                return from_json(kept.run, kept.provenance, found["measures"])
-        facts = kept.facts
-        outcome = Outcome(
-            self._record(kept),
-            facts.wall_s,
-            facts.workers,
-            facts.transport,
-            facts.cluster,
-            facts.cause,
-            facts.message,
-        )
-        return measure(kept.run, outcome)
-
     def _machine_json(self) -> dict[str, Any]:
-        if not self.folder.has("machine.json"):
-            return documents.machines({})
-        data = self.folder.read("machine.json", documents.MACHINE_BYTES)
+        """What `machine.json` says; nothing if it isn't there, or damaged."""
         try:
-            return documents.machines(documents.json_table(data, self.path / "machine.json"))
+            return self._checked_machine_json()
+        except documents.NewerFormat:
+            raise
         except BadInput:
-            return documents.machines({})
+            return {"machines": {}, "clusters": {}}
+
+    def _checked_machine_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"machines": {}, "clusters": {}}
+        if self.folder.has("machine.json"):
+            data = self.folder.read("machine.json", documents.MACHINE_BYTES)
+            found |= documents.machines(data, self.path / "machine.json")
+        return found
 
     def _write_json(self, name: str, fields: Mapping[str, Any]) -> None:
-        self.folder.write(name, (json.dumps(fields, indent=2) + "\n").encode())
-
-
-def _place(run_id: str) -> str:
-    return f"runs/{run_id}"
-
-
-def _digest(about: bytes) -> str:
-    return sha256(about).hexdigest()[:16]
-
-
-def _measures_json(measures: Measures, about: bytes) -> bytes:
-    from pbtbench.measures import DEFINITIONS, to_json
-
-    fields = {"definitions": DEFINITIONS, "of": _digest(about), "measures": to_json(measures)}
-    return json.dumps(fields).encode()
+        text = json.dumps({"format": documents.FORMAT, **fields}, indent=2) + "\n"
+        self.folder.write(name, text.encode())
 
 
 def _check_same(declared: dict[str, Any], new: dict[str, Any], path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pbtbench.errors import CONTROL, BadInput, invalid, plain
 from pbtbench.record import Outcome
-from pbtbench.run import Provenance, Run
+from pbtbench.run import Provenance, Run, run_id
 from pbtbench.schema import Number, Text, Whole
 from pbtbench.store import migrations
 
@@ -33,11 +33,17 @@ and a cluster's list of nodes."""
 MEASURES_BYTES = 32_000_000
 """Of `measures.json` at most: curves have a few thousand steps."""
 
-STUDY_BYTES = 16_000_000
+STUDY_BYTES = 4_000_000
 """Of `study.toml` at most: it may list 100,000 of what it plans."""
+
+RUN_AGAIN = "delete its folder and run again"
 
 DEEPEST, LONGEST = 16, 20_000
 """Lists and tables in one another, and characters of a text."""
+
+
+class NewerFormat(BadInput):
+    """A file that only a later version of pbtbench reads."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,6 @@ class _Node(BaseModel):
 class _Machines(BaseModel):
     """A `machine.json`: fingerprint -> facts, and a cluster's label -> its nodes."""
 
-    format: Whole = FORMAT
     machines: dict[Text, _Machine] = {}
     clusters: dict[Text, list[_Node]] = {}
 
@@ -126,12 +131,10 @@ def run_json(run: Run, outcome: Outcome, provenance: Provenance) -> bytes:
     return text
 
 
-def kept(data: bytes, where: Path, run_id: str) -> Kept:
-    """What a `run.json` at the place of the run `run_id` says."""
+def kept(data: bytes, where: Path, place: str) -> Kept:
+    """What a `run.json` says at the place of the run of that id."""
     fields = json_table(data, where)
-    number = fields.get("format", 1)
-    if number not in (1, FORMAT) or isinstance(number, bool):
-        raise newer(where, number)
+    number = check_format(fields.get("format", 1), where)
     try:
         about = _table(fields, "run")
         run = Run.from_dict(migrations.run(about) if number == 1 else about)
@@ -140,7 +143,7 @@ def kept(data: bytes, where: Path, run_id: str) -> Kept:
         if number == FORMAT:
             provenance = _PROVENANCE.validate_python(_table(fields, "provenance"))
             datetime.fromisoformat(provenance.started)
-        _check_run(run, run_id)
+        _check_run(run, place)
     except ValidationError as error:
         raise damaged(where, str(invalid("it says", error))) from None
     except (ValueError, TypeError, KeyError) as error:
@@ -148,64 +151,69 @@ def kept(data: bytes, where: Path, run_id: str) -> Kept:
     return Kept(run, facts, provenance, number)
 
 
-def newer(where: Path, number: object) -> BadInput:
-    """What to say of a format that is not known here."""
-    return BadInput(
-        f"{where}: format {plain(number, 400)[:20]} is unknown here, where {FORMAT} is the newest: "
-        "update pbtbench"
-    )
+def check_format(number: object, where: Path) -> int:
+    """The format that a file says it has, if it is known here."""
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise damaged(where, "its format is no number of one")
+    if number > FORMAT:
+        raise NewerFormat(
+            f"{where}: format {number}; this pbtbench knows {FORMAT} at most: update pbtbench"
+        )
+    return number
 
 
-def damaged(where: Path, what: str) -> BadInput:
-    """What to say of a run's file that isn't as it should be."""
-    return BadInput(f"{where}: damaged ({plain(what, 600)}); delete its folder and run again")
+def damaged(where: Path, what: str, remedy: str = RUN_AGAIN) -> BadInput:
+    """What to say of a file that isn't as it should be."""
+    return BadInput(f"{where}: damaged ({plain(what, 600)}); {remedy}")
 
 
-def json_table(data: bytes, where: Path) -> dict[str, Any]:
+def json_table(data: bytes, where: Path, remedy: str = RUN_AGAIN) -> dict[str, Any]:
     """A JSON file's object, all of it numbers of 64 bits, and text fit to be shown."""
     try:
         found = json.loads(data)
     except RecursionError:
-        raise damaged(where, "lists and tables stand too deep in one another") from None
+        raise damaged(where, "lists and tables stand too deep in one another", remedy) from None
     except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise damaged(where, f"no JSON: {error}") from None
+        raise damaged(where, f"no JSON: {error}", remedy) from None
     if not isinstance(found, dict):
-        raise damaged(where, "it holds no table")
+        raise damaged(where, "it holds no table", remedy)
     if what := _unfit(found):
-        raise damaged(where, what)
+        raise damaged(where, what, remedy)
     return found
 
 
-def machines(fields: Mapping[str, Any]) -> dict[str, Any]:
+def machines(data: bytes, where: Path) -> dict[str, Any]:
     """What a `machine.json` says: `machines`, fingerprint -> facts, and `clusters`, label -> nodes. `BadInput`
     for one that says it otherwise."""
-    migrated = fields if "format" in fields or not fields else migrations.machines(fields)
+    fields = json_table(data, where, remedy := "delete it, and the next run writes it anew")
+    check_format(fields.get("format", 1), where)
     try:
-        found = _Machines.model_validate(migrated)
+        found = _Machines.model_validate(
+            fields if "format" in fields else migrations.machines(fields)
+        )
     except ValidationError as error:
-        raise invalid("machine.json", error) from None
-    return {
-        "format": FORMAT,
-        "machines": {},
-        "clusters": {},
-        **found.model_dump(exclude_unset=True),
-    }
+        raise damaged(where, str(invalid("it says", error)), remedy) from None
+    return found.model_dump(exclude_unset=True)
 
 
 def study_table(data: bytes, where: Path) -> dict[str, Any]:
     """What a `study.toml` declares, unresolved: nothing that it names is looked at."""
+    remedy = "restore it or use another --out"
     try:
         found = tomllib.loads(data.decode("utf-8"))
     except RecursionError:
-        raise BadInput(f"{where}: lists or tables stand too deep in one another") from None
+        what = "lists or tables stand too deep in one another"
+        raise damaged(where, what, remedy) from None
     except ValueError as error:
-        raise BadInput(f"{where}: no TOML ({error}); restore it or use another --out") from None
-    if what := _unfit(found):
-        raise BadInput(f"{where}: {what}; restore it or use another --out")
-    for key in ("name", "title"):
-        if not isinstance(found.get(key, ""), str):
-            raise BadInput(f"{where}: {key} is no text; restore it or use another --out")
+        raise damaged(where, f"no TOML: {error}", remedy) from None
+    texts = (f"{key} is no text" for key in ("name", "title") if not _is_text(found.get(key, "")))
+    if what := _unfit(found) or next(texts, ""):
+        raise damaged(where, what, remedy)
     return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _unfit(value: object, depth: int = DEEPEST) -> str:
@@ -237,10 +245,11 @@ def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
     return found
 
 
-def _check_run(run: Run, run_id: str) -> None:
+def _check_run(run: Run, place: str) -> None:
     """Raise `BadInput` for a run that no study plans, or that belongs elsewhere."""
-    if run.id != run_id:
-        raise BadInput(f"the run {run.id!r} stands in the place of {run_id!r}")
+    own = run_id(run.problem_name, run.method, run.engine_label, run.interval, run.seed)
+    if not run.id == own == place:
+        raise BadInput(f"the run {own!r}, as {run.id!r}, stands in the place of {place!r}")
     whole = {
         "population": (run.population, 1, 1_000_000),
         "workers": (run.workers, 1, 10_000),
@@ -251,9 +260,7 @@ def _check_run(run: Run, run_id: str) -> None:
     for name, (value, least, most) in whole.items():
         if not least <= value <= most:
             raise BadInput(f"{name} = {value}")
-    if not 4 <= len(run.id.split("/")) <= 5:
-        raise BadInput(f"the id {run.id!r} has not the parts of one")
-    for name in ("problem", "method", "kind", "engine", "transport"):
+    for name in ("problem", "problem_name", "method", "kind", "engine", "engine_label", "transport"):
         if not getattr(run, name):
             raise BadInput(f"{name} is empty")
     for target in run.targets:
