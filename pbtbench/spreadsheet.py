@@ -1,11 +1,14 @@
-"""Text from outside as a cell of CSV."""
+"""Text of others in a table that a spreadsheet may open."""
 
 from __future__ import annotations
 
-from pbtbench.errors import CONTROL
+from pbtbench.errors import plain
+
+FORMULA = ("=", "+", "-", "@")
 
 
-def safe(text: str) -> str:
-    """The text without control characters, and quoted where a spreadsheet would take it for a formula."""
-    plain = CONTROL.sub(" ", text)
-    return f"'{plain}" if plain.startswith(("=", "+", "-", "@")) else plain
+def cell(text: str) -> str:
+    """Text as a CSV file's cell has it: on one line, and behind an apostrophe where a spreadsheet would take
+    it for a formula."""
+    line = plain(text)
+    return f"'{line}" if line.lstrip().startswith(FORMULA) else line

@@ -218,24 +218,22 @@ def _is_text(value: object) -> bool:
 
 def _unfit(value: object, depth: int = DEEPEST) -> str:
     """What is wrong with a value from outside; empty where nothing is."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "a number that is not finite"
     if isinstance(value, str):
         if len(value) > LONGEST:
             return f"a text of {len(value)} characters"
-        if found := CONTROL.search(value):
-            return f"a text with the character {found[0]!a}"
-    elif isinstance(value, bool) or value is None:
-        return ""
-    elif isinstance(value, int):
-        return "" if -(2**63) <= value < 2**63 else "a whole number of more than 64 bits"
-    elif isinstance(value, float):
-        return "" if math.isfinite(value) else "a number that is not finite"
-    elif isinstance(value, dict | list):
-        if depth == 0:
-            return "lists and tables stand too deep in one another"
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((what for part in parts if (what := _unfit(part, depth - 1))), "")
-    else:
+        found = CONTROL.search(value)
+        return f"a text with the character {found[0]!a}" if found else ""
+    if value is None or isinstance(value, int):
+        return "" if -(2**63) <= (value or 0) < 2**63 else "a whole number of more than 64 bits"
+    if not isinstance(value, dict | list):
         return f"a {type(value).__name__}"
+    if depth == 0:
+        return "lists and tables stand too deep in one another"
+    for part in [*value, *value.values()] if isinstance(value, dict) else value:
+        if what := _unfit(part, depth - 1):
+            return what
     return ""
 
 
@@ -260,7 +258,15 @@ def _check_run(run: Run, place: str) -> None:
     for name, (value, least, most) in whole.items():
         if not least <= value <= most:
             raise BadInput(f"{name} = {value}")
-    for name in ("problem", "problem_name", "method", "kind", "engine", "engine_label", "transport"):
+    for name in (
+        "problem",
+        "problem_name",
+        "method",
+        "kind",
+        "engine",
+        "engine_label",
+        "transport",
+    ):
         if not getattr(run, name):
             raise BadInput(f"{name} is empty")
     for target in run.targets:

@@ -4,7 +4,6 @@ where those that are kept are stale, absent or of another record."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pbtbench import machine
 from pbtbench.errors import BadInput, Failed
 from pbtbench.record import Outcome, Record
 from pbtbench.store import documents, migrations, tables
@@ -119,7 +119,7 @@ def _remade(folder: Folder, ids: Sequence[str]) -> Iterator[Measures | str]:
         for run_id in ids:
             yield measured(folder.path, run_id)
         return
-    processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    processes = min(machine.usable_cores(), MOST_PROCESSES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(measured, folder.path, run_id): run_id for run_id in ids}
         for future, run_id in futures.items():
