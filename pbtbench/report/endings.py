@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-import numpy as np
-
-from pbtbench.measures import lineage
-from pbtbench.measures.quality import Quality
+from pbtbench.report.claims import Claim, claim, claimed, how, tie
 from pbtbench.report.wording import listed, number, plural, score
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.compare import Claim, against, apart, best, claimed, how, tie
-
-EARLY = 0.1
-"""The share of the budget at which schedules are compared."""
+from pbtbench.statistics.compare import against, apart, best, early_difference
 
 
 def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
@@ -34,15 +27,15 @@ def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
     top = best(list(tops.values()))[0]
     family = families[top.method]
     short = family[0]
-    told = [short] if top is short else [short, top]
+    shown = [short] if top is short else [short, top]
     others = [c for c in tops.values() if c is not top]
-    verdicts = [against(c, rivals) for c in told if rivals]
+    claims = [claim(against(c, rivals)) for c in shown if rivals]
     if others:
-        verdicts.append(against(top, others))
+        claims.append(claim(against(top, others)))
     if len({c.interval for c in family}) > 1:
-        verdicts.append(_of_intervals(family))
-    text = _ends([*told, *others, *rivals])
-    yield f"{where}{text}: {claimed(verdicts)}." if verdicts else f"{where}{text}."
+        claims.append(_of_intervals(family))
+    text = _ends([*shown, *others, *rivals])
+    yield f"{where}{text}: {claimed(claims)}." if claims else f"{where}{text}."
     if top is not short and apart(short, top):
         yield from _schedules(short, top)
 
@@ -71,22 +64,18 @@ def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
     )
     what = f"{where}{what}" if where else what.capitalize()
 
-    def told(of: Callable[[Quality], float | None]) -> str:
-        """NaN, of a run without a score, counts as infinite."""
-        medians = {}
-        for c in cells:
-            known = [v for m in c.completed if (v := of(m.quality)) is not None]
-            medians[c.label] = float(np.median([math.inf if math.isnan(v) else v for v in known]))
-        return listed([f"{number(median)} with {label}" for label, median in medians.items()])
+    def each(medians: Sequence[float | None]) -> str:
+        pairs = zip(medians, cells, strict=True)
+        return listed([f"{number(median)} with {c.label}" for median, c in pairs])
 
     if card.objective.optimum is not None:
         optimum = number(card.objective.optimum)
-        yield f"{what} (distance from the optimum {optimum}): {told(lambda q: q.regret)}."
+        yield f"{what} (distance from the optimum {optimum}): {each([c.regret for c in cells])}."
     if card.best_constant is not None:
         yield (
             f"{what} against the best constant hyperparameters, with which a member ends at "
             f"{score(card.best_constant)} (below zero: better, by a schedule or by the luck of many "
-            f"members): {told(lambda q: q.behind_constant)}."
+            f"members): {each([c.behind_constant for c in cells])}."
         )
 
 
@@ -110,26 +99,11 @@ def _seeds(counts: AbstractSet[int]) -> str:
 
 
 def _schedules(short: Cell, top: Cell) -> Iterator[str]:
-    """The numeric hyperparameter whose value in the winning lineages differs most, as a ratio, early on."""
-    at = max(1, round(EARLY * short.run.iterations))
-    values = {
-        name: (_winning(short, name, at), _winning(top, name, at))
-        for name in short.run.card.dynamic
-    }
-    ratios = {n: abs(math.log(a) - math.log(b)) for n, (a, b) in values.items() if a > 0 and b > 0}
-    name = max(ratios, key=ratios.__getitem__, default="")
-    if name and ratios[name] > math.log(1.25):
-        a, b = map(number, values[name])
+    """What of the winning lineages differs most early on."""
+    if found := early_difference(short, top):
+        a, b = number(found.one), number(found.other)
         yield (
-            f"What differs early on: at iteration {at:,} of {short.run.iterations:,} the lineage of "
-            f"the best member trains with {name} {a} under {short.label}, {b} under {top.label} "
-            f"(median of {_seeds({len(short.completed), len(top.completed)})})."
+            f"What differs early on: at iteration {found.iteration:,} of {short.run.iterations:,} the "
+            f"lineage of the best member trains with {found.name} {a} under {short.label}, {b} under "
+            f"{top.label} (median of {_seeds({len(short.completed), len(top.completed)})})."
         )
-
-
-def _winning(cell: Cell, name: str, iteration: int) -> float:
-    """Median over the seeds of the winning lineage's value at an iteration; NaN where there is none."""
-    trees = [lineage.segments(m.run.card.objective, m.outcome.trace) for m in cell.completed]
-    values = [lineage.winning_value(tree, name, iteration) for tree in trees]
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.median(known)) if known else math.nan

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from pbtbench.measures.overhead import CHECKPOINT
-from pbtbench.measures.target import Attempt
 from pbtbench.report.advice import least_intervals
 from pbtbench.report.endings import endings, regrets
 from pbtbench.report.wording import listed, number, percent, plural, seconds, size
-from pbtbench.statistics.cells import Cell, TargetCell
-from pbtbench.statistics.compare import tied
-
-SAME_TIME = 1.1
-"""Expected times of which the longer is at most so many times the shorter count as equal: clocks, and
-machines that do other things besides, tell no finer."""
+from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.targets import SAME_TIME, Hit, hardest, least_time, least_work, missed
 
 NAMED = 3
 """Methods that tie and are named; more are counted."""
@@ -91,93 +83,57 @@ def _targets(cells: Sequence[Cell]) -> Iterator[str]:
     """Who takes least for the hardest target that anyone reaches, in work and in wall time."""
     objective = cells[0].run.card.objective
     relation = "≥" if objective.sign > 0 else "≤"
-    tried = [(cell, target) for cell in cells for target in cell.targets]
-    reached = [(cell, target) for cell, target in tried if target.reached]
-    if reached:
-        hardest = max((t.target for _, t in reached), key=lambda target: objective.sign * target)
+    if hits := hardest(cells):
+        target = hits[0].target.target
+        alone = sum(t.target == target for cell in cells for t in cell.targets) > 1
         several = len({c.engine for c in cells}) > 1
-        hits = [Hit(c, t, several) for c, t in reached if t.target == hardest]
-        alone = sum(t.target == hardest for _, t in tried) > 1
-        yield f"{objective.metric} {relation} {number(hardest)} {_least(hits, alone)}"
-    missed = {t.target for _, t in tried} - {t.target for _, t in reached}
-    if missed:
-        told = " or ".join(f"{relation} {number(t)}" for t in sorted(missed))
-        yield f"No run reached {objective.metric} {told} within its budget."
+        yield f"{objective.metric} {relation} {number(target)} {_least(hits, alone, several)}"
+    if never := missed(cells):
+        targets = " or ".join(f"{relation} {number(t)}" for t in never)
+        yield f"No run reached {objective.metric} {targets} within its budget."
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A method that reached a target."""
-
-    cell: Cell
-    target: TargetCell
-    several_engines: bool
-
-    @property
-    def name(self) -> str:
-        on = f" on {self.cell.engine}" if self.several_engines else ""
-        return f"{self.cell.label}{on} ({self.target.reached} of {plural(self.target.n, 'seed')})"
+def _name(hit: Hit, several: bool) -> str:
+    on = f" on {hit.cell.engine}" if several else ""
+    return f"{hit.cell.label}{on} ({hit.target.reached} of {plural(hit.target.n, 'seed')})"
 
 
-def _least(hits: Sequence[Hit], others: bool) -> str:
+def _least(hits: Sequence[Hit], others: bool, several: bool) -> str:
     """`takes least work with …`, or who reached a target alone, where others tried; the end of a sentence."""
-    least_work = min(hit.target.ert_member_iterations for hit in hits)
-    least_s = min(hit.target.ert_s for hit in hits)
-    unit = "member-iteration" if least_work == 1 else "member-iterations"
-    spent = f"{number(least_work)} {unit}", seconds(least_s)
+    work, wall = least_work(hits), least_time(hits)
+    unit = "member-iteration" if work.spent == 1 else "member-iterations"
+    spent = f"{number(work.spent)} {unit}", seconds(wall.spent)
     many = max(hit.target.n for hit in hits) > 1
-    told = "expected, misses counted in" if many else "one seed: too few to know the spread"
+    how = "expected, misses counted in" if many else "one seed: too few to know the spread"
+    names = [_name(hit, several) for hit in hits]
     if len(hits) == 1:
         alone = " alone" if others else ""
-        return f"is reached with {hits[0].name}{alone}, in {spent[0]} and {spent[1]} ({told})."
-    work = [hit for hit in hits if tied(hit.target.ert_member_iterations, least_work)]
-    wall = [hit for hit in hits if hit.target.ert_s <= SAME_TIME * least_s]
-    if len(work) == len(wall) == len(hits):
-        return f"takes the same work and wall time with {_names(hits, hits)}: {' and '.join(spent)} ({told})."
-    by_work, by_wall = _by(work, hits, "work"), _by(wall, hits, "wall time")
-    overlap = [
-        _overlap(work, hits, lambda a: a.member_iterations),
-        _overlap(wall, hits, lambda a: a.seconds),
-    ]
-    return f"takes {by_work}: {spent[0]}{overlap[0]}; {by_wall}: {spent[1]}{overlap[1]} ({told})."
+        return f"is reached with {names[0]}{alone}, in {spent[0]} and {spent[1]} ({how})."
+    if len(work.hits) == len(wall.hits) == len(hits):
+        return f"takes the same work and wall time with {_names(names, hits)}: {' and '.join(spent)} ({how})."
+    by_work, by_wall = (
+        _by([_name(hit, several) for hit in least.hits], hits, what)
+        for least, what in ((work, "work"), (wall, "wall time"))
+    )
+    overlap = [", seeds overlapping" if least.overlap else "" for least in (work, wall)]
+    return f"takes {by_work}: {spent[0]}{overlap[0]}; {by_wall}: {spent[1]}{overlap[1]} ({how})."
 
 
-def _overlap(
-    least: Sequence[Hit], hits: Sequence[Hit], spent: Callable[[Attempt], float | None]
-) -> str:
-    """That the seeds of those that take least and of the others overlap, where they do; a miss is infinite."""
-
-    def taken(some: Sequence[Hit]) -> list[float]:
-        found = [
-            spent(a)
-            for h in some
-            for m in h.cell.measures
-            for a in m.attempts
-            if a.target == h.target.target
-        ]
-        return [math.inf if value is None else value for value in found]
-
-    others = [hit for hit in hits if not any(hit is one for one in least)]
-    several = max(hit.target.n for hit in hits) > 1
-    overlap = others and several and max(taken(least)) >= min(taken(others))
-    return ", seeds overlapping" if overlap else ""
-
-
-def _by(least: Sequence[Hit], hits: Sequence[Hit], what: str) -> str:
+def _by(names: Sequence[str], hits: Sequence[Hit], what: str) -> str:
     """`least work with random (3 of 3 seeds)`, or who ties."""
-    same = "the same" if len(least) == len(hits) else "least"
-    tie = ", which tie" if 1 < len(least) < len(hits) else ""
-    return f"{same} {what} with {_names(least, hits)}{tie}"
+    same = "the same" if len(names) == len(hits) else "least"
+    tie = ", which tie" if 1 < len(names) < len(hits) else ""
+    return f"{same} {what} with {_names(names, hits)}{tie}"
 
 
-def _names(some: Sequence[Hit], hits: Sequence[Hit]) -> str:
-    """Their names, or how many they are."""
-    if len(some) <= NAMED:
-        return listed([hit.name for hit in some])
+def _names(names: Sequence[str], hits: Sequence[Hit]) -> str:
+    """The names, or how many they are."""
+    if len(names) <= NAMED:
+        return listed(names)
     return (
-        f"all {len(some)} that reach it"
-        if len(some) == len(hits)
-        else f"{len(some)} of {len(hits)} that reach it"
+        f"all {len(names)} that reach it"
+        if len(names) == len(hits)
+        else f"{len(names)} of {len(hits)} that reach it"
     )
 
 
@@ -197,7 +153,7 @@ def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
         median = f" (median of {plural(n, 'seed')})" if n > 1 else ""
         yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(told)}{median}."
     for label in dict.fromkeys(c.label for c in swept):
-        forks = {c.engine: _fork_seconds(c) for c in swept if c.label == label}
+        forks = {c.engine: c.fork_s for c in swept if c.label == label}
         forks = {engine: cost for engine, cost in forks.items() if cost > 0}
         if len(forks) > 1:
             dear, cheap = max(forks, key=forks.__getitem__), min(forks, key=forks.__getitem__)
@@ -209,16 +165,6 @@ def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
                 f"{number(forks[dear] / forks[cheap])} times."
             )
             break
-
-
-def _fork_seconds(cell: Cell) -> float:
-    """Median over runs of: worker-seconds of checkpoints over forks; NaN without forks."""
-    costs = [
-        sum(m.overhead.seconds[kind] for kind in CHECKPOINT) / m.overhead.forks
-        for m in cell.completed
-        if m.overhead.forks
-    ]
-    return float(np.median(costs)) if costs else math.nan
 
 
 def _divergence(cells: Sequence[Cell]) -> Iterator[str]:
@@ -239,7 +185,7 @@ def _standing(cells: Sequence[Cell]) -> Iterator[str]:
         f"{n:,} of {scores:,} of {_on(c, cells)}"
         for c in cells
         if (n := sum(m.quality.standing for m in c.measures))
-        for scores in [sum(len(m.outcome.trace.rows("score")) for m in c.measures)]
+        for scores in [sum(m.quality.scores for m in c.measures)]
     ]
     if told:
         metric = cells[0].run.card.objective.metric
@@ -253,11 +199,11 @@ def _early_stops(cells: Sequence[Cell]) -> Iterator[str]:
     for c in cells:
         if not c.stopped_early:
             continue
-        made = [made for m in c.completed for made in m.made]
-        early = [i for i in made if i < c.run.iterations]
-        after = f"{min(early):,}" if len(set(early)) == 1 else f"{min(early):,} to {max(early):,}"
+        early = {i: n for i, n in c.iterations_made.items() if i < c.run.iterations}
+        after = f"{min(early):,}" if len(early) == 1 else f"{min(early):,} to {max(early):,}"
         told.append(
-            f"{len(early):,} of {len(made):,} of {_on(c, cells)} after {after} of {c.run.iterations:,}"
+            f"{sum(early.values()):,} of {c.made.n:,} of {_on(c, cells)} after {after} of "
+            f"{c.run.iterations:,}"
         )
     if told:
         yield f"Members that stopped early, by iterations made: {'; '.join(told)}."
@@ -270,26 +216,24 @@ def _on(cell: Cell, cells: Sequence[Cell]) -> str:
 
 def _failures(cells: Sequence[Cell]) -> Iterator[str]:
     runs = [m for c in cells for m in c.measures]
-    failed = [m for m in runs if m.outcome.cause]
+    failed = [m for m in runs if m.cause]
     if failed:
-        causes = Counter(m.outcome.cause for m in failed)
+        causes = Counter(m.cause for m in failed)
         told = listed([f"{n} by {cause}" for cause, n in causes.items()])
         yield f"{len(failed)} of {plural(len(runs), 'run')} failed: {told}."
 
 
 def _spills(cells: Sequence[Cell]) -> Iterator[str]:
     for engine in dict.fromkeys(c.engine for c in cells):
-        traces = [m.outcome.trace for c in cells if c.engine == engine for m in c.measures]
-        given = [
-            (int(t.bytes[row]), int(detail["spilled_beyond"]))
-            for t in traces
-            for row in t.rows("transfer").tolist()
-            if (detail := t.detail[row]) and "spilled_beyond" in detail
+        spilled = [
+            m for c in cells if c.engine == engine for m in c.measures if m.checkpoints.spills
         ]
-        if given:
-            most, holds = max(given)
+        if spilled:
+            count = sum(m.checkpoints.spills for m in spilled)
+            most = max(m.overhead.state_bytes or 0 for m in spilled)
+            holds = max(m.checkpoints.store_bytes for m in spilled)
             yield (
-                f"On {engine}, {plural(len(given), 'state')} of up to {size(most)} did not fit into the "
+                f"On {engine}, {plural(count, 'state')} of up to {size(most)} did not fit into the "
                 f"object store of {size(holds)}: Ray spilled to disk. Start Ray with a larger "
                 "--object-store-memory, or take transport disk."
             )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from pbtbench.report.wording import listed, plural
 from pbtbench.statistics.cells import Cell
 
 DIGITS = 4
@@ -19,6 +20,42 @@ DIGITS = 4
 SURE = 20
 """How many ways of dealing out the scores there must be for each in which all of one method's are better:
 1 in 20 is the usual 5%. Two seeds against two have 3, four against four 35."""
+
+DIFFERENT = 1.25
+"""The ratio from which values of a hyperparameter count as different."""
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How sure a difference of medians is."""
+
+    fewest: int
+    """Seeds of a method at least."""
+    most: int
+    of: Literal["one seed", "overlap", "chance", "sure"]
+    """`one seed`: nothing is known of a spread; `overlap`: the seeds' ranges do; `chance`: they don't, but
+    so few seeds can be apart by chance; `sure`: that is ruled out."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a method fares against the best of others."""
+
+    one: Cell
+    rivals: Sequence[Cell]
+    """The best of the others: one, or all that tie."""
+    better: bool | None
+    """Whether its median is better than theirs; None where they tie."""
+
+
+@dataclass(frozen=True)
+class Early:
+    """A hyperparameter with which winning lineages trained early on, under two methods."""
+
+    name: str
+    one: float
+    other: float
+    iteration: int
 
 
 def tied(a: float, b: float) -> bool:
@@ -39,41 +76,27 @@ def best(cells: Sequence[Cell]) -> list[Cell]:
     return [c for c in known if tied(c.final.median, top.final.median)]
 
 
-Claim = tuple[str, str]
-"""Such as `pbt k=1 beats random`, and how sure that is, which `claimed` puts behind it."""
-
-
-def claimed(claims: Sequence[Claim]) -> str:
-    """The claims as one text; how sure they are is said once where it is the same of all."""
-    sure = {how for _, how in claims}
-    if len(claims) > 1 and len(sure) == 1 and all(sure):
-        return f"{'; '.join(text for text, _ in claims)}: all{sure.pop().lstrip(',')}"
-    return "; ".join(text + how for text, how in claims)
-
-
-def against(one: Cell, others: Sequence[Cell]) -> Claim:
+def against(one: Cell, others: Sequence[Cell]) -> Verdict:
     """How `one` fares against the best of the others."""
     rivals = best(others)
-    names = listed([c.label for c in rivals])
-    if all(tied(one.final.median, c.final.median) for c in rivals):
-        return f"{one.label} ties with {names} ({_equal([one, *rivals])})", ""
     sign = one.run.card.objective.sign
-    verb = "beats" if sign * one.final.median > sign * rivals[0].final.median else "loses to"
-    return f"{one.label} {verb} {names}", how(one, rivals)
+    better: bool | None = sign * one.final.median > sign * rivals[0].final.median
+    if all(tied(one.final.median, c.final.median) for c in rivals):
+        better = None
+    return Verdict(one, rivals, better)
 
 
-def how(one: Cell, others: Sequence[Cell]) -> str:
-    """How sure a difference from the others' medians is, as the end of a sentence."""
+def certainty(one: Cell, others: Sequence[Cell]) -> Certainty:
+    """How sure a difference from the others' medians is."""
     counts = [one.final.n, *(c.final.n for c in others)]
-    seeds = plural(counts[0], "seed")
-    if len(set(counts)) > 1:
-        seeds = f"{min(counts)} to {max(counts)} seeds"
+    of: Literal["one seed", "overlap", "chance", "sure"] = "sure"
     if min(counts) == 1:
-        return ", with too few seeds to know the spread"
-    if not all(apart(one, c) for c in others):
-        return f" on the median of {seeds}, which overlap"
-    chance = "" if all(sure(one, c) for c in others) else ", too few to rule out chance"
-    return f" in each of {seeds}{chance}"
+        of = "one seed"
+    elif not all(apart(one, c) for c in others):
+        of = "overlap"
+    elif not all(sure(one, c) for c in others):
+        of = "chance"
+    return Certainty(min(counts), max(counts), of)
 
 
 def apart(one: Cell, other: Cell) -> bool:
@@ -87,15 +110,23 @@ def sure(one: Cell, other: Cell) -> bool:
     return math.comb(one.final.n + other.final.n, one.final.n) >= 2 * SURE
 
 
-def tie(cells: Sequence[Cell]) -> str:
-    """That they tie, such as `k=1 and k=2 tie (equal scores)`, without their names."""
-    return f"tie ({_equal(cells)})"
+def same(cells: Sequence[Cell]) -> bool:
+    """Whether medians and extremes of the final scores are equal to the last digit."""
+    return len({(c.final.low, c.final.median, c.final.high) for c in cells}) == 1
 
 
-def _equal(cells: Sequence[Cell]) -> str:
-    first = cells[0].final
-    same = all(
-        (c.final.low, c.final.median, c.final.high) == (first.low, first.median, first.high)
-        for c in cells
-    )
-    return "equal scores" if same else f"medians equal to {DIGITS} digits"
+def early_difference(one: Cell, other: Cell) -> Early | None:
+    """The hyperparameter whose value in the winning lineages differs most, as a ratio, early on; None where
+    none is `DIFFERENT`."""
+    both = [
+        (name, one.early[name], other.early[name])
+        for name in one.run.card.dynamic
+        if name in one.early and name in other.early
+    ]
+    ratios = {
+        (name, a, b): abs(math.log(a) - math.log(b)) for name, a, b in both if a > 0 and b > 0
+    }
+    most = max(ratios, key=ratios.__getitem__, default=None)
+    if most is None or ratios[most] <= math.log(DIFFERENT):
+        return None
+    return Early(*most, iteration=one.measures[0].early_iteration)
