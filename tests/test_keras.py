@@ -1,4 +1,4 @@
-"""A Keras model as a population: the laws of populations, and what is special to live values."""
+"""A Keras model as a population: the laws of populations, and what is special to dynamic values."""
 
 import json
 import pickle
@@ -230,7 +230,7 @@ def test_an_update_is_that_of_the_formula():
     space = Space({"rate": LogUniform(0.1, 1.0), "decay": Uniform(0.0, 1.0)})
 
     def linear(hyper):
-        half = hyper["decay"] / 2  # arithmetic outside of a graph stays live
+        half = hyper["decay"] / 2  # arithmetic outside of a graph stays dynamic
         dense = keras.layers.Dense(
             1, use_bias=False, kernel_regularizer=lambda w: keras.ops.sum(half * w**2)
         )

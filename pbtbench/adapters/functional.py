@@ -43,7 +43,7 @@ class Functions:
 
 def functional_population(functions: Callable[[], Functions]) -> Start:
     """A problem's `start`. `functions()` is called once TensorFlow may be imported."""
-    return partial(FunctionalPopulation, Compiled(functions))
+    return partial(FunctionalPopulation, CompiledFunctions(functions))
 
 
 def folded(seed: Seed, number: Any) -> Seed:
@@ -53,7 +53,7 @@ def folded(seed: Seed, number: Any) -> Seed:
     return tf.random.experimental.stateless_fold_in(seed, number)
 
 
-class Compiled:
+class CompiledFunctions:
     """The functions, compiled, for this process's populations."""
 
     def __init__(self, functions: Callable[[], Functions]) -> None:
@@ -61,7 +61,7 @@ class Compiled:
         self.traces = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Compiled, (self._functions,)
+        return CompiledFunctions, (self._functions,)
 
     @cached_property
     def functions(self) -> Functions:
@@ -119,7 +119,7 @@ class FunctionalPopulation(FullPopulation):
 
     def __init__(
         self,
-        compiled: Compiled,
+        compiled: CompiledFunctions,
         hyperparameters: Sequence[Hyperparameters],
         seeds: Sequence[np.random.SeedSequence],
     ) -> None:

@@ -9,7 +9,7 @@
 
 Members of equal static hyperparameters share one compiled program: a template model, into whose
 variables a member's tensors are put, trained, and taken out again inside the graph. A dynamic
-hyperparameter of real numbers is `Live`, read from a variable at every step, so that changing it
+hyperparameter of real numbers is `DynamicNumber`, read from a variable at every step, so that changing it
 compiles nothing; of whole numbers and names each value has a program of its own. Training and
 evaluation are two compiled calls, not one, so that an engine can time them apart.
 
@@ -94,12 +94,12 @@ class KerasStart(Starter):
 
 
 @dataclass
-class Member:
+class KerasMember:
     """One member: where it stands, and what it trains with."""
 
     training_state: TrainingState
-    live: Any
-    """Present values of the live hyperparameters, shape (live,)."""
+    numbers: Any
+    """Present values of the dynamic numbers, shape (dynamic numbers,)."""
     keys: Any
     """Of the batches' draws and of the layers' draws, shape (2,): each is keyed by (key, step)."""
 
@@ -120,12 +120,14 @@ class KerasPopulation(FullPopulation):
             self._member(h, seed) for h, seed in zip(hyperparameters, seeds, strict=True)
         ]
 
-    def _member(self, hyperparameters: Hyperparameters, seed: np.random.SeedSequence) -> Member:
+    def _member(
+        self, hyperparameters: Hyperparameters, seed: np.random.SeedSequence
+    ) -> KerasMember:
         import tensorflow as tf
 
         program = self.programs.of(hyperparameters)
         keys = tf.constant((seed.generate_state(2, np.uint64) >> np.uint64(1)).astype(np.int64))
-        return Member(
+        return KerasMember(
             TrainingState(program, program.first(seed), 0),
             self.programs.recipe.present(hyperparameters),
             keys,
@@ -151,7 +153,7 @@ class KerasPopulation(FullPopulation):
         count = tf.constant(steps, tf.int64)
         for m in self.members:
             program, values, step = m.training_state
-            values = program.train(values, m.live, m.keys, tf.constant(step, tf.int64), count)
+            values = program.train(values, m.numbers, m.keys, tf.constant(step, tf.int64), count)
             m.training_state = TrainingState(program, values, step + steps)
         tf.test.experimental.sync_devices()
 
@@ -184,4 +186,4 @@ class KerasPopulation(FullPopulation):
         if state is not None:
             state = self.morph(state, hyperparameters)
             m.training_state = TrainingState(program, program.fitting(state), int(state["step"]))
-        m.live = self.programs.recipe.present(hyperparameters)
+        m.numbers = self.programs.recipe.present(hyperparameters)

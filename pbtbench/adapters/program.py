@@ -18,8 +18,8 @@ import numpy as np
 
 from pbtbench.adapters import memory
 from pbtbench.adapters.compiled import compiled
+from pbtbench.adapters.dynamic import DynamicNumber, HyperparametersInGraph, named_refusals
 from pbtbench.adapters.examples import Examples
-from pbtbench.adapters.live import HyperparametersInGraph, Live, named_refusals
 from pbtbench.adapters.recipe import Recipe
 from pbtbench.adapters.scoring import Scoring
 from pbtbench.adapters.watched import Watched
@@ -53,14 +53,14 @@ class Program:
         self.data = recipe.examples
         self.batch_size = _batch_size(static, recipe)
         self.traces = 0
-        self.live = tf.Variable(list(recipe.live.values()) or [0.0], dtype=tf.float32)
-        self._source: Any = self.live
+        self.numbers = tf.Variable(list(recipe.dynamic_numbers.values()) or [0.0], dtype=tf.float32)
+        self._source: Any = self.numbers
         self._read: set[str] = set()
-        lives = {
-            name: Live(name, number, partial(self._present, place, name))
-            for place, (name, number) in enumerate(recipe.live.items())
+        numbers = {
+            name: DynamicNumber(name, number, partial(self._present, place, name))
+            for place, (name, number) in enumerate(recipe.dynamic_numbers.items())
         }
-        self._given = HyperparametersInGraph({**static, **lives})
+        self._given = HyperparametersInGraph({**static, **numbers})
         several = isinstance(self.data["train"].labels, dict | tuple)
         self.compiled = compiled(self._built(np.random.SeedSequence(0)), several=several)
         self.model, self.optimizer = self.compiled.model, self.compiled.optimizer
@@ -77,7 +77,7 @@ class Program:
         own = {id(v) for v in self.model.weights}
         self.generators = [v for v in self.model.variables if id(v) not in own]
         mine = [*self.variables.values(), *self.generators, *self.model.metrics_variables]
-        known = {id(v.value) for v in mine} | {id(self.live)}
+        known = {id(v.value) for v in mine} | {id(self.numbers)}
         self.train = Watched(tf.function(self._train, autograph=False), known, "training")
         self.evaluate = Watched(tf.function(self._evaluate, autograph=False), known, "evaluating")
 
@@ -163,13 +163,13 @@ class Program:
         self._read.add(name)
         return self._source[place]
 
-    def _train(self, values: Any, live: Any, keys: Any, step: Any, steps: Any) -> Any:
+    def _train(self, values: Any, numbers: Any, keys: Any, step: Any, steps: Any) -> Any:
         """The values after `steps` steps from `step`; traced once."""
         import tensorflow as tf
 
         self.traces += 1
         self._read.clear()
-        self._put(values, live)
+        self._put(values, numbers)
 
         def update(t: Any) -> Any:
             self._update(keys, t)
@@ -227,9 +227,9 @@ class Program:
         return values
 
     @contextmanager
-    def reading(self, live: Any) -> Iterator[None]:
-        """While it is traced: dynamic hyperparameters are read from `live`, shape (live,)."""
-        self._source, before = live, self._source
+    def reading(self, numbers: Any) -> Iterator[None]:
+        """While it is traced: dynamic hyperparameters are read from `numbers`, shape (dynamic numbers,)."""
+        self._source, before = numbers, self._source
         try:
             yield
         finally:
@@ -257,12 +257,12 @@ class Program:
             for name in scoring.names
         ]
 
-    def _put(self, values: Any, live: Any) -> None:
+    def _put(self, values: Any, numbers: Any) -> None:
         """Assign a member's values to the template: the variables share its buffers, without a copy."""
         for variable, value in zip(self.variables.values(), values, strict=True):
             variable.value.assign(value)
-        if live is not None:
-            self.live.assign(live)
+        if numbers is not None:
+            self.numbers.assign(numbers)
 
     def try_step(self) -> None:
         """A step on a few examples, outside of a graph: for a program that is not used any further."""
@@ -273,7 +273,7 @@ class Program:
         """Raise `BadInput` for a hyperparameter that nothing asks for, or a dynamic one that `build` asked
         for, but what was traced doesn't read."""
         self._check_asked(self.asked)
-        for name in self.recipe.live:
+        for name in self.recipe.dynamic_numbers:
             if name in self._given.asked and name not in self._read:
                 raise BadInput(
                     f"dynamic hyperparameter {name!r}: training never reads its present value, so "
@@ -285,7 +285,7 @@ class Program:
 
 def _batch_size(static: Hyperparameters, recipe: Recipe) -> int:
     """The training examples in a step."""
-    size: object = recipe.live.get(BATCH_SIZE, static.get(BATCH_SIZE, recipe.batch_size))
+    size: object = recipe.dynamic_numbers.get(BATCH_SIZE, static.get(BATCH_SIZE, recipe.batch_size))
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise BadInput(
             f"hyperparameter {BATCH_SIZE!r} = {size!r}: give whole numbers of at least 1, as "

@@ -51,7 +51,7 @@ class Programs:
     def probes(self) -> list[Probe]:
         """What comes of some hyperparameters, each tried for one step outside of a graph."""
         found = []
-        for hyperparameters in variants(self.recipe.space, self.recipe.live):
+        for hyperparameters in variants(self.recipe.space, self.recipe.dynamic_numbers):
             program = Program(self.recipe, self.recipe.static(hyperparameters), self.check_asked)
             program.try_step()
             shapes = {name: tuple(v.shape) for name, v in program.variables.items()}
@@ -99,15 +99,15 @@ class Probe(NamedTuple):
     """The hyperparameters that were asked for."""
 
 
-def variants(space: Space, live: Mapping[str, float]) -> list[dict[str, Value]]:
+def variants(space: Space, numbers: Mapping[str, float]) -> list[dict[str, Value]]:
     """Hyperparameters that show what shapes a model: some, then each other value of each one that isn't
-    live (the least and greatest of whole numbers, some draws where there are no bounds), then some more
-    draws of all."""
+    a dynamic number (the least and greatest of whole numbers, some draws where there are no bounds), then
+    some more draws of all."""
     rng = np.random.default_rng(0)
     some = space.sample(rng)
     found = [some]
     for name, hyperparameter in space.items():
-        if name in live:
+        if name in numbers:
             continue
         values = getattr(hyperparameter, "values", None) or [
             getattr(hyperparameter, bound)

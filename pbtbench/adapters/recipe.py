@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from pbtbench.adapters.dynamic import within
 from pbtbench.adapters.examples import Data, Examples, load
-from pbtbench.adapters.live import within
 from pbtbench.space import Hyperparameters, Space, Value
 
 Build = Callable[[Mapping[str, Any]], Any]
 """`build(hyper)`: a model, an optimizer and a loss, or a compiled model; made anew at every call. `hyper`
-holds a `Live` for each dynamic hyperparameter of real numbers, and the plain value of any other."""
+holds a `DynamicNumber` for each dynamic hyperparameter of real numbers, and the plain value of any other."""
 
 
 Rule = Literal["magnitude", "truncation"]
@@ -42,7 +42,7 @@ class Recipe:
         return replace(self)
 
     @cached_property
-    def live(self) -> dict[str, float]:
+    def dynamic_numbers(self) -> dict[str, float]:
         """The dynamic hyperparameters of real numbers, each with one of its values. Others, such as a
         choice of names, whole numbers, and widths, count as static here: each value has its own program."""
         dynamic = [name for name in self.space.dynamic if name not in self.widths]
@@ -50,11 +50,11 @@ class Recipe:
         return {name: number for name, number in numbers.items() if number is not None}
 
     def present(self, hyperparameters: Hyperparameters) -> Any:
-        """The values of the live ones among `hyperparameters`, shape (live,)."""
+        """The values of the dynamic numbers among `hyperparameters`, shape (dynamic numbers,)."""
         import tensorflow as tf
 
         return tf.constant(
-            [float(hyperparameters[name]) for name in self.live] or [0.0],
+            [float(hyperparameters[name]) for name in self.dynamic_numbers] or [0.0],
             dtype=tf.float32,
         )
 
@@ -65,4 +65,6 @@ class Recipe:
 
     def static(self, hyperparameters: Hyperparameters) -> dict[str, Value]:
         """Those among `hyperparameters` that a program is made for."""
-        return {name: hyperparameters[name] for name in self.space if name not in self.live}
+        return {
+            name: hyperparameters[name] for name in self.space if name not in self.dynamic_numbers
+        }

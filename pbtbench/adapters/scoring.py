@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from pbtbench.adapters.compiled import CompiledModel
+from pbtbench.adapters.dynamic import refused
 from pbtbench.adapters.examples import Examples
 from pbtbench.adapters.keras_internals import is_mean_of_examples, mask_of, single_losses
-from pbtbench.adapters.live import refused
 from pbtbench.adapters.metrics import Outputs, resolve
 from pbtbench.errors import BadInput
 

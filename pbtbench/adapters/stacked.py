@@ -44,7 +44,7 @@ UNBATCHED = re.compile(r"""(?:vectorization defined for |Input "\w+" of op ')(?P
 """What TensorFlow says of an operation that it can't batch."""
 
 
-class Stack(NamedTuple):
+class StackedState(NamedTuple):
     """Where all members stand. Immutable, and replaced as a whole."""
 
     values: tuple[Any, ...]
@@ -68,39 +68,39 @@ class StackedPopulation(FullPopulation):
                 f"model; {LOOP}"
             )
         self.program = members[0].training_state.program
-        self.functions = Functions(self.program, name)
+        self.stacked = StackedProgram(self.program, name)
         columns = zip(*(m.training_state.values for m in members), strict=True)
-        self._stack = Stack(
+        self._stack = StackedState(
             tuple(tf.stack(column) for column in columns),
             tf.constant([m.training_state.step for m in members], tf.int64),
         )
-        self._live = [m.live for m in members]
+        self._numbers = [m.numbers for m in members]
         self._keys = tf.stack([m.keys for m in members])
         self._adopted: dict[int, tuple[tuple[Any, ...], int]] = {}
 
     @property
     def size(self) -> int:
-        return len(self._live)
+        return len(self._numbers)
 
     @property
     def traces(self) -> int:
         """Compilations of this population so far."""
-        return self.functions.traces
+        return self.stacked.traces
 
     def train(self, steps: int) -> None:
         import tensorflow as tf
 
         self.settle()
-        live, count = tf.stack(self._live), tf.constant(steps, tf.int64)
-        values = self.functions.train(*self._stack, live, self._keys, count)
-        self._stack = Stack(values, self._stack.steps + steps)
+        numbers, count = tf.stack(self._numbers), tf.constant(steps, tf.int64)
+        values = self.stacked.train(*self._stack, numbers, self._keys, count)
+        self._stack = StackedState(values, self._stack.steps + steps)
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         import tensorflow as tf
 
         self.settle()
-        values, outside = self.functions.evaluate(self._stack.values)
+        values, outside = self.stacked.evaluate(self._stack.values)
         rows = [
             self.program.completed(row, tf.nest.map_structure(lambda t: t[member], outside))  # noqa: B023
             for member, row in enumerate(values.numpy())
@@ -123,7 +123,7 @@ class StackedPopulation(FullPopulation):
             )
         if state is not None:
             self._adopted[member] = self.program.fitting(state), int(state["step"])
-        self._live[member] = self.programs.recipe.present(hyperparameters)
+        self._numbers[member] = self.programs.recipe.present(hyperparameters)
 
     def settle(self) -> None:
         """Carry out all forks since the last time: one gather for each variable."""
@@ -141,14 +141,14 @@ class StackedPopulation(FullPopulation):
             return tf.gather(tf.concat([stack, others], axis=0), rows)
 
         pairs = zip(self._stack.values, fresh, strict=True)
-        self._stack = Stack(
+        self._stack = StackedState(
             tuple(gathered(stack, tf.stack(new)) for stack, new in pairs),
             gathered(self._stack.steps, steps),
         )
         self._adopted = {}
 
 
-class Functions:
+class StackedProgram:
     """A program's training and evaluation for members side by side, compiled."""
 
     def __init__(self, program: Program, name: str) -> None:
@@ -160,14 +160,14 @@ class Functions:
 
     @cached_property
     def train(self) -> Any:
-        """`train(values, steps, live, keys, count)`: the values `count` steps later."""
+        """`train(values, steps, numbers, keys, count)`: the values `count` steps later."""
         import tensorflow as tf
 
-        def train(values: Any, steps: Any, live: Any, keys: Any, count: Any) -> Any:
+        def train(values: Any, steps: Any, numbers: Any, keys: Any, count: Any) -> Any:
             self.traces += 1
 
             def update(i: Any, values: Any) -> tuple[Any, Any]:
-                members = (values, live, keys, steps + i)
+                members = (values, numbers, keys, steps + i)
                 return i + 1, tf.vectorized_map(
                     lambda member: self._updated(*member), members, fallback_to_while_loop=False
                 )
@@ -202,7 +202,7 @@ class Functions:
 
         return self._stackable(tf.function(evaluate, autograph=False))
 
-    def _updated(self, values: Any, live: Any, keys: Any, step: Any) -> Any:
+    def _updated(self, values: Any, numbers: Any, keys: Any, step: Any) -> Any:
         """One member after a step."""
         import tensorflow as tf
 
@@ -211,7 +211,7 @@ class Functions:
         inputs, labels, (weights, states) = program.batch(keys, step)
         batch = Examples(inputs, labels, weights)
         trained, others = self._split(present, states)
-        with program.reading(live):
+        with program.reading(numbers):
             with tf.GradientTape() as tape:
                 tape.watch(trained)
                 predictions, others, losses = program.model.stateless_call(

@@ -1,4 +1,4 @@
-"""What pbtbench uses of TensorFlow that isn't public: here alone, so that a new TensorFlow is met in one place."""
+"""What pbtbench uses of TensorFlow that isn't public: here alone, so that a new one is met in one place."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pbtbench.adapters.live import named_refusals
+from pbtbench.adapters.dynamic import named_refusals
 from pbtbench.errors import BadInput
 
 

@@ -55,7 +55,7 @@ class Column:
 
 COLUMNS = (
     Column("problem", lambda p: p.name),
-    Column("framework", lambda p: p.framework or "not told", rank=1),
+    Column("framework", lambda p: p.framework or "unknown", rank=1),
     Column("what it is for", lambda p: "; ".join([p.title, *needs(p)]), least=28),
     Column("hyperparameters", lambda p: ", ".join(map(_starred(p), p.space)), least=16, rank=2),
     Column("budget", lambda p: f"{p.iterations} × {p.steps_per_iteration}", rank=3),
@@ -176,12 +176,14 @@ def _made_with(problem: Problem) -> dict[str, list[str]]:
 
 
 def _objective(objective: Objective) -> str:
-    told = [f"{objective.metric}, {'higher' if objective.sign > 0 else 'lower'} is better"]
+    known = [f"{objective.metric}, {'higher' if objective.sign > 0 else 'lower'} is better"]
     if objective.optimum is not None:
-        told.append(f"optimum {objective.optimum:.6g}")
+        known.append(f"optimum {objective.optimum:.6g}")
     elif objective.bound is not None:
-        told.append(f"{'never above' if objective.sign > 0 else 'never below'} {objective.bound:g}")
-    return "; ".join(told)
+        known.append(
+            f"{'never above' if objective.sign > 0 else 'never below'} {objective.bound:g}"
+        )
+    return "; ".join(known)
 
 
 @singledispatch
@@ -237,8 +239,8 @@ def prior(hyperparameter: object) -> str:
     """How a hyperparameter is drawn, and its bounds; one of a type of somebody's own in its own words."""
     if type(hyperparameter) in _prior.registry:
         return _prior(hyperparameter)
-    told = (type(hyperparameter).__doc__ or "").strip().splitlines()[:1]
-    return ": ".join([str(hyperparameter), *told]).rstrip(".")
+    meaning = (type(hyperparameter).__doc__ or "").strip().splitlines()[:1]
+    return ": ".join([str(hyperparameter), *meaning]).rstrip(".")
 
 
 def _starred(problem: Problem) -> Callable[[str], str]:

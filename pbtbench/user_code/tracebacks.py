@@ -1,4 +1,4 @@
-"""What is told of an exception that a user's code raised: one line, which names the user's own file and line,
+"""What is said of an exception that a user's code raised: one line, which names the user's own file and line,
 and the whole traceback, for the log."""
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _place(error: BaseException) -> str:
         if own:
             return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
         link = link.__cause__ or link.__context__
-    told = [(file, number) for file, number in FRAME.findall(_said(error)) if _is_own(file)]
-    return f"{Path(told[-1][0]).name}:{told[-1][1]}" if told else ""
+    inner = [(file, number) for file, number in FRAME.findall(_said(error)) if _is_own(file)]
+    return f"{Path(inner[-1][0]).name}:{inner[-1][1]}" if inner else ""
 
 
 def _is_own(file: str) -> bool:

@@ -72,12 +72,12 @@ def functions() -> Functions:
     def update(tensors: Tensors, hyper: Tensors, seed: Seed) -> Tensors:
         def losses(of: Tensors) -> dict[str, Any]:
             false = generated(of, BATCH, folded(seed, 2))
-            told_false = judged(of, false)
-            told_real = judged(of, real(BATCH, seed))
+            of_false = judged(of, false)
+            of_real = judged(of, real(BATCH, seed))
             softplus = tf.nn.softplus
             return {
-                "discriminator": tf.reduce_mean(softplus(-told_real) + softplus(told_false)),
-                "generator": tf.reduce_mean(softplus(-told_false)),
+                "discriminator": tf.reduce_mean(softplus(-of_real) + softplus(of_false)),
+                "generator": tf.reduce_mean(softplus(-of_false)),
             }
 
         after = dict(tensors)

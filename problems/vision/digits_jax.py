@@ -25,19 +25,19 @@ Arrays = dict[str, Any]
 """By name; of a member, or of all members with a first axis for them."""
 
 
-class Programs:
+class JaxPrograms:
     """A problem's `start`, with its compiled programs, kept for this process's next population."""
 
     def __init__(self) -> None:
         self.traces = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Programs, ()
+        return JaxPrograms, ()
 
     def __call__(
         self, hyperparameters: Sequence[Hyperparameters], seeds: Sequence[np.random.SeedSequence]
-    ) -> Stack:
-        return Stack(self, hyperparameters, seeds)
+    ) -> JaxPopulation:
+        return JaxPopulation(self, hyperparameters, seeds)
 
     @cached_property
     def digits(self) -> dict[str, tuple[Any, Any]]:
@@ -136,7 +136,7 @@ class Programs:
         return scores
 
 
-class Stack(FullPopulation):
+class JaxPopulation(FullPopulation):
     """Members side by side in arrays, whose first axis they are."""
 
     # Arrays of JAX's are immutable, and `members` is replaced as a whole.
@@ -144,7 +144,7 @@ class Stack(FullPopulation):
 
     def __init__(
         self,
-        programs: Programs,
+        programs: JaxPrograms,
         hyperparameters: Sequence[Hyperparameters],
         seeds: Sequence[np.random.SeedSequence],
     ) -> None:
@@ -247,7 +247,7 @@ PROBLEM = replace(
     title="the perceptron of vision.digits_mlp in JAX, all members trained in one compiled call",
     finding="What vision.digits_mlp shows doesn't hang on TensorFlow: nothing but the drawn numbers differs.",
     space=Space({name: DIGITS.space[name] for name in TUNED}),
-    start=Programs(),
+    start=JaxPrograms(),
     framework="jax",
     requires={"jax": 'pip install "jax>=0.4.30"'},
 )

@@ -20,7 +20,7 @@ BATCH_SIZE = 64
 TUNED = ("learning_rate", "momentum", "l1", "dropout")
 
 
-class Member:
+class TorchMember:
     """A population of one. Every draw is NumPy's, so that it is the same on a CPU and on a GPU."""
 
     size = 1
@@ -147,7 +147,7 @@ def start(
         for part, (inputs, labels) in data().items()
     }
     members = zip(hyperparameters, seeds, strict=True)
-    return LoopedPopulation([Member(digits, h, seed) for h, seed in members])
+    return LoopedPopulation([TorchMember(digits, h, seed) for h, seed in members])
 
 
 PROBLEM = replace(

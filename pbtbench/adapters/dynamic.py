@@ -1,4 +1,4 @@
-"""Hyperparameters as a Keras model's `build` gets them: live numbers, and plain values."""
+"""Hyperparameters as a Keras model's `build` gets them: dynamic numbers, and plain values."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FRAMEWORKS = ("keras", "tensorflow")
 """Packages whose own comparisons are answered: they tell a rate of zero from another, and check ranges."""
 
 
-class Live:
+class DynamicNumber:
     """A dynamic hyperparameter: in a graph its present value, to Keras's checks a number of its range.
 
-    `isinstance(live, float)` holds, as Keras asks for it, and what Keras decides by the number
+    `isinstance(number, float)` holds, as Keras asks for it, and what Keras decides by the number
     (`if momentum != 0`) holds for all members. Arithmetic gives a tensor in a graph and another
-    `Live` outside of one. An optimizer takes it as a learning rate because it is callable.
+    `DynamicNumber` outside of one. An optimizer takes it as a learning rate because it is callable.
 
     Whatever would take one value for all members and all steps (`float()`, `int()`, `max()`, a
     comparison in a user's own code) raises `BadInput`.
@@ -41,7 +41,7 @@ class Live:
 
     @__class__.setter
     def __class__(self, cls: type) -> None:
-        raise TypeError("a live hyperparameter stays one")
+        raise TypeError("a dynamic hyperparameter stays one")
 
     def __call__(self) -> Any:
         return self.read()
@@ -52,31 +52,33 @@ class Live:
         return self.read() if dtype is None else tf.cast(self.read(), dtype)
 
     def __repr__(self) -> str:
-        return f"<live hyperparameter {self.name!r}>"
+        return f"<dynamic hyperparameter {self.name!r}>"
 
     def __format__(self, spec: str) -> str:
         return repr(self)
 
-    def __deepcopy__(self, memo: object) -> Live:
+    def __deepcopy__(self, memo: object) -> DynamicNumber:
         return self
 
     def __hash__(self) -> int:
         return id(self)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Live:
-        """NumPy's functions of numbers, live as long as Keras has one of that name."""
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, **options: Any
+    ) -> DynamicNumber:
+        """NumPy's functions of numbers, dynamic as long as Keras has one of that name."""
         import keras
 
         operation = getattr(keras.ops, ufunc.__name__, None)
         if method != "__call__" or options or operation is None:
             refuse(self.name, f"numpy.{ufunc.__name__}")
-        number = ufunc(*(i.number if type(i) is Live else i for i in inputs))
+        number = ufunc(*(i.number if type(i) is DynamicNumber else i for i in inputs))
         if np.ndim(number) or not isinstance(number, float | np.floating):
             refuse(self.name, f"numpy.{ufunc.__name__}")
-        return Live(
+        return DynamicNumber(
             self.name,
             float(number),
-            lambda: operation(*(i.read() if type(i) is Live else i for i in inputs)),
+            lambda: operation(*(i.read() if type(i) is DynamicNumber else i for i in inputs)),
         )
 
 
@@ -99,76 +101,76 @@ def refused(error: BaseException | None) -> BadInput | None:
 
 @contextmanager
 def named_refusals() -> Iterator[None]:
-    """What Keras makes of a refusal is the refusal again; and where it has something against a live number,
+    """What Keras makes of a refusal is the refusal again; and where it has something against a dynamic number,
     the hyperparameter is named with what to do."""
     try:
         yield
     except Exception as error:
         if refusal := refused(error):
             raise refusal from None
-        if name := re.search(r"<live hyperparameter '(.+?)'>", str(error)):
+        if name := re.search(r"<dynamic hyperparameter '(.+?)'>", str(error)):
             raise BadInput(
                 f"dynamic hyperparameter {name[1]!r}: {type(error).__name__}: "
-                f"{' '.join(str(error).split())[:300]}: what needs a plain number can't be live; declare "
+                f"{' '.join(str(error).split())[:300]}: what needs a plain number can't be dynamic; declare "
                 "it with dynamic=False, or as whole numbers"
             ) from None
         raise
 
 
 def _operator(name: str) -> Callable[..., Any]:
-    def operate(live: Live, *others: Any) -> Any:
+    def operate(own: DynamicNumber, *others: Any) -> Any:
         import keras
         import tensorflow as tf
 
         if any(isinstance(other, keras.KerasTensor) for other in others):
-            return NotImplemented  # of a functional model: its own operator keeps what is live
+            return NotImplemented  # of a functional model: its own operator keeps what is dynamic
 
         def present() -> Any:
-            read = (other.read() if type(other) is Live else other for other in others)
-            return getattr(live.read(), name)(*read)
+            read = (other.read() if type(other) is DynamicNumber else other for other in others)
+            return getattr(own.read(), name)(*read)
 
-        numbers = (other.number if type(other) is Live else other for other in others)
-        number = getattr(live.number, name)(*numbers)
+        numbers = (other.number if type(other) is DynamicNumber else other for other in others)
+        number = getattr(own.number, name)(*numbers)
         if number is NotImplemented or not tf.executing_eagerly():
             return present()
-        return Live(live.name, number, present)
+        return DynamicNumber(own.name, number, present)
 
     return operate
 
 
 def _comparison(name: str) -> Callable[..., Any]:
-    def compare(live: Live, *others: Any) -> Any:
+    def compare(own: DynamicNumber, *others: Any) -> Any:
         caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
         if caller.partition(".")[0] not in FRAMEWORKS:
-            refuse(live.name, "a comparison (if, max, min, sorted, ==)")
-        numbers = (other.number if type(other) is Live else other for other in others)
-        return getattr(live.number, name)(*numbers)
+            refuse(own.name, "a comparison (if, max, min, sorted, ==)")
+        numbers = (other.number if type(other) is DynamicNumber else other for other in others)
+        return getattr(own.number, name)(*numbers)
 
     return compare
 
 
 def _conversion(name: str) -> Callable[..., Any]:
-    def convert(live: Live, *others: Any) -> NoReturn:
+    def convert(own: DynamicNumber, *others: Any) -> NoReturn:
         caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
         hint = ""
         if caller.endswith("regularizers"):
             hint = (
-                f" in Keras's L1 and L2 (take lambda w: hyper[{live.name!r}] * keras.ops.sum(w**2))"
+                f" in Keras's L1 and L2 (take lambda w: hyper[{own.name!r}] * keras.ops.sum(w**2))"
             )
-        refuse(live.name, f"{name.strip('_')}(){hint}")
+        refuse(own.name, f"{name.strip('_')}(){hint}")
 
     return convert
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
-    setattr(Live, f"__{_name}__", _operator(f"__{_name}__"))
-    setattr(Live, f"__r{_name}__", _operator(f"__r{_name}__"))
+    setattr(DynamicNumber, f"__{_name}__", _operator(f"__{_name}__"))
+    setattr(DynamicNumber, f"__r{_name}__", _operator(f"__r{_name}__"))
 for _name in ("__neg__", "__abs__"):
-    setattr(Live, _name, _operator(_name))
+    setattr(DynamicNumber, _name, _operator(_name))
 for _name in ("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__bool__"):
-    setattr(Live, _name, _comparison(_name))
+    setattr(DynamicNumber, _name, _comparison(_name))
 for _name in ("float", "int", "index", "complex", "round", "trunc", "floor", "ceil"):
-    setattr(Live, f"__{_name}__", _conversion(f"__{_name}__"))
+    setattr(DynamicNumber, f"__{_name}__", _conversion(f"__{_name}__"))
 
 
 def within(hyperparameter: Hyperparameter) -> float | None:
