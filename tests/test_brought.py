@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pbtbench import BadInput, catalogue, engines
+from pbtbench.space.columns import rows
 from pbtbench.study import Study
 
 BROUGHT = Path(__file__).parent / "brought"
@@ -159,7 +160,7 @@ def test_quantized_values_stay_on_their_grid_with_what_tune_has(kind):
 
 def test_a_grid_of_quantized_values_is_on_the_grid():
     problem = catalogue.problem(f"{BROUGHT}/quantized.py:Climber")
-    points = problem.space.grid(27)
+    points = rows(problem.space.grid(27))
     assert len(points) == 27
     assert all(problem.space.contains(point) for point in points)
 

@@ -10,6 +10,7 @@ from pbtbench.adapters import environments
 from pbtbench.adapters.actor_critic import ActorCritic, Learner
 from pbtbench.adapters.optimizers import adam, sgd
 from pbtbench.problem import member_seed
+from pbtbench.space.columns import rows
 
 MAKERS = {"CartPole-v1": environments.cartpole, "Acrobot-v1": environments.acrobot}
 RANGES = {"CartPole-v1": (2.4, 2.0, 0.21, 3.0), "Acrobot-v1": (np.pi, np.pi, 12.0, 28.0)}
@@ -137,12 +138,12 @@ def test_nothing_is_compiled_after_the_first_iteration():
     problem = catalogue.problem("control.cartpole")
     rng = np.random.default_rng(0)
     population = problem.population(
-        [problem.space.sample(rng) for _ in range(2)], [member_seed(0, m) for m in range(2)]
+        rows(problem.space.sample(rng, 2)), [member_seed(0, m) for m in range(2)]
     )
     population.train(1)
     population.evaluate()
     traces = population.traces
-    population.adopt(0, population.state(1), problem.space.sample(rng))
+    population.adopt(0, population.state(1), rows(problem.space.sample(rng, 1))[0])
     population.train(3)
     population.evaluate()
     assert population.traces == traces

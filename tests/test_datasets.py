@@ -14,6 +14,7 @@ import pytest
 from pbtbench import BadInput, catalogue
 from pbtbench.adapters import datasets
 from pbtbench.problem import member_seed
+from pbtbench.space.columns import rows
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_member_trains_on_what_the_cache_has(home, monkeypatch):
     write_mnist(home)
     problem = catalogue.problem("vision.mnist_mlp")
     monkeypatch.setattr(datasets.fetched, "__defaults__", (8,))
-    hyperparameters = problem.space.sample(np.random.default_rng(0))
+    (hyperparameters,) = rows(problem.space.sample(np.random.default_rng(0), 1))
     population = problem.population([hyperparameters], [member_seed(0, 0)])
     population.train(2)
     assert 0 <= population.evaluate()["accuracy"][0] <= 1

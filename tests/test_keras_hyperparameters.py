@@ -9,6 +9,7 @@ import pytest
 from pbtbench import BadInput, Choice, Constant, IntUniform, LogUniform, Sampler, Space, Uniform
 from pbtbench.adapters.keras import keras_population
 from pbtbench.problem import member_seed
+from pbtbench.space.columns import rows
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -125,7 +126,7 @@ def test_a_hyperparameter_that_nothing_asks_for_is_refused(unread):
     start = started(space, build)
     with pytest.raises(BadInput, match=r"'unread': build\(\) never asks for it"):
         start.check()
-    drawn = Space(space).sample(np.random.default_rng(0))
+    (drawn,) = rows(Space(space).sample(np.random.default_rng(0), 1))
     with pytest.raises(BadInput, match=r"'unread': build\(\) never asks for it"):
         weights_after(start, drawn)
 

@@ -16,6 +16,7 @@ from pbtbench import BadInput, Objective, catalogue
 from pbtbench.catalogue import problem
 from pbtbench.problem import member_seed, method_rng, state_bytes
 from pbtbench.protocol import scores
+from pbtbench.space.columns import rows
 
 SIZE = 3
 
@@ -34,7 +35,7 @@ def each(request):
 @cache
 def draws(name, size=SIZE):
     rng = method_rng(1)
-    return [problem(name).space.sample(rng) for _ in range(size)]
+    return rows(problem(name).space.sample(rng, size))
 
 
 def started(problem, members=range(SIZE), run_seed=5):
@@ -163,11 +164,12 @@ def test_what_a_problem_declares_is_what_a_report_needs(each):
 def test_perturbed_hyperparameters_stay_in_bounds(name, seed, moves):
     space = problem(name).space
     rng = np.random.default_rng(seed)
-    point = space.sample(rng)
+    members = space.sample(rng, 2)
     for factor in moves:
-        moved = {n: space[n].perturb(point[n], factor, rng) for n in space.dynamic}
-        point = {**point, **moved}
-        assert space.contains(point)
+        factors = np.full(2, factor)
+        moved = {n: space[n].perturb(members[n], factors, rng) for n in space.dynamic}
+        members = {**members, **moved}
+        assert all(map(space.contains, rows(members)))
 
 
 # What is known of single problems.

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pbtbench import BadInput, catalogue
 from pbtbench.problem import member_seed
+from pbtbench.space.columns import rows
 from problems.language import markov_chars
 from problems.tabular import breast_cancer, diabetes, wine
 from problems.vision import digits_cnn
@@ -55,7 +56,7 @@ def test_good_constants_reach_the_first_target(name):
 def test_nothing_is_compiled_after_the_first_iteration(name):
     problem = catalogue.problem(name)
     rng = np.random.default_rng(0)
-    hyperparameters = [problem.space.sample(rng) for _ in range(3)]
+    hyperparameters = rows(problem.space.sample(rng, 3))
     population = problem.population(hyperparameters[:2], [member_seed(0, m) for m in range(2)])
     population.train(2)
     population.evaluate()
@@ -167,7 +168,7 @@ FUNCTIONAL = ("control.cartpole", "control.acrobot", "generative.ring_gan")
 def test_an_iteration_is_spent_in_compiled_code(name):
     """The share of one member's iteration that TensorFlow's compiled calls take, whatever the machine."""
     problem = catalogue.problem(name)
-    hyperparameters = problem.space.sample(np.random.default_rng(0))
+    (hyperparameters,) = rows(problem.space.sample(np.random.default_rng(0), 1))
     population = problem.population([hyperparameters], [member_seed(0, 0)])
     compiled = (
         population.compiled if name in FUNCTIONAL else population.members[0].training_state.program

@@ -10,6 +10,7 @@ from pbtbench.adapters import scoring
 from pbtbench.adapters.keras import keras_population
 from pbtbench.adapters.stacked import StackedPopulation, stacked
 from pbtbench.problem import member_seed, method_rng
+from pbtbench.space.columns import rows
 
 SIZE = 4
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
@@ -17,7 +18,7 @@ CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 
 def looped(name="vision.digits_mlp", size=SIZE, run_seed=5):
     problem, rng = catalogue.problem(name), method_rng(1)
-    hyperparameters = [problem.space.sample(rng) for _ in range(size)]
+    hyperparameters = rows(problem.space.sample(rng, size))
     seeds = [member_seed(run_seed, m) for m in range(size)]
     return problem.population(hyperparameters, seeds), hyperparameters
 
@@ -198,7 +199,7 @@ def a_problem(optimizer=None, layers=None, choice=False, metrics=None, network=N
 
 def of(problem, size=2):
     rng = method_rng(0)
-    hyperparameters = [problem.space.sample(rng) for _ in range(size)]
+    hyperparameters = rows(problem.space.sample(rng, size))
     return problem.population(hyperparameters, [member_seed(0, m) for m in range(size)])
 
 

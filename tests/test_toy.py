@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pbtbench.adapters.streams import BLOCK, Streams
 from pbtbench.catalogue import names, problem
 from pbtbench.problem import member_seed
+from pbtbench.space.columns import rows
 from problems.toy.branin import branin
 from problems.toy.drifting_sphere import optimum
 from problems.toy.hartmann6 import hartmann6
@@ -39,7 +40,7 @@ def ends(name, schedule, iterations=None, run_seed=0):
 def test_none_of_ten_thousand_samples_beats_the_optimum(name):
     found = problem(name)
     rng = np.random.default_rng(0)
-    population = found.population([found.space.sample(rng) for _ in range(MANY)], seeds(MANY))
+    population = found.population(rows(found.space.sample(rng, MANY)), seeds(MANY))
     population.train(found.steps_per_iteration)
     scores = population.evaluate()[found.objective.metric]
     assert scores.shape == (MANY,)
@@ -68,7 +69,7 @@ def test_a_known_minimum_is_where_it_is_known_to_be(f, at, value):
 def test_a_control_scores_what_its_hyperparameters_are_whatever_came_before(name):
     found = problem(name)
     rng = np.random.default_rng(1)
-    first, last = found.space.sample(rng), found.space.sample(rng)
+    first, last = rows(found.space.sample(rng, 2))
     assert ends(name, lambda i: first if i < 10 else last, 20) == ends(name, lambda i: last, 1)
 
 

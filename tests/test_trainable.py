@@ -23,6 +23,7 @@ from pbtbench.space import (
     Sampler,
     Uniform,
 )
+from pbtbench.space.columns import rows
 from pbtbench.study import Study
 
 EXAMPLE = str(Path(__file__).parents[1] / "examples" / "my_trainable.py") + ":Digits"
@@ -243,18 +244,18 @@ class TestSpaces:
     ):
         found = param_space.space({"x": declared}, {})["x"]
         assert isinstance(found, Sampler)
-        draws = [found.sample(np.random.default_rng(s)) for s in (0, 1, 0)]
+        draws = [found.sample(np.random.default_rng(s), 1).tolist()[0] for s in (0, 1, 0)]
         assert draws[0] == draws[2]
         assert all(low <= value <= high and type(value) in (int, float) for value in draws)
 
     def test_a_normal_one_is_perturbed_on_its_step(self):
         found = param_space.space({"x": tune.qrandn(0, 1, 0.5)}, {})["x"]
         rng = np.random.default_rng(0)
-        value = 2.5
+        values = np.array([2.5])
         for factor in (1.2, 0.8, 1.2, 1.2):
-            value = found.perturb(value, factor, rng)
-            assert value / 0.5 == round(value / 0.5)
-        assert value == 3.5
+            values = found.perturb(values, np.array([factor]), rng)
+            assert values[0] / 0.5 == round(values[0] / 0.5)
+        assert values[0] == 3.5
 
     def test_tune_draws_from_the_same_values_as_often(self):
         """A law over domains: ours and Tune's own have the same distribution."""
@@ -268,7 +269,7 @@ class TestSpaces:
         ):
             ours = param_space.space({"x": domain}, {})["x"]
             theirs = [float(v) for v in domain.sample(size=4000, random_state=rng)]
-            mine = [float(ours.sample(rng)) for _ in range(4000)]
+            mine = ours.sample(rng, 4000).tolist()
             assert set(mine) == set(theirs)
             for value in set(mine):
                 assert mine.count(value) == pytest.approx(theirs.count(value), abs=180)
@@ -277,15 +278,15 @@ class TestSpaces:
         random.seed(3)
         expected = random.random()
         random.seed(3)
-        param_space.space({"x": random.random}, {})["x"].sample(np.random.default_rng(0))
+        param_space.space({"x": random.random}, {})["x"].sample(np.random.default_rng(0), 3)
         assert random.random() == expected
 
     def test_members_start_with_what_param_space_has(self):
         space = param_space.space({"x": 1e-3, "y": 2}, {"x": tune.loguniform(1e-4, 1.0)})
         rng = np.random.default_rng(0)
-        assert space.sample(rng) == {"y": 2, "x": 1e-3}
+        assert rows(space.sample(rng, 1)) == [{"y": 2, "x": 1e-3}]
         assert space.dynamic == ("x",)
-        assert space["x"].sample(rng) != 1e-3
+        assert space["x"].sample(rng, 1)[0] != 1e-3
 
     def test_nested_ones_are_named_by_their_path_and_handed_on_nested(self):
         declared = {
@@ -295,7 +296,7 @@ class TestSpaces:
         }
         mutations = {"optimizer": {"rate": tune.uniform(0, 1)}}
         space, nesting = (f(declared, mutations) for f in (param_space.space, param_space.nesting))
-        drawn = space.sample(np.random.default_rng(0))
+        (drawn,) = rows(space.sample(np.random.default_rng(0), 1))
         assert set(drawn) == {
             "optimizer/name", "optimizer/rate", "layers/0", "layers/1", "layers/2/units", "paths"
         }  # fmt: skip
@@ -325,7 +326,7 @@ class TestSpaces:
             "again": tune.sample_from(lambda config: 2 * config["a"]["b"]),
             "a": {"b": tune.randint(1, 9)},
         }
-        drawn = param_space.space(declared, {}).sample(np.random.default_rng(0))
+        (drawn,) = rows(param_space.space(declared, {}).sample(np.random.default_rng(0), 1))
         assert drawn["x"] == 2 * drawn["a/b"]
 
     @pytest.mark.parametrize(
@@ -352,7 +353,7 @@ class TestSpaces:
     )
     def test_what_has_no_place_is_refused_by_name(self, declared, mutations, says):
         with pytest.raises(BadInput, match=re.escape(says)) as refused:
-            param_space.space(declared, mutations).sample(np.random.default_rng(0))
+            param_space.space(declared, mutations).sample(np.random.default_rng(0), 1)
         assert "\n" not in str(refused.value)
 
     def test_a_space_reads_the_same_in_every_process(self):

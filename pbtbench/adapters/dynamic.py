@@ -177,7 +177,7 @@ def within(hyperparameter: Hyperparameter) -> float | None:
     """A number inside the range of a hyperparameter of real numbers, not 0; None if its values are whole
     numbers, names, or anything else that shapes a model."""
     rng = np.random.default_rng(0)
-    draws = [hyperparameter.sample(rng) for _ in range(99)]
+    draws = hyperparameter.sample(rng, 99).tolist()
     real = all(isinstance(v, int | float) and not isinstance(v, bool) for v in draws)
     if not real or all(isinstance(v, int) for v in draws):
         return None

@@ -16,6 +16,7 @@ from pbtbench.adapters.program import Program
 from pbtbench.adapters.recipe import Recipe
 from pbtbench.errors import BadInput
 from pbtbench.space import Hyperparameters, Space, Value
+from pbtbench.space.columns import rows
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def variants(space: Space, numbers: Mapping[str, float]) -> list[dict[str, Value
     a dynamic number (the least and greatest of whole numbers, some draws where there are no bounds), then
     some more draws of all."""
     rng = np.random.default_rng(0)
-    some = space.sample(rng)
+    some, *more = rows(space.sample(rng, 1 + DRAWS))
     found = [some]
     for name, hyperparameter in space.items():
         if name in numbers:
@@ -114,9 +115,9 @@ def variants(space: Space, numbers: Mapping[str, float]) -> list[dict[str, Value
             for bound in ("low", "high")
             if hasattr(hyperparameter, bound)
         ]
-        values = values or [hyperparameter.sample(rng) for _ in range(DRAWS)]
+        values = values or hyperparameter.sample(rng, DRAWS).tolist()
         found += [{**some, name: value} for value in values if value != some[name]]
-    return found + [space.sample(rng) for _ in range(DRAWS)]
+    return found + more
 
 
 DRAWS = 4

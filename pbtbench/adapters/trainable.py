@@ -44,6 +44,7 @@ from pbtbench.problem import (
 )
 from pbtbench.protocol import AGE, DONE
 from pbtbench.space import Hyperparameters
+from pbtbench.space.columns import rows
 from pbtbench.user_code.loading import OF_FILE
 
 ITERATION = "/training_iteration"
@@ -125,7 +126,8 @@ def requested(problem: Problem) -> dict[str, float]:
     """
     if not isinstance(problem.start, TrainableStart):
         return {}
-    asked = problem.start.resources(problem.space.sample(method_rng(0)))
+    (some,) = rows(problem.space.sample(method_rng(0), 1))
+    asked = problem.start.resources(some)
     known = {"CPU": "cpus_per_worker", "GPU": "gpus_per_worker"}
     others = sorted(set(asked) - set(known))
     if others:

@@ -3,7 +3,9 @@ goes in, copies to be made come out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+import numpy as np
 
 from pbtbench.engines.shard import Copy
 from pbtbench.methods import Method
@@ -11,7 +13,8 @@ from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.problem import Problem, method_rng
 from pbtbench.record import Recorder
 from pbtbench.run import Run
-from pbtbench.space import Hyperparameters
+from pbtbench.space import Value
+from pbtbench.space.columns import rows, taken
 
 
 class Decisions:
@@ -20,63 +23,61 @@ class Decisions:
     def __init__(self, run: Run, problem: Problem, method: Method) -> None:
         self._run, self._method, self._space = run, method, problem.space
         self._rng = method_rng(run.seed)
-        self.proposed: Sequence[Hyperparameters] = method.propose(
-            problem.space, run.population, self._rng
-        )
+        self.proposed = method.propose(problem.space, run.population, self._rng)
         """The members' starting hyperparameters; a grid may have fewer than were asked for."""
-        self._board = Leaderboard(self.proposed, problem.objective.sign)
+        self._board = Leaderboard(self.proposed, problem.objective.sign, method.history)
+
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return self._board.size
 
     def begun(self, recorder: Recorder) -> None:
-        """Note what every member starts with, as rows `setup` at iteration 0."""
-        for member, hyperparameters in enumerate(self.proposed):
-            detail = dict(hyperparameters)
-            recorder.add(
-                "setup", recorder.now(), worker=-1, member=member, iteration=0, detail=detail
-            )
+        """Record what every member starts with."""
+        recorder.started(self.proposed)
 
-    def hyperparameters(self, member: int) -> Hyperparameters:
-        """What a member trains with now."""
-        return self._board.hyperparameters[member]
+    def hyperparameters(self, members: Iterable[int]) -> list[dict[str, Value]]:
+        """What members train with now."""
+        return rows(taken(self._board.hyperparameters, list(members)))
 
     def due(self, iteration: int) -> bool:
         """Whether members decide after that iteration; after the last one it would lead to nothing."""
         every = self._method.interval
         return every is not None and iteration % every == 0 and iteration < self._run.iterations
 
-    def report(self, members: Iterable[int], scores: Sequence[float], iteration: int) -> None:
+    def report(self, members: np.ndarray, scores: np.ndarray, iteration: int) -> None:
         """What members scored at an iteration."""
-        for member, score in zip(members, scores, strict=True):
-            self._board.report(member, score, iteration)
+        self._board.report(members, scores, iteration)
 
-    def together(self) -> list[Copy]:
-        """All members decide on the same scores."""
-        copies = [self.alone(member) for member in range(self._board.size)]
-        return [copy for copy in copies if copy]
+    def decide(self, members: np.ndarray, recorder: Recorder, iteration: int) -> list[Copy]:
+        """The copies that members decide to make after an iteration, in order; recorded as forks.
 
-    def alone(self, member: int) -> Copy | None:
-        """A member decides on what the board shows now."""
-        fork = self._method.decide(member, self._board, self._space, self._rng)
-        return Copy(member, fork.donor, fork.hyperparameters) if fork else None
-
-    def shuffled(self, members: Sequence[int]) -> list[int]:
-        """Members that are to decide one after another, in random order."""
-        return [members[place] for place in self._rng.permutation(len(members)).tolist()]
-
-    def made(self, copies: Sequence[Copy], recorder: Recorder, iteration: int, worker: int) -> None:
-        """Note copies, decided together: as `fork` rows, and on the board."""
-        moment = recorder.now()
-        for copy in copies:
-            detail = {
-                "donor": copy.donor,
-                "old": self.hyperparameters(copy.member),
-                "new": copy.hyperparameters,
-            }
-            recorder.add(
-                "fork",
-                moment,
-                worker=worker,
-                member=copy.member,
-                iteration=iteration,
-                detail=detail,
+        Those of a synchronous method have one time, and take the states of that iteration. Others are
+        recorded one after another, within the time that deciding took.
+        """
+        together = self._method.synchronous
+        start = recorder.now()
+        forks = self._method.decide(members, self._board, self._space, self._rng)
+        if not len(forks):
+            return []
+        recorder.forked(
+            forks.members,
+            forks.donors,
+            iteration,
+            old=taken(self._board.hyperparameters, forks.members),
+            new=forks.hyperparameters,
+            t_s=recorder.now()
+            if together
+            else np.linspace(start, recorder.now(), len(forks) + 1)[1:],
+            copied_iteration=iteration if together else -1,
+        )
+        self._board.forked(forks, together)
+        return [
+            Copy(member, donor, hyperparameters)
+            for member, donor, hyperparameters in zip(
+                forks.members.tolist(),
+                forks.donors.tolist(),
+                rows(forks.hyperparameters),
+                strict=True,
             )
-        self._board.forked((c.member, c.donor, c.hyperparameters) for c in copies)
+        ]

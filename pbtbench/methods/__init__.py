@@ -1,8 +1,8 @@
 """Methods: pure decisions. One file (or package) here is one method, its `METHOD` class;
 `tune:<name>` stands for what Ray Tune has of its own (`tuned`).
 
-A method proposes starting hyperparameters and then, every `interval` iterations, decides for each
-member: keep on, or fork from a donor with new hyperparameters. It touches no clock, disk, engine or
+A method proposes starting hyperparameters and then, every `interval` iterations, decides which members
+fork from which donors, and with which hyperparameters they go on. It touches no clock, disk, engine or
 global random state.
 """
 
@@ -11,23 +11,32 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pbtbench.errors import BadInput, invalid, unknown
+from pbtbench.methods.forks import Forks
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Space
+from pbtbench.space.columns import Columns, rows, taken
 
-
-@dataclass(frozen=True)
-class Fork:
-    """A decision: take the donor's state and go on with these hyperparameters."""
-
-    donor: int
-    hyperparameters: Hyperparameters
+__all__ = [
+    "Forks",
+    "Leaderboard",
+    "Method",
+    "build",
+    "check_exploits",
+    "keep_on",
+    "kinds",
+    "known",
+    "method_class",
+    "only_on",
+    "uses_interval",
+    "with_points",
+]
 
 
 class Method(Protocol):
@@ -47,16 +56,23 @@ class Method(Protocol):
         """Raise `BadInput` if, with so many members and iterations, the method can't do what it is for."""
         ...
 
-    def propose(
-        self, space: Space, size: int, rng: np.random.Generator
-    ) -> Sequence[Hyperparameters]:
+    @property
+    def history(self) -> int:
+        """How many of a member's latest scores it looks at."""
+        ...
+
+    def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
         """Starting hyperparameters of at most `size` members."""
         ...
 
     def decide(
-        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
-    ) -> Fork | None:
-        """What `member` does after its evaluation: fork, or (None) keep on."""
+        self, members: np.ndarray, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Forks:
+        """Which of the members that are due fork; the board stays as it is.
+
+        Synchronous: all on the same scores. Otherwise one after another, in an order that the method
+        draws, each seeing the forks before it.
+        """
         ...
 
 
@@ -151,9 +167,15 @@ def _has_method(module: str) -> bool:
     return hasattr(importlib.import_module(f"{__name__}.{module}"), "METHOD")
 
 
+def keep_on(board: Leaderboard) -> Forks:
+    """The decision that nobody forks."""
+    nobody = np.zeros(0, np.int64)
+    return Forks(nobody, nobody, taken(board.hyperparameters, nobody))
+
+
 def with_points(
     points: Sequence[Mapping[str, Any]], space: Space, size: int, rng: np.random.Generator
-) -> list[Hyperparameters]:
+) -> Columns:
     """`size` starting hyperparameters: the given points first, then draws from the prior."""
     for point in points:
         for name in point:
@@ -161,8 +183,8 @@ def with_points(
                 raise unknown("hyperparameter", name, space)
     if len(points) > size:
         raise BadInput(f"{len(points)} points for a population of {size}: raise the population")
-    given = [space.sample(rng, point) for point in points]
-    for point in given:
+    proposed = space.sample(rng, size, points)
+    for point in rows(taken(proposed, slice(len(points)))):
         if not space.contains(point):
-            raise BadInput(f"starting point {dict(point)} is out of bounds: {space}")
-    return [*given, *(space.sample(rng) for _ in range(size - len(given)))]
+            raise BadInput(f"starting point {point} is out of bounds: {space}")
+    return proposed

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.methods import Fork, with_points
+from pbtbench.methods import Forks, keep_on, with_points
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Space
+from pbtbench.space.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class GridSearch:
     """Explicit points, in place of a factorial."""
     interval: ClassVar[None] = None
     synchronous: ClassVar[bool] = True
+    history: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.values and self.points:
@@ -35,17 +37,15 @@ class GridSearch:
     def check(self, population: int, iterations: int) -> None:
         """Any will do."""
 
-    def propose(
-        self, space: Space, size: int, rng: np.random.Generator
-    ) -> Sequence[Hyperparameters]:
+    def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
         if self.points:
             return with_points(self.points, space, len(self.points), rng)
         return space.grid(size, self.values)
 
     def decide(
-        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
-    ) -> Fork | None:
-        return None
+        self, members: np.ndarray, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Forks:
+        return keep_on(board)
 
 
 METHOD = GridSearch

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pbtbench.methods import Fork, with_points
+from pbtbench.methods import Forks, keep_on, with_points
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Space
+from pbtbench.space.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,18 @@ class RandomSearch:
     """Starting points that the first members get instead of a draw."""
     interval: ClassVar[None] = None
     synchronous: ClassVar[bool] = True
+    history: ClassVar[int] = 1
 
     def check(self, population: int, iterations: int) -> None:
         """Any will do."""
 
-    def propose(
-        self, space: Space, size: int, rng: np.random.Generator
-    ) -> Sequence[Hyperparameters]:
+    def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
         return with_points(self.points, space, size, rng)
 
     def decide(
-        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
-    ) -> Fork | None:
-        return None
+        self, members: np.ndarray, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Forks:
+        return keep_on(board)
 
 
 METHOD = RandomSearch

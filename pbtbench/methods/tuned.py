@@ -3,15 +3,16 @@ is what a study knows of them without importing it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from pbtbench.methods import Fork, check_exploits, with_points
+from pbtbench.methods import Forks, check_exploits, keep_on, with_points
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Space
+from pbtbench.space.columns import Columns
 
 INTERVALS = ("pb2",)
 """Those that have a perturbation interval."""
@@ -27,18 +28,17 @@ class Tuned:
     """For the constructor of Tune's class, under its names."""
     interval: int | None = None
     synchronous: ClassVar[bool] = False
+    history: ClassVar[int] = 1
 
     def check(self, population: int, iterations: int) -> None:
         if self.interval is not None:
             check_exploits(self.interval, population, iterations)
 
-    def propose(
-        self, space: Space, size: int, rng: np.random.Generator
-    ) -> Sequence[Hyperparameters]:
+    def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
         """Those of random search; a searcher has its own instead, a replay its policy's."""
         return with_points((), space, 1 if self.name == "replay" else size, rng)
 
     def decide(
-        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
-    ) -> Fork | None:
-        return None
+        self, members: np.ndarray, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Forks:
+        return keep_on(board)

@@ -1,6 +1,7 @@
-"""The space of hyperparameters: what may be tuned, how to draw a whole configuration and lay a grid.
+"""The space of hyperparameters: what may be tuned, how to draw whole configurations and lay a grid.
 
-Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters` and `bounded`.
+Knows neither methods nor engines; the kinds of hyperparameters are in `hyperparameters` and `bounded`, and
+`columns` is how many members' values are kept.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import product
 
 import numpy as np
 
 from pbtbench.errors import BadInput, unknown
 from pbtbench.space.bounded import IntUniform, LogIntUniform, LogUniform, Uniform
+from pbtbench.space.columns import Columns, column, placed, rows
 from pbtbench.space.hyperparameters import (
     Choice,
     Constant,
@@ -106,19 +107,32 @@ class Space(Mapping[str, Hyperparameter]):
         return tuple(name for name, h in self.items() if h.dynamic)
 
     def sample(
-        self, rng: np.random.Generator, given: Hyperparameters | None = None
-    ) -> dict[str, Value]:
-        """One draw of all hyperparameters, as members start: from their priors, and where `given` has a
-        value, that one. What is derived from others is drawn last."""
-        drawn: dict[str, Value] = {}
+        self, rng: np.random.Generator, size: int, points: Sequence[Hyperparameters] = ()
+    ) -> Columns:
+        """`size` draws of all hyperparameters, as members start: from their priors, and of the first
+        members, where `points` have a value, that one. What is derived from others is drawn last."""
+        drawn: dict[str, np.ndarray] = {}
         for name, h in self._starts.items():
             if not isinstance(h, Derived):
                 with named(name):
-                    drawn[name] = h.sample(rng)
-        drawn.update(plain(given or {}))
-        waiting = {
-            n: h for n, h in self._starts.items() if isinstance(h, Derived) and n not in drawn
-        }
+                    drawn[name] = h.sample(rng, size)
+                places = [place for place, point in enumerate(points) if name in point]
+                given = column([plain(points[place][name]) for place in places])
+                drawn[name] = placed(drawn[name], places, given)
+        if any(isinstance(h, Derived) for h in self._starts.values()):
+            members = rows(drawn) if drawn else [{} for _ in range(size)]
+            for place, member in enumerate(members):
+                self._derive(member, points[place] if place < len(points) else {}, rng)
+            return {name: column([member[name] for member in members]) for name in self}
+        return {name: drawn[name] for name in self}
+
+    def _derive(
+        self, drawn: dict[str, Value], given: Hyperparameters, rng: np.random.Generator
+    ) -> None:
+        """Draw a member's hyperparameters that are drawn from others."""
+        derived = {n: h for n, h in self._starts.items() if isinstance(h, Derived)}
+        drawn |= {name: plain(given[name]) for name in derived if name in given}
+        waiting = {name: h for name, h in derived.items() if name not in drawn}
         while waiting:
             before = set(waiting)
             for name, h in list(waiting.items()):
@@ -130,7 +144,6 @@ class Space(Mapping[str, Hyperparameter]):
                     f"hyperparameters {', '.join(waiting)} are drawn from each other: one must be "
                     "drawn first"
                 )
-        return {name: drawn[name] for name in self}
 
     def contains(self, hyperparameters: Hyperparameters) -> bool:
         """Whether every hyperparameter is there and within bounds."""
@@ -138,9 +151,7 @@ class Space(Mapping[str, Hyperparameter]):
             h.contains(hyperparameters[name]) for name, h in self.items()
         )
 
-    def grid(
-        self, count: int, values: Mapping[str, Sequence[Value]] | None = None
-    ) -> list[dict[str, Value]]:
+    def grid(self, count: int, values: Mapping[str, Sequence[Value]] | None = None) -> Columns:
         """At most `count` points: a full factorial, the last hyperparameter varying fastest.
 
         `values` gives explicit levels for some hyperparameters, which multiply out; the others
@@ -158,11 +169,13 @@ class Space(Mapping[str, Hyperparameter]):
                 f"the grid's values multiply to {fixed} points, more than the population of {count}"
             )
         counts = self._balanced([n for n in self if n not in explicit], count // fixed)
-        levels = []
+        levels = {}
         for name, h in self.items():
             with named(name):
-                levels.append(explicit.get(name) or h.levels(counts[name]))
-        return [dict(zip(self, point, strict=True)) for point in product(*levels)]
+                levels[name] = column(explicit.get(name) or h.levels(counts[name]))
+        shape = [len(found) for found in levels.values()]
+        places = np.unravel_index(np.arange(math.prod(shape)), shape)
+        return {name: levels[name][place] for name, place in zip(self, places, strict=True)}
 
     def _explicit(self, values: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
         explicit: dict[str, list[Value]] = {name: plain(list(v)) for name, v in values.items()}

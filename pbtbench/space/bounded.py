@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.space.hyperparameters import Value, is_number, midpoints, moved, plain
+from pbtbench.space.columns import placed
+from pbtbench.space.hyperparameters import (
+    Value,
+    are_numbers,
+    is_number,
+    midpoints,
+    moved,
+    plain,
+)
+
+EXACT = 2**53
+"""As far as every whole number is exactly a real one, too."""
 
 
-def _apart(indices: Sequence[int], last: int) -> list[int]:
+def _apart(indices: np.ndarray, last: int) -> np.ndarray:
     """Indices in order, made to differ where 0, …, `last` has enough."""
+    count = np.arange(len(indices))
     if len(indices) > last + 1:
-        return list(indices)
-    places = list(indices)
-    for place in range(1, len(places)):
-        places[place] = max(places[place], places[place - 1] + 1)
-    top = last
-    for place in reversed(range(len(places))):
-        places[place] = top = min(places[place], top)
-        top -= 1
-    return places
+        return indices
+    raised = np.maximum.accumulate(indices - count) + count
+    return np.minimum(raised, last - count[::-1])
 
 
 class _Bounded:
@@ -51,6 +56,8 @@ class _Bounded:
             raise BadInput(f"{kind}: bounds must be whole numbers, and a step, too")
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise BadInput(f"{kind}: bounds must be finite numbers")
+        if whole and max(abs(self.low), abs(self.high)) > EXACT:
+            raise BadInput(f"{kind}: bounds must be within ±2**53, as reals beyond skip some")
         if self.low >= self.high:
             raise BadInput(f"{kind}: the lower bound comes first and must be smaller")
         if self.step is None:
@@ -71,65 +78,54 @@ class _Bounded:
     @property
     def _last(self) -> int:
         """The index of the highest value."""
-        return round(self._steps(self.high))
+        last: int = round((self.high - self.low) / self.step)
+        return last
 
-    def _steps(self, value: float) -> float:
-        """How many steps a value is above `low`."""
-        steps: float = (value - self.low) / self.step
+    def _steps(self, values: np.ndarray) -> np.ndarray:
+        """How many steps values are above `low`."""
+        steps: np.ndarray = (values - self.low) / self.step
         return steps
 
-    def _value(self, index: int) -> Any:
-        """The value of an index; the nearest bound beyond them."""
-        if index <= 0:
-            return self.low
-        return self.high if index >= self._last else self.low + index * self.step
+    def _values(self, steps: np.ndarray) -> np.ndarray:
+        """The values nearest to so many steps above `low`; the nearest bound beyond them."""
+        last = self._last
+        indices = np.rint(np.clip(steps, 0, last)).astype(np.int64)
+        values: np.ndarray = np.where(indices == last, self.high, self.low + indices * self.step)
+        return values
 
-    def nearest(self, value: float) -> Any:
-        """The value nearest to a number, within bounds and on the step."""
-        inside = min(max(value, self.low), self.high)
-        return float(inside) if self.step is None else self._value(round(self._steps(inside)))
+    def nearest(self, numbers: np.ndarray | float) -> np.ndarray:
+        """The values nearest to numbers, or to one, within bounds and on the step."""
+        inside = np.minimum(np.maximum(np.asarray(numbers, float), self.low), self.high)
+        return inside if self.step is None else self._values(self._steps(inside))
 
-    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Any:
-        """The product, within bounds; on a step at least one step away, unless a bound is in the way."""
-        if not is_number(value):  # members may start outside
-            return self.sample(rng)
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The products, within bounds; on a step at least one step away, unless a bound is in the way."""
+        numbers = are_numbers(values)  # members may start outside
+        if not numbers.all():
+            changed = placed(values.copy(), ~numbers, self.sample(rng, int((~numbers).sum())))
+            return placed(changed, numbers, self.perturb(values[numbers], factors[numbers], rng))
+        old = values.astype(float)
         if self.step is None:
-            return self.nearest(value * factor)
-        old, new = self._steps(value), self._steps(value * factor)
-        return self._value(moved(round(old), new, old, factor))
+            return self.nearest(old * factors)
+        return self._values(moved(self._steps(old), self._steps(old * factors), factors))
 
     def contains(self, value: Any) -> bool:
         if not is_number(value) or not self.low <= value <= self.high:
             return False
         if self.step is None:
             return True
-        steps = self._steps(value)
+        steps = (value - self.low) / self.step
         return math.isclose(steps, round(steps), abs_tol=1e-6)
 
-    def sample(self, rng: np.random.Generator) -> Any:
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
         raise NotImplementedError
-
-
-class _Real(_Bounded):
-    """A real number; subclasses say where the quantiles of its prior are."""
-
-    def _at(self, quantile: float) -> float:
-        raise NotImplementedError
-
-    def _value(self, index: int) -> float:
-        return float(super()._value(index))
-
-    def levels(self, count: int) -> list[Value]:
-        found = [float(self._at(float(q))) for q in midpoints(count)]
-        if self.step is None:
-            return [*found]
-        indices = [math.floor(self._steps(value) + 0.5) for value in found]
-        return [self._value(index) for index in _apart(indices, self._last)]
 
 
 @dataclass(frozen=True, repr=False)
-class Uniform(_Real):
-    """A real number, uniform in [low, high]; with a `step`, rounded to the nearest one from `low`."""
+class _Real(_Bounded):
+    """A real number; subclasses say where the quantiles of its prior are."""
 
     low: float
     high: float
@@ -139,37 +135,45 @@ class Uniform(_Real):
     def __post_init__(self) -> None:
         self._check()
 
-    def _at(self, quantile: float) -> float:
-        return self.low + (self.high - self.low) * quantile
+    def _at(self, quantiles: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
 
-    def sample(self, rng: np.random.Generator) -> float:
-        return float(self.nearest(float(rng.uniform(self.low, self.high))))
+    def _values(self, steps: np.ndarray) -> np.ndarray:
+        return super()._values(steps).astype(float)
+
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return self.nearest(self._at(rng.random(size)))
+
+    def levels(self, count: int) -> list[Value]:
+        found = self._at(midpoints(count))
+        if self.step is None:
+            return list(self.nearest(found).tolist())
+        indices = np.floor(self._steps(found) + 0.5)
+        return list(self._values(_apart(indices, self._last)).tolist())
 
 
-@dataclass(frozen=True, repr=False)
+class Uniform(_Real):
+    """A real number, uniform in [low, high]; with a `step`, rounded to the nearest one from `low`."""
+
+    def _at(self, quantiles: np.ndarray) -> np.ndarray:
+        return self.low + (self.high - self.low) * quantiles
+
+
 class LogUniform(_Real):
     """A positive real number whose logarithm is uniform between those of `low` and `high`; with a
     `step`, rounded to the nearest one from `low`."""
 
-    low: float
-    high: float
-    dynamic: bool = True
-    step: float | None = None
-
     def __post_init__(self) -> None:
-        self._check()
+        super().__post_init__()
         if self.low <= 0:
             raise BadInput(
                 f"LogUniform({self.low}, {self.high}): the lower bound must be above zero; "
                 "use Uniform for a range that holds zero"
             )
 
-    def _at(self, quantile: float) -> float:
-        value = math.exp(math.log(self.low) + quantile * (math.log(self.high) - math.log(self.low)))
-        return min(max(value, self.low), self.high)
-
-    def sample(self, rng: np.random.Generator) -> float:
-        return float(self.nearest(self._at(float(rng.random()))))
+    def _at(self, quantiles: np.ndarray) -> np.ndarray:
+        low, high = math.log(self.low), math.log(self.high)
+        return np.exp(low + quantiles * (high - low))
 
 
 @dataclass(frozen=True, repr=False)
@@ -184,14 +188,13 @@ class IntUniform(_Bounded):
     def __post_init__(self) -> None:
         self._check(whole=True)
 
-    def sample(self, rng: np.random.Generator) -> int:
-        return int(self._value(int(rng.integers(0, self._last, endpoint=True))))
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return self._values(rng.integers(0, self._last, size, endpoint=True))
 
     def levels(self, count: int) -> list[Value]:
-        return [self._value(int(q * (self._last + 1))) for q in midpoints(count)]
+        return list(self._values(np.floor(midpoints(count) * (self._last + 1))).tolist())
 
 
-@dataclass(frozen=True, repr=False)
 class LogIntUniform(IntUniform):
     """A positive whole number, log-uniform in {low, low + step, …, high}: a value v is as probable as
     log((v + step) / v)."""
@@ -204,13 +207,13 @@ class LogIntUniform(IntUniform):
                 "use IntUniform for a range that holds zero"
             )
 
-    def _index_at(self, quantile: float) -> int:
+    def _indices_at(self, quantiles: np.ndarray) -> np.ndarray:
         reach = math.log((self.high + self.step) / self.low)
-        return min(int((self.low * math.exp(quantile * reach) - self.low) / self.step), self._last)
+        return np.floor((self.low * np.exp(quantiles * reach) - self.low) / self.step)
 
-    def sample(self, rng: np.random.Generator) -> int:
-        return int(self._value(self._index_at(float(rng.random()))))
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return self._values(self._indices_at(rng.random(size)))
 
     def levels(self, count: int) -> list[Value]:
-        indices = [self._index_at(float(q)) for q in midpoints(count)]
-        return [self._value(index) for index in _apart(indices, self._last)]
+        indices = _apart(self._indices_at(midpoints(count)), self._last)
+        return list(self._values(indices).tolist())

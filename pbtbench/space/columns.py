@@ -56,3 +56,13 @@ def joined(blocks: Sequence[Columns]) -> dict[str, np.ndarray]:
         alike = len({part.dtype for part in parts}) == 1
         found[name] = np.concatenate(parts if alike else [part.astype(object) for part in parts])
     return found
+
+
+def placed(values: np.ndarray, places: Any, new: np.ndarray) -> np.ndarray:
+    """The column with new values at some places: the same array, or one of objects where that one can't
+    hold them as they are."""
+    if values.dtype != new.dtype and len(new):
+        values, new = values.astype(object), new.astype(object)
+    if len(new):
+        values[places] = new
+    return values

@@ -2,8 +2,8 @@
 `bounded`.
 
 First stage of the data's way; knows neither spaces, methods nor engines. Every draw comes from the
-generator that is passed in. Values are plain data: NumPy's numbers become Python's where they are
-declared or drawn.
+generator that is passed in. Values are drawn and moved for many members at once, as a column (see
+`columns`); each is plain data: NumPy's numbers become Python's where they are declared or drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from pbtbench.errors import BadInput
+from pbtbench.space.columns import column, placed
 
 Value = Any
 """One hyperparameter's value: a number, text, truth value, None, or a list or dictionary of these. To use
@@ -39,16 +40,18 @@ class Hyperparameter(Protocol):
         """How many grid levels it has at most; None for as many as asked for."""
         ...
 
-    def sample(self, rng: np.random.Generator) -> Value:
-        """A draw from the prior."""
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """`size` draws from the prior, as a column."""
         ...
 
     def levels(self, count: int) -> list[Value]:
         """`count` grid levels: the midpoints of equally probable cells of the prior."""
         ...
 
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        """`value` moved by `factor` (up if above 1), kept within bounds and on its step."""
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """A new column: each value moved by its factor (up if above 1), within bounds and on its step."""
         ...
 
     def contains(self, value: Value) -> bool:
@@ -91,6 +94,13 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def are_numbers(values: np.ndarray) -> np.ndarray:
+    """A mask of the numbers in a column."""
+    if values.dtype != object:
+        return np.ones(len(values), np.bool_)
+    return np.fromiter(map(is_number, values), np.bool_, len(values))
+
+
 def same(one: Value, other: Value) -> bool:
     """Whether two values are equal; a tuple equals the list that JSON makes of it."""
     return one == other or json.dumps(one, default=str) == json.dumps(other, default=str)
@@ -101,14 +111,14 @@ def midpoints(count: int) -> np.ndarray:
     return (np.arange(count) + 0.5) / count
 
 
-def moved(index: int, product: float, old: float, factor: float) -> int:
-    """Where a perturbation on a grid ends: `product` rounded, or, where it rounds to the old `index`,
-    the next one that way."""
-    new = round(product)
-    if new != index or factor == 1:
-        return new
-    up = product > old or (product == old and factor > 1)
-    return index + (1 if up else -1)
+def moved(old: np.ndarray, products: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Where perturbations on a grid end, counted in its steps: the products rounded, or, where one rounds to
+    where it was, the next place that way."""
+    before, after = np.rint(old), np.rint(products)
+    up = (products > old) | ((products == old) & (factors > 1))
+    stuck = (after == before) & (factors != 1)
+    found: np.ndarray = np.where(stuck, before + np.where(up, 1, -1), after)
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,20 +143,33 @@ class Choice:
         """Whether all values are numbers."""
         return all(map(is_number, self.values))
 
-    def sample(self, rng: np.random.Generator) -> Value:
-        return self.values[int(rng.integers(len(self.values)))]
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return column(self.values)[rng.integers(len(self.values), size=size)]
 
     def levels(self, count: int) -> list[Value]:
         return [self.values[int(q * len(self.values))] for q in midpoints(count)]
 
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        if factor == 1:
-            return value
-        if not (self.ordered and value in self.values):
-            return self.sample(rng)
-        ladder = sorted(self.values, key=float)
-        place = ladder.index(value) + (1 if factor > 1 else -1)
-        return ladder[min(max(place, 0), len(ladder) - 1)]
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        moves, places = factors != 1, self._places(values)
+        known, unknown = moves & (places >= 0), moves & (places < 0)
+        changed = values.copy()
+        if known.any():
+            ladder = column(sorted(self.values, key=float))
+            next_places = (places + np.where(factors > 1, 1, -1))[known]
+            changed = placed(changed, known, ladder[np.clip(next_places, 0, len(ladder) - 1)])
+        return placed(changed, unknown, self.sample(rng, int(unknown.sum())))
+
+    def _places(self, values: np.ndarray) -> np.ndarray:
+        """Where each value stands in the order of the choices; -1 where there is no order, or not it."""
+        places = np.full(len(values), -1)
+        if self.ordered:
+            numbers = are_numbers(values)
+            ladder, found = np.sort(np.array(self.values, float)), values[numbers].astype(float)
+            at = np.minimum(np.searchsorted(ladder, found), len(ladder) - 1)
+            places[numbers] = np.where(ladder[at] == found, at, -1)
+        return places
 
     def contains(self, value: Value) -> bool:
         return any(same(value, one) for one in self.values)
@@ -163,21 +186,23 @@ class Constant:
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", plain(self.value))
 
-    def sample(self, rng: np.random.Generator) -> Value:
-        return self.value
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return column([self.value]).repeat(size)
 
     def levels(self, count: int) -> list[Value]:
         return [self.value] * count
 
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        return self.value
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        return self.sample(rng, len(values))
 
     def contains(self, value: Value) -> bool:
         return same(value, self.value)
 
 
-def _told(draw: Any) -> str:
-    """What a function is called: the innermost, where it is wrapped."""
+def _name_of(draw: Any) -> str:
+    """The name of a function: of the innermost, where it is wrapped."""
     while isinstance(draw, partial):
         draw = draw.args[0] if draw.args and callable(draw.args[0]) else draw.func
     return str(getattr(draw, "__qualname__", type(draw).__qualname__))
@@ -196,36 +221,40 @@ class Sampler:
     step: float | None = None
     most_levels = None
 
-    def sample(self, rng: np.random.Generator) -> Value:
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
         try:
-            drawn = self.draw(rng)
+            drawn = [self.draw(rng) for _ in range(size)]
         except Exception as error:
             raise BadInput(
                 f"a callable hyperparameter raised {type(error).__name__}: {error}; it is called "
                 "with a numpy.random.Generator"
             ) from None
-        value: Value = plain(drawn)
-        return value
+        return column([plain(value) for value in drawn])
 
     def levels(self, count: int) -> list[Value]:
         raise BadInput("a callable hyperparameter has no levels: give the grid explicit values")
 
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return self.sample(rng)
-        step = self.step or (1 if isinstance(value, int) else None)
-        if step is None:
-            return float(value) * factor
-        size = abs(value) / step
-        steps = max(moved(round(size), size * factor, size, factor), 0 if size == 0 else 1)
-        return type(value)(math.copysign(steps * step, value))
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        numbers = are_numbers(values)
+        kinds = [type(value) for value in values[numbers].tolist()]
+        whole = np.fromiter((issubclass(kind, int) for kind in kinds), np.bool_, len(kinds))
+        old, factors = values[numbers].astype(float), factors[numbers]
+        step = np.where(whole, self.step or 1, self.step or math.nan)
+        size = np.abs(old) / step
+        steps = np.maximum(moved(size, size * factors, factors), size != 0)
+        new = np.where(np.isnan(step), old * factors, np.copysign(steps * step, old)).tolist()
+        kept = column([kind(value) for kind, value in zip(kinds, new, strict=True)])
+        changed = placed(values.copy(), numbers, kept)
+        return placed(changed, ~numbers, self.sample(rng, int((~numbers).sum())))
 
     def contains(self, value: Value) -> bool:
         return True
 
     def __repr__(self) -> str:
         step = f", step={self.step}" if self.step else ""
-        return f"Sampler({_told(self.draw)}, dynamic={self.dynamic}{step})"
+        return f"Sampler({_name_of(self.draw)}, dynamic={self.dynamic}{step})"
 
 
 class NotDrawn(Exception):
@@ -245,9 +274,9 @@ class Derived:
     most_levels = None
 
     def __repr__(self) -> str:
-        return f"Derived({_told(self.draw)})"
+        return f"Derived({_name_of(self.draw)})"
 
-    def sample(self, rng: np.random.Generator) -> Value:
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
         raise BadInput("it is drawn from other hyperparameters, and has no prior of its own")
 
     def levels(self, count: int) -> list[Value]:
@@ -255,8 +284,10 @@ class Derived:
             "a hyperparameter that is drawn from others has no levels: give the grid explicit values"
         )
 
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        return value
+    def perturb(
+        self, values: np.ndarray, factors: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        return values.copy()
 
     def contains(self, value: Value) -> bool:
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,12 +15,11 @@ RATE = 0.002
 ITERATIONS, STEPS = 50, 20
 
 
-@dataclass(frozen=True)
 class StartsHigh(Uniform):
     """A real number in [low, high] whose prior is uniform between 0.9 and `high` alone."""
 
-    def sample(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(START, self.high))
+    def sample(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        return Uniform(START, self.high).sample(rng, size)
 
     def levels(self, count: int) -> list[Value]:
         return Uniform(START, self.high).levels(count)

@@ -11,6 +11,7 @@ import pytest
 
 from pbtbench import Run, Study, catalogue, engines
 from pbtbench.problem import member_seed, method_rng
+from pbtbench.space.columns import rows
 
 COLD = ("setup", "compile")
 
@@ -23,7 +24,7 @@ def run_of(**keys) -> Run:
 def arithmetic_s(run: Run) -> float:
     """Seconds of the run's training and evaluation without an engine around them: the median of seven."""
     problem = catalogue.problem(run.problem)
-    hyperparameters = [problem.space.sample(method_rng(0)) for _ in range(run.population)]
+    hyperparameters = rows(problem.space.sample(method_rng(0), run.population))
     seeds = [member_seed(0, member) for member in range(run.population)]
 
     def once() -> float:

@@ -10,6 +10,7 @@ import pytest
 from pbtbench import catalogue
 from pbtbench.adapters.stacked import stacked
 from pbtbench.problem import Population, member_seed, method_rng
+from pbtbench.space.columns import rows
 
 DIGITS = "vision.digits_mlp"
 TOYS = [name for name in catalogue.names() if name.startswith("toy.")]
@@ -19,7 +20,7 @@ ITERATIONS = 20
 def started(name: str, size: int) -> Population:
     problem, rng = catalogue.problem(name), method_rng(0)
     return problem.population(
-        [problem.space.sample(rng) for _ in range(size)], [member_seed(0, m) for m in range(size)]
+        rows(problem.space.sample(rng, size)), [member_seed(0, m) for m in range(size)]
     )
 
 

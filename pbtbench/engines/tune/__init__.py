@@ -36,6 +36,7 @@ from pbtbench.methods.tuned import Tuned
 from pbtbench.options import Options, check_writable
 from pbtbench.problem import method_rng
 from pbtbench.schema import Count, Plain, Reference, Text, Truth, Whole
+from pbtbench.space.columns import rows
 from pbtbench.user_code.tracebacks import line, whole
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     """Train `run.population` trials for `run.iterations` iterations each, on `run.workers` workers."""
     options = run.engine_options
     rng = method_rng(run.seed)
-    proposed = [dict(h) for h in method.propose(problem.space, run.population, rng)]
+    proposed = rows(method.propose(problem.space, run.population, rng))
     cluster.note(run, recorder)
 
     from pbtbench.engines.tune.collector import Inbox
@@ -126,7 +127,7 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
                 "leave it out, or use engine 'inprocess'"
             )
         space = problem.space
-        drawn = space.sample(method_rng(0))
+        (drawn,) = rows(space.sample(method_rng(0), 1))
         for name in space.dynamic if method.explore == "perturb" else ():
             moves = isinstance(drawn[name], int | float)
             if not (moves or hasattr(space[name], "values")):

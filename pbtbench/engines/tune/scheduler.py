@@ -171,7 +171,7 @@ def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:
     """What Ray draws anew, and moves: a list by one neighbour, what a callable draws by a factor."""
     hyperparameter = space[name]
     if not isinstance(hyperparameter, Choice):
-        return partial(hyperparameter.sample, rng)
+        return lambda: hyperparameter.sample(rng, 1).tolist()[0]
     values: list[Any] = list(hyperparameter.values)
     return sorted(values) if hyperparameter.ordered else values
 

@@ -74,7 +74,7 @@ class RecordedPB2(RecordedForks):
         config = self._flat(donor.config)
         chosen = self._nesting.flat(new, list(_bounds(self._space)))
         for name, value in chosen.items():
-            kept = self._space[name].nearest(value)  # type: ignore[attr-defined]
+            kept = self._space[name].nearest(value).item()  # type: ignore[attr-defined]
             config[name] = kept
             if len(self.data) > before:
                 self.data.loc[self.data.index[-1], name] = kept

@@ -29,6 +29,7 @@ from pbtbench.space import (
     Uniform,
     Value,
 )
+from pbtbench.space.columns import rows
 from pbtbench.space.hyperparameters import plain
 
 SEARCHERS = {
@@ -59,9 +60,12 @@ class Coded:
         chosen: dict[str, Value] = {}
         for name, code in self._codes.items():
             h, value = self._space[name], plain(proposed[code])
-            chosen[name] = h.values[value] if isinstance(h, Choice) else h.nearest(value)  # type: ignore[attr-defined]
+            chosen[name] = (
+                h.values[value] if isinstance(h, Choice) else h.nearest(value).item()  # type: ignore[attr-defined]
+            )
         fixed = {n: h.value for n, h in self._space.items() if isinstance(h, Constant)}
-        return self._space.sample(method_rng(0), {**fixed, **chosen})
+        (drawn,) = rows(self._space.sample(method_rng(0), 1, [{**fixed, **chosen}]))
+        return drawn
 
 
 def searcher(method: Tuned, coded: Coded, size: int, seed: int) -> Any:

@@ -6,7 +6,6 @@ hyperparameters are then changed a little (`explore`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from pbtbench.errors import BadInput, unknown
-from pbtbench.methods import Fork, check_exploits, with_points
+from pbtbench.methods import Forks, check_exploits, keep_on, with_points
+from pbtbench.methods.forks import NOBODY, before, generations
 from pbtbench.methods.leaderboard import Leaderboard
-from pbtbench.methods.pbt.exploit import EXPLOITS
-from pbtbench.methods.pbt.explore import perturb, user_explore
+from pbtbench.methods.pbt.exploit import EXPLOITS, WELCH_SCORES
+from pbtbench.methods.pbt.explore import each, perturb, user_explore
 from pbtbench.schema import Integer, Real, Reference, Text, Truth
-from pbtbench.space import Hyperparameters, Space
+from pbtbench.space import Space
+from pbtbench.space.columns import Columns, placed, taken
 
 LARGEST_FACTOR = 1000.0
 """Larger ones, and those below its inverse, only ever hit bounds."""
@@ -81,30 +82,51 @@ class PBT:
             scores=2 if self.exploit == "welch" else 1,
         )
 
-    def propose(
-        self, space: Space, size: int, rng: np.random.Generator
-    ) -> Sequence[Hyperparameters]:
+    @property
+    def history(self) -> int:
+        return WELCH_SCORES if self.exploit == "welch" else 1
+
+    def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
         return with_points(self.points, space, size, rng)
 
     def decide(
-        self, member: int, board: Leaderboard, space: Space, rng: np.random.Generator
-    ) -> Fork | None:
-        if board.iteration(member) < self.burn_in_period or len(board) < 2:
-            return None
-        donor = EXPLOITS[self.exploit](member, board, self.quantile_fraction, rng)
-        if donor is None or board.scores(donor)[-1] == -math.inf:  # nobody has a score yet
-            return None
-        return Fork(donor, self.explored(board.hyperparameters[donor], space, rng))
-
-    def explored(
-        self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator
-    ) -> Hyperparameters:
-        """A donor's hyperparameters, changed: the static ones stay as they are."""
-        if self.explore != "perturb":
-            return user_explore(self.explore)(hyperparameters, space, rng)
-        return perturb(
-            hyperparameters, space, rng, self.resample_probability, self.perturbation_factors
+        self, members: np.ndarray, board: Leaderboard, space: Space, rng: np.random.Generator
+    ) -> Forks:
+        if not self.synchronous:
+            members = rng.permutation(members)
+        members = members[board.iterations[members] >= self.burn_in_period]
+        if len(board) < 2 or not len(members):
+            return keep_on(board)
+        donors = EXPLOITS[self.exploit](
+            members, board, self.quantile_fraction, rng, self.synchronous
         )
+        forking = donors != NOBODY
+        return self._explored(members[forking], donors[forking], board, space, rng)
+
+    def explored(self, donors: Columns, space: Space, rng: np.random.Generator) -> Columns:
+        """Donors' hyperparameters, changed: the static ones stay as they are."""
+        if self.explore != "perturb":
+            return each(user_explore(self.explore), donors, space, rng)
+        return perturb(donors, space, rng, self.resample_probability, self.perturbation_factors)
+
+    def _explored(
+        self,
+        members: np.ndarray,
+        donors: np.ndarray,
+        board: Leaderboard,
+        space: Space,
+        rng: np.random.Generator,
+    ) -> Forks:
+        """The forks with their hyperparameters: a donor that forked before hands on its new ones."""
+        if self.synchronous:
+            hyperparameters = self.explored(taken(board.hyperparameters, donors), space, rng)
+            return Forks(members, donors, hyperparameters)
+        now = {name: values.copy() for name, values in board.hyperparameters.items()}
+        for places in generations(before(members, donors, board.size)):
+            changed = self.explored(taken(now, donors[places]), space, rng)
+            for name, values in changed.items():
+                now[name] = placed(now[name], members[places], values)
+        return Forks(members, donors, taken(now, members))
 
 
 METHOD = PBT

@@ -9,6 +9,7 @@ import numpy as np
 
 from pbtbench.errors import BadInput
 from pbtbench.space import Hyperparameters, Space
+from pbtbench.space.columns import Columns, columns, placed, rows
 from pbtbench.space.hyperparameters import plain
 from pbtbench.user_code import loading
 
@@ -17,22 +18,27 @@ Explore = Callable[[Hyperparameters, Space, np.random.Generator], Hyperparameter
 
 
 def perturb(
-    hyperparameters: Hyperparameters,
+    donors: Columns,
     space: Space,
     rng: np.random.Generator,
     resample_probability: float,
     factors: Sequence[float],
-) -> Hyperparameters:
+) -> Columns:
     """Each dynamic hyperparameter is drawn anew with `resample_probability`, else moved by one of
     `factors`; always within bounds."""
-    changed = dict(hyperparameters)
+    changed = dict(donors)
     for name in space.dynamic:
-        if rng.random() < resample_probability:
-            changed[name] = space[name].sample(rng)
-        else:
-            factor = factors[int(rng.integers(len(factors)))]
-            changed[name] = space[name].perturb(changed[name], factor, rng)
+        h, values = space[name], donors[name]
+        anew = rng.random(len(values)) < resample_probability
+        drawn = np.array(factors)[rng.integers(len(factors), size=len(values))]
+        moved = h.perturb(values, drawn, rng)
+        changed[name] = placed(moved, anew, h.sample(rng, int(anew.sum())))
     return changed
+
+
+def each(explore: Explore, donors: Columns, space: Space, rng: np.random.Generator) -> Columns:
+    """What a user's function makes of donors' hyperparameters, one by one."""
+    return columns([explore(hyperparameters, space, rng) for hyperparameters in rows(donors)])
 
 
 @cache
