@@ -1,12 +1,17 @@
 """The child process that executes runs: `python -m pbtbench.running.worker FOLDER FD`.
 
 Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
-and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD: `{"checked": message}`, empty
-where there is nothing against the problem; `{"progress": …}` a few times a second, `{"done": {cause,
-message, wall_s}}` when a run has been measured and stored, `{"failed": message}` where it could not be
-stored, `{"bad": message}` for bad input that showed before the run's clock started. A thread watches the run: when it makes no progress within its limit,
-what was recorded is measured and stored as a `hang`, and the process ends. Another ends the process,
-with all that it started, when its parent has gone. Nothing is pickled.
+and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD:
+
+- `{"checked": message}`, empty where there is nothing against the problem;
+- `{"progress": …}` a few times a second;
+- `{"done": {cause, message, wall_s}}` when a run has been measured and stored;
+- `{"failed": message}` where it could not be stored;
+- `{"bad": message}` for bad input that showed before the run's clock started.
+
+A thread watches the run: when it makes no progress within its limit, what was recorded is measured and
+stored as a `hang`, and the process ends. Another ends the process, with all that it started, when its
+parent has gone. Nothing is pickled.
 """
 
 from __future__ import annotations
