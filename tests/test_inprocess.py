@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pbtbench import catalogue, engines
 from pbtbench.problem import member_seed
 from pbtbench.record import TIMED
+from pbtbench.space.columns import rows
 
 FIGURE_2 = {
     "problems": ["toy.pbt_quadratic"],
@@ -80,23 +81,28 @@ def breaking(tmp_path):
     return str(file)
 
 
-def scores(trace, members):
+def scores(record, members):
     """Shape (members, iterations), in order of time."""
-    rows = trace.rows("score")
-    return np.array([trace.value[rows[trace.member[rows] == m]] for m in range(members)])
+    values = objective(record)
+    return np.array([values[record.scores.member == m] for m in range(members)])
 
 
-def forks(trace):
+def objective(record):
+    """The first of what was measured, in order of time."""
+    return next(iter(record.scores.metrics.values()))
+
+
+def forks(record):
     """(iteration, member, donor, new hyperparameters) of each fork, in order of time."""
-    return [
-        (int(trace.iteration[row]), int(trace.member[row]), detail["donor"], detail["new"])
-        for row in trace.rows("fork")
-        if (detail := trace.detail[row])
-    ]
+    made = record.forks.at(~record.forks.starts)
+    columns = made.iteration.tolist(), made.member.tolist(), made.donor.tolist(), rows(made.new)
+    return list(zip(*columns, strict=True))
 
 
-def timed_rows(trace):
-    return np.flatnonzero((np.isin(trace.kind, TIMED)) & (trace.duration_s > 0))
+def timed_rows(record):
+    """The timed rows that last."""
+    timeline = record.timeline
+    return timeline.at(timeline.of(*TIMED) & (timeline.duration_s > 0))
 
 
 keys_of_a_run = st.fixed_dictionaries(
@@ -124,40 +130,58 @@ keys_of_a_run = st.fixed_dictionaries(
 def test_every_member_gets_its_whole_budget_and_no_rows_overlap(planned, keys):
     (run,) = planned(**keys)
     outcome = engines.execute(run)
-    trace = outcome.trace
+    record = outcome.record
     assert outcome.cause == ""
 
-    rows = trace.rows("score")
-    members = len(set(trace.member[rows]))
+    found = record.scores
+    members = len(set(found.member.tolist()))
     assert members == keys["population"] or keys["methods"] == ["grid"]
     for member in range(members):
-        mine = rows[trace.member[rows] == member]
-        assert trace.iteration[mine].tolist() == list(range(1, keys["iterations"] + 1))
+        mine = found.iteration[found.member == member]
+        assert mine.tolist() == list(range(1, keys["iterations"] + 1))
 
-    timed = timed_rows(trace)
-    ends = trace.t_start_s[timed] + trace.duration_s[timed]
-    assert (trace.t_start_s[timed][1:] >= ends[:-1] - 1e-9).all()
+    timed = timed_rows(record)
+    ends = timed.t_start_s + timed.duration_s
+    assert (timed.t_start_s[1:] >= ends[:-1] - 1e-9).all()
     assert ends[-1] <= outcome.wall_s
 
     assert all(
         iteration % keys["intervals"][0] == 0 and iteration < keys["iterations"]
-        for iteration, *_ in forks(trace)
+        for iteration, *_ in forks(record)
     )
+
+
+@given(keys_of_a_run)
+def test_forks_say_what_a_member_trained_with_before_and_when_they_were_decided(planned, keys):
+    """Of those decided together it is known whose iteration was copied; others have a moment each."""
+    (run,) = planned(**keys)
+    record = engines.execute(run).record
+    starts = record.forks.at(record.forks.starts)
+    assert starts.member.tolist() == sorted(set(record.scores.member.tolist()))
+    present = dict(enumerate(rows(starts.new)))
+    made = record.forks.at(~record.forks.starts)
+    for member, old, new in zip(made.member.tolist(), rows(made.old), rows(made.new), strict=True):
+        assert old == present[member]
+        present[member] = new
+    if keys["method"]["pbt"]["synchronous"]:
+        assert made.copied_iteration.tolist() == made.iteration.tolist()
+        assert len(set(made.t_s.tolist())) == len(set(made.iteration.tolist()))
+    else:
+        assert set(made.copied_iteration.tolist()) <= {-1}
+        assert (np.diff(made.t_s) > 0).all()
 
 
 @given(keys_of_a_run)
 @settings(max_examples=20)
 def test_the_same_run_twice_makes_the_same_forks_and_scores_to_the_bit(planned, keys):
     (run,) = planned(**keys)
-    first, second = engines.execute(run).trace, engines.execute(run).trace
+    first, second = engines.execute(run).record, engines.execute(run).record
     assert forks(first) == forks(second)
-    assert (
-        first.value[first.rows("score")].tobytes() == second.value[second.rows("score")].tobytes()
-    )
+    assert objective(first).tobytes() == objective(second).tobytes()
 
 
 def test_another_seed_is_another_run(planned):
-    one, other = (engines.execute(run).trace for run in planned(seeds=2, iterations=20))
+    one, other = (engines.execute(run).record for run in planned(seeds=2, iterations=20))
     assert forks(one) != forks(other)
     assert not np.array_equal(scores(one, 4), scores(other, 4))
 
@@ -170,46 +194,47 @@ def test_the_rows_explain_the_wall_time(run_of, synchronous):
         intervals=[5],
         method={"pbt": {"synchronous": synchronous}},
     )
-    explained = outcome.trace.duration_s[timed_rows(outcome.trace)].sum()
+    explained = timed_rows(outcome.record).duration_s.sum()
     assert 0.98 * outcome.wall_s <= explained <= outcome.wall_s
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_every_fork_has_a_save_of_its_donor_and_a_restore(run_of, synchronous):
-    trace = run_of(population=8, method={"pbt": {"synchronous": synchronous}}).trace
-    saves, restores = trace.rows("save"), trace.rows("restore")
-    made = forks(trace)
+    record = run_of(population=8, method={"pbt": {"synchronous": synchronous}}).record
+    timeline = record.timeline
+    saves, restores = timeline.at(timeline.rows("save")), timeline.at(timeline.rows("restore"))
+    made = forks(record)
     assert [(i, m) for i, m, *_ in made] == list(
-        zip(trace.iteration[restores], trace.member[restores], strict=True)
+        zip(restores.iteration.tolist(), restores.member.tolist(), strict=True)
     )
-    saved = set(zip(trace.iteration[saves].tolist(), trace.member[saves].tolist(), strict=True))
+    saved = set(zip(saves.iteration.tolist(), saves.member.tolist(), strict=True))
     assert saved == {(iteration, donor) for iteration, _, donor, _ in made}
     assert len(saved) <= len(saves) <= len(made)
-    assert set(trace.bytes[saves]) == {16}
+    assert set(saves.bytes.tolist()) == {16}
 
 
 def test_a_fork_goes_on_from_its_donors_state_with_the_new_hyperparameters(run_of):
     """The donor keeps its hyperparameters, so the problem itself tells what both must score next."""
     keys = {"population": 2, "iterations": 2, "method": FIGURE_2["method"]}
-    trace = run_of(**keys).trace
-    starts = [trace.detail[row] for row in trace.rows("setup") if trace.member[row] >= 0]
-    ((iteration, member, donor, new),) = forks(trace)
+    record = run_of(**keys).record
+    starts = rows(record.forks.at(record.forks.starts).new)
+    ((iteration, member, donor, new),) = forks(record)
     toy = catalogue.problem("toy.pbt_quadratic")
     alone = toy.population([starts[donor]], [member_seed(0, donor)])
     alone.train(1)
     alone.adopt(0, None, new)
     alone.train(1)
     assert iteration == 1
-    assert scores(trace, 2)[member, 1] == alone.evaluate()["Q"][0]
+    assert scores(record, 2)[member, 1] == alone.evaluate()["Q"][0]
 
 
 def test_a_member_that_diverges_copies_a_sound_one_and_is_never_copied(run_of, breaking):
     outcome = run_of(problems=[breaking], intervals=[1], population=4)
-    made = forks(outcome.trace)
+    made = forks(outcome.record)
     assert outcome.cause == ""
     assert any(member == 0 and iteration >= 5 for iteration, member, *_ in made)
     assert not any(donor == 0 and iteration >= 5 for iteration, _, donor, _ in made)
-    assert np.isnan(scores(outcome.trace, 4)[0, 4:]).all()
+    assert np.isnan(scores(outcome.record, 4)[0, 4:]).all()
 
 
 def test_a_problem_that_raises_is_a_crash_told_in_one_line(run_of, breaking):
@@ -218,9 +243,10 @@ def test_a_problem_that_raises_is_a_crash_told_in_one_line(run_of, breaking):
         "crash",
         "RuntimeError: out of memory (breaks.py:14)",
     )
-    (row,) = outcome.trace.rows("error")
-    assert outcome.trace.detail[row] == {"cause": "crash", "message": outcome.message}
-    assert set(outcome.trace.iteration[outcome.trace.rows("score")]) == {1, 2, 3, 4}
+    record = outcome.record
+    assert len(record.timeline.rows("error")) == 1
+    assert record.notes.text[record.notes.named("crash")].tolist() == [outcome.message]
+    assert set(record.scores.iteration.tolist()) == {1, 2, 3, 4}
 
 
 # What PBT is known for.
@@ -228,13 +254,13 @@ def test_a_problem_that_raises_is_a_crash_told_in_one_line(run_of, breaking):
 
 def test_figure_2_fixed_schedules_stay_below_039(run_of):
     points = {"points": FIGURE_2["method"]["pbt"]["points"]}
-    trace = run_of(**{**FIGURE_2, "methods": ["grid"], "method": {"grid": points}}).trace
-    assert scores(trace, 2).max() <= 0.39
+    record = run_of(**{**FIGURE_2, "methods": ["grid"], "method": {"grid": points}}).record
+    assert scores(record, 2).max() <= 0.39
 
 
 def test_figure_2_pbt_gets_past_119_with_the_same_schedules(planned):
     ends = [
-        scores(engines.execute(run).trace, 2)[:, -1].max()
+        scores(engines.execute(run).record, 2)[:, -1].max()
         for run in planned(**{**FIGURE_2, "seeds": 5})
     ]
     assert min(ends) > 1.19
@@ -244,7 +270,7 @@ def test_greed_at_short_intervals_ends_worse_on_the_noisy_quadratic(planned):
     """For every seed: what an interval of 1 ends at is worse than what an interval of 50 does."""
     runs = planned(problems=["toy.noisy_quadratic"], population=16, intervals=[1, 50], seeds=5)
     ends = {
-        (run.interval, run.seed): scores(engines.execute(run).trace, 16)[:, -1].min()
+        (run.interval, run.seed): scores(engines.execute(run).record, 16)[:, -1].min()
         for run in runs
     }
     assert all(ends[1, seed] > ends[50, seed] for seed in range(5))

@@ -245,13 +245,13 @@ def test_pbt_perturbs_a_width_on_every_engine(engine):
     if engine != "inprocess":
         engines.engine(engine).close()
     assert (outcome.cause, outcome.message) == ("", "")
-    trace = outcome.trace
-    details = [trace.detail[row] for row in trace.rows("fork")]
-    assert details
+    record = outcome.record
+    made = record.forks.at(~record.forks.starts)
+    assert len(made)
     if engine != "tune":  # whose forks need not come as ours do
-        assert any(d["old"]["units"] != d["new"]["units"] for d in details)
-        assert len(trace.rows("morph"))
-    assert not np.isnan(trace.value[trace.rows("score")]).any()
+        assert (made.old["units"] != made.new["units"]).any()
+        assert len(record.timeline.rows("morph"))
+    assert not any(np.isnan(values).any() for values in record.scores.metrics.values())
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_metrics_name_is_text(name):
 def test_any_real_numbers_are_scores_also_of_members_that_diverged(values):
     found = scores({"x": values}, "x", 3)["x"]
     np.testing.assert_array_equal(found, np.asarray(values, float))
-    assert all(type(value) is float for value in found)
+    assert found.dtype == np.float64
 
 
 def test_an_objective_that_is_not_measured_is_told_with_the_nearest_one():

@@ -132,26 +132,32 @@ def executed(members, problem="vision.digits_mlp", **keys):
 
 
 def forks(outcome):
-    trace = outcome.trace
-    return [(int(trace.member[row]), trace.detail[row]) for row in trace.rows("fork")]
+    """(member, donor, old, new hyperparameters) of each."""
+    made = outcome.record.forks.at(~outcome.record.forks.starts)
+    columns = made.member.tolist(), made.donor.tolist(), rows(made.old), rows(made.new)
+    return list(zip(*columns, strict=True))
 
 
 def test_a_run_makes_the_same_forks_looped_and_stacked():
     one, other = executed("looped"), executed("stacked")
     assert (one.cause, other.cause) == ("", "")
     assert forks(one) == forks(other) != []
-    rows = one.trace.rows("score")
-    np.testing.assert_allclose(one.trace.value[rows], other.trace.value[rows], atol=4e-3)
-    assert len(one.trace.rows("restore")) == len(other.trace.rows("restore"))
+    metric = catalogue.problem("vision.digits_mlp").objective.metric
+    found, expected = (outcome.record.scores.metrics[metric] for outcome in (one, other))
+    np.testing.assert_allclose(found, expected, atol=4e-3)
+    restores = [len(outcome.record.timeline.rows("restore")) for outcome in (one, other)]
+    assert restores == [len(forks(one))] * 2
 
 
 def taken(outcome):
-    told = [outcome.trace.detail[row] for row in outcome.trace.rows("setup")]
-    return next(detail["members"] for detail in told if detail and "members" in detail)
+    """How members trained."""
+    notes = outcome.record.notes
+    (said,) = notes.text[notes.named("members")].tolist()
+    return said
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(0.0, "stacked"), (1e9, "looped")])
-def test_a_trial_takes_what_is_clearly_faster_and_the_trace_says_which(
+def test_a_trial_takes_what_is_clearly_faster_and_the_record_says_which(
     monkeypatch, ratio, expected
 ):
     monkeypatch.setattr("pbtbench.engines.inprocess.CLEARLY", ratio)

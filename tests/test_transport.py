@@ -15,7 +15,7 @@ from pbtbench import engines
 from pbtbench.engines import transport
 from pbtbench.engines.transport import NAMES, TransportFailed
 from pbtbench.errors import BadInput
-from pbtbench.record import Recorder
+from pbtbench.record import KINDS, Recorder
 
 BY_DISK = [name for name in NAMES if name.startswith("disk")]
 BEHIND = [name for name in BY_DISK if name.endswith("async")]
@@ -68,20 +68,17 @@ def test_each_stage_is_a_row_with_its_bytes(name, tmp_path):
     parcel = found.send(state, recorder, **ROW)
     found.receive(parcel, recorder, **ROW)
     found.close()
-    trace = recorder.trace("r")
-    assert set(trace.member) == {3}
-    assert set(trace.iteration) == {7}
-    own = Counter(
-        kind for kind, worker in zip(trace.kind, trace.worker, strict=True) if worker == 0
-    )
-    assert own - Counter(wait=1) == {"persist": 1, "transfer": 1}
-    aside = [i for i in trace.rows("persist") if trace.worker[i] == -1]
-    assert len(aside) == (name in BEHIND)
-    for i in [*trace.rows("persist"), *trace.rows("transfer")]:
-        assert 400_000 <= trace.bytes[i] < 410_000
-    order = np.argsort(trace.t_start_s[trace.worker == 0], kind="stable")
-    ends = (trace.t_start_s + trace.duration_s)[trace.worker == 0][order]
-    assert trace.t_start_s[trace.worker == 0][order][1:] == pytest.approx(ends[:-1])
+    timeline = recorder.record().timeline
+    assert set(timeline.member.tolist()) == {3}
+    assert set(timeline.iteration.tolist()) == {7}
+    own = timeline.at(timeline.worker == 0)
+    found = Counter(KINDS[code] for code in own.kind)
+    assert found - Counter(wait=1) == {"persist": 1, "transfer": 1}
+    assert (timeline.worker[timeline.rows("persist")] == -1).sum() == (name in BEHIND)
+    written = timeline.bytes[timeline.rows("persist", "transfer")]
+    assert ((written >= 400_000) & (written < 410_000)).all()
+    ends = own.t_start_s + own.duration_s
+    assert own.t_start_s[1:] == pytest.approx(ends[:-1])
 
 
 @pytest.mark.parametrize("name", BY_DISK)
@@ -156,7 +153,7 @@ def test_a_run_whose_disk_is_full_is_recorded_as_failed(name, planned, tmp_path,
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert outcome.cause == "crash"
     assert outcome.message.endswith("the disk is full")
-    assert len(outcome.trace.rows("score"))
+    assert len(outcome.record.scores)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -169,8 +166,7 @@ def test_an_unknown_transport_is_bad_input(tmp_path):
 def test_forks_through_a_disk_are_those_through_memory(name, planned):
     (by_disk,) = planned(transports=[name], iterations=8, intervals=[2])
     (by_memory,) = planned(iterations=8, intervals=[2])
-    found, reference = engines.execute(by_disk).trace, engines.execute(by_memory).trace
-    assert found.value[found.rows("score")].tolist() == (
-        reference.value[reference.rows("score")].tolist()
-    )
-    assert len(found.rows("fork")) == len(reference.rows("fork")) > 0
+    found, reference = engines.execute(by_disk).record, engines.execute(by_memory).record
+    assert found.scores.metrics["Q"].tolist() == reference.scores.metrics["Q"].tolist()
+    assert found.forks.donor.tolist() == reference.forks.donor.tolist()
+    assert not found.forks.starts.all()
