@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +77,12 @@ class Surroundings:
             for key in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
                 os.environ.setdefault(key, str(self.threads))
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def began() -> float:
+    """When this process started, on `time.perf_counter`, to a hundredth of a second."""
+    since_boot = psutil.Process().create_time() - psutil.boot_time()
+    return time.perf_counter() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
 
 
 class Memory:

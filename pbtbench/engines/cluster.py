@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pbtbench.engines import RunFailed
+from pbtbench.engines import RunFailed, ray_internals
 from pbtbench.errors import BadInput
 from pbtbench.user_code.tracebacks import line
 
@@ -175,11 +175,10 @@ def reading() -> tuple[str, float]:
 
 def _start(cluster: Cluster, slots: int) -> None:
     import ray
-    from ray._raylet import Config
 
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
-        Config.initialize("")  # it was read at Ray's import
+        ray_internals.read_settings()  # Ray has read them at its import
     os.environ.setdefault("RAY_preallocate_plasma_memory", "1")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:

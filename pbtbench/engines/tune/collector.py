@@ -1,47 +1,53 @@
-"""The way of the rows from the trials' actors to the run's recorder: an actor that keeps them, and a
-thread that fetches them twice a second, so that they are there even while Tune's driver is blocked."""
+"""The way of what the trials' actors record to the run's recorder: an actor that keeps it, and a thread
+that fetches it twice a second, so that it is there even while Tune's driver is blocked."""
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from dataclasses import replace
 from typing import Self
 
+import numpy as np
 import ray
 
-from pbtbench.engines.tune.lanes import DRIVER, ActorRow, laid, numbered
-from pbtbench.record import Event, Recorder
+from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
+from pbtbench.record import NOBODY, Batch, Recorder, Row, Scores
 
 PERIOD_S = 0.4
 LIMIT_S = 10.0
 
+Sent = tuple[str, Batch]
+"""An actor's name, and what it has recorded since it last sent some."""
+
 
 class Collector:
-    """Keeps a run's rows until they are drained."""
+    """Keeps what a run's actors send until it is drained."""
 
     def __init__(self) -> None:
-        self.rows: list[ActorRow] = []
+        self.sent: list[Sent] = []
 
-    def record(self, rows: list[ActorRow]) -> None:
-        """Keep rows."""
-        self.rows += rows
+    def keep(self, actor: str, batch: Batch) -> None:
+        """Keep what an actor sends."""
+        self.sent.append((actor, batch))
 
-    def drain(self) -> list[ActorRow]:
-        """Hand out the rows kept so far."""
-        rows, self.rows = self.rows, []
-        return rows
+    def drain(self) -> list[Sent]:
+        """Hand out what is kept."""
+        sent, self.sent = self.sent, []
+        return sent
 
 
 class Inbox:
-    """A run's rows as they come in. A context: within it, they are fetched."""
+    """What a run's actors have recorded, as it comes in. A context: within it, it is fetched."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.collector = ray.remote(num_cpus=0)(Collector).remote()
         self._recorder = recorder
-        self._rows: list[ActorRow] = []
-        self._made: dict[int, int] = defaultdict(int)
-        self._noted: list[ActorRow] = []
+        self._counts = Counts()
+        self._rows: list[tuple[str, TimelineRow]] = []
+        self._lost: list[tuple[int, float, int]] = []
+        """Members, when each lost iterations, and how many: what the counts don't have yet."""
         self._actors: dict[str, int] = {}
+        """Name -> its number, which stands for a worker while the run goes on."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
@@ -53,28 +59,46 @@ class Inbox:
         self._over.set()
         self._thread.join(LIMIT_S)
 
-    def note(self, row: Event) -> None:
-        """Take in an `error` row of the driver's, after which a member counts anew."""
-        self._noted.append((DRIVER, row))
+    def lost(self, member: int, t_s: float, iterations: int) -> None:
+        """Take a member's count back, from a moment on."""
+        self._lost.append((member, t_s, iterations))
+
+    def settle(self, workers: int) -> None:
+        """Give all that came in its final place: iterations counted by all scores, actors on lanes, what
+        lies between them filled in."""
+        kept, counts = self._recorder.collected, self._counts
+        rows = [(actor, counts.numbered(row)) for actor, row in self._rows]
+        drivers = [row for row in kept.rows if TimelineRow(*row).worker == NOBODY]
+        kept.rows[:] = [*drivers, *laid(rows, workers, self._recorder.now())]
+        kept.scores[:] = [self._counted(block) for block in kept.scores]
 
     def _loop(self) -> None:
         over = False
         while not over:
             over = self._over.wait(PERIOD_S)
             try:
-                rows = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
+                sent = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
             except Exception:
                 return  # Ray is gone; what came in is there
-            rows += [self._noted.pop(0) for _ in range(len(self._noted))]
-            self._rows += rows
-            live = numbered(rows, self._made)
-            worker = [self._actors.setdefault(actor, len(self._actors)) for actor, _ in live]
-            self._recorder.events += [
-                row._replace(worker=w) for w, (_, row) in zip(worker, live, strict=True)
-            ]
+            self._take(sent)
 
-    def settle(self, workers: int) -> None:
-        """Give all rows their final place: actors on lanes, what lies between them filled in."""
-        ours: list[Event] = [row for row in self._recorder.events if row.worker < 0]
-        lanes = laid(numbered(self._rows), workers, self._recorder.now())
-        self._recorder.events[:] = ours + lanes
+    def _take(self, sent: list[Sent]) -> None:
+        """Put on record what came in, with iterations and workers as far as they can be known."""
+        for _ in range(len(self._lost)):
+            member, t_s, iterations = self._lost.pop(0)
+            self._counts.add(member, t_s, -iterations)
+        for _, batch in sent:
+            for block in batch.scores:
+                self._counts.add(int(block.member[0]), float(block.t_s[0]))
+        for actor, batch in sent:
+            worker = self._actors.setdefault(actor, len(self._actors))
+            rows = [TimelineRow(*row) for row in batch.rows]
+            self._rows += [(actor, row) for row in rows]
+            live: list[Row] = [self._counts.numbered(row)._replace(worker=worker) for row in rows]
+            scores = [self._counted(block) for block in batch.scores]
+            self._recorder.put(replace(batch, rows=live, scores=scores))
+
+    def _counted(self, block: Scores) -> Scores:
+        """An actor's score with its member's iteration."""
+        iteration = self._counts.at(int(block.member[0]), float(block.t_s[0]))
+        return replace(block, iteration=np.array([iteration], np.int32))

@@ -1,4 +1,4 @@
-"""Objects of Tune's own classes, from a study's options: names are checked, refusals told in one line."""
+"""Objects of Tune's own classes, from a study's options: names are checked, a refusal is one line."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def _kind(default: object) -> Any:
 
 def refused(name: str, error: Exception) -> BadInput:
     """What one of Tune's classes has against its arguments."""
-    told = " ".join(str(error).split()) or type(error).__name__
-    return BadInput(f"method 'tune:{name}': {told[:300]}")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return BadInput(f"method 'tune:{name}': {reason[:300]}")

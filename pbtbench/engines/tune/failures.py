@@ -9,12 +9,11 @@ from ray.tune import Callback
 from pbtbench.engines.tune.collector import Inbox
 from pbtbench.engines.tune.scheduler import Budget
 from pbtbench.engines.tune.trainable import member_of
-from pbtbench.record import Event, Recorder
+from pbtbench.record import Recorder
 
 
 class Restarts(Callback):  # type: ignore[misc]
-    """Takes a member's count of iterations back to where its trial starts again, and notes an
-    `error` row (detail: cause, message, discarded_iterations).
+    """Takes a member's count of iterations back to where its trial starts again, and records what was lost.
 
     A trial starts again from its latest checkpoint, its own or its last donor's, or from scratch.
     """
@@ -38,19 +37,11 @@ class Restarts(Callback):  # type: ignore[misc]
         reached = self._budget.made[member]
         self._budget.again(member)
         discarded = reached - self._budget.made[member]
-        row = Event(
-            self._recorder.now(),
-            0.0,
-            worker=-1,
+        self._recorder.lost(
+            "crash",
+            "its trial failed and starts again",
             member=member,
             iteration=reached,
-            kind="error",
-            value=float(discarded),
-            detail={
-                "cause": "crash",
-                "message": "its trial failed and starts again",
-                "discarded_iterations": discarded,
-            },
+            iterations=discarded,
         )
-        self._recorder.events.append(row)
-        self._inbox.note(row)
+        self._inbox.lost(member, self._recorder.now(), discarded)

@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from pbtbench.record import Event
+from pbtbench.record import CODES, NOBODY
 
-ActorRow = tuple[str, Event]
-"""An actor's name and one of its rows."""
+COUNTED = {CODES[kind] for kind in ("train", "evaluate", "compile")}
+"""Kinds of rows of the iteration under way; others come after the iterations made so far."""
 
-DRIVER = ""
-"""Stands for an actor's name in rows of the driver's."""
-
-COUNTED = ("train", "evaluate", "compile", "score")
-"""Rows of the iteration under way; others come after the iterations made so far."""
+SETUP, RESTART, RESTORE = CODES["setup"], CODES["restart"], CODES["restore"]
 
 
-def numbered(
-    rows: Iterable[ActorRow], made: MutableMapping[int, int] | None = None
-) -> list[ActorRow]:
-    """Rows in order of time, each with its member's own count of iterations.
+class TimelineRow(NamedTuple):
+    """A row of the record's timeline, its columns by name."""
 
-    Tune's count jumps to the donor's at an exploit, and an actor knows its part alone. `made` goes
-    on from one call to the next. A driver's `error` row takes a member's count back; it is left out.
+    t_start_s: float
+    duration_s: float
+    worker: int
+    member: int
+    iteration: int
+    kind: int
+    bytes: int = 0
+    value: float = math.nan
+
+
+class Counts:
+    """How many iterations each member had made at a moment, by its scores.
+
+    Tune's count jumps to the donor's at an exploit, and an actor knows its part alone, so that iterations
+    are numbered afterwards. What comes late is put where it belongs.
     """
-    made = defaultdict(int) if made is None else made
-    result = []
-    for actor, row in sorted(rows, key=lambda r: r[1].t_start_s):
-        if actor == DRIVER:
-            made[row.member] -= (row.detail or {})["discarded_iterations"]
-            continue
-        made.setdefault(row.member, 0)
-        iteration = made[row.member] + (row.kind in COUNTED)
-        if row.kind == "score":
-            made[row.member] = iteration
-        result.append((actor, row._replace(iteration=iteration)))
-    return result
+
+    def __init__(self) -> None:
+        self._times: dict[int, list[float]] = defaultdict(list)
+        """Member -> when its count changed, in order."""
+        self._made: dict[int, list[int]] = defaultdict(lambda: [0])
+        """Member -> its count before the first change, and after each."""
+
+    def add(self, member: int, t_s: float, iterations: int = 1) -> None:
+        """Note that a member has scored, or that it lost iterations (below 0)."""
+        times, made = self._times[member], self._made[member]
+        place = bisect_right(times, t_s)
+        times.insert(place, t_s)
+        made[place + 1 :] = [n + iterations for n in made[place:]]
+
+    def at(self, member: int, t_s: float) -> int:
+        """How many it had made then, a score of that moment included."""
+        return self._made[member][bisect_right(self._times[member], t_s)]
+
+    def numbered(self, row: TimelineRow) -> TimelineRow:
+        """The row with its member's iteration."""
+        iteration = self.at(row.member, row.t_start_s) + (row.kind in COUNTED)
+        return row._replace(iteration=iteration)
 
 
-def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
-    """Rows on lanes 0, 1, …, at least `workers` of them, that span [0, end].
+def laid(rows: Iterable[tuple[str, TimelineRow]], workers: int, end: float) -> list[TimelineRow]:
+    """Actors' rows on lanes 0, 1, …, at least `workers` of them, that span [0, end].
 
     An actor's first row lasts from the start of its process, which may have sat idle in Ray's pool,
     until the actor has its slot: it is cut to what its lane has free, and what the lane waited for
@@ -51,15 +71,14 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
     An actor takes the lane that was freed last before its process started, or else before Ray gave
     the process its slot; where Tune has more actors alive than workers, there are more lanes.
     """
-    actors: dict[str, list[Event]] = defaultdict(list)
-    for actor, row in rows:
+    actors: dict[str, list[TimelineRow]] = defaultdict(list)
+    for actor, row in sorted(rows, key=lambda r: r[1].t_start_s):
         actors[actor].append(row)
-    restores = any(row.kind == "restore" for life in actors.values() for row in life)
-    lives = sorted(actors.values(), key=_slot)
+    restores = any(row.kind == RESTORE for life in actors.values() for row in life)
     free = [0.0] * workers
     used = [False] * workers
-    result: list[Event] = []
-    for life in lives:
+    result: list[TimelineRow] = []
+    for life in sorted(actors.values(), key=_slot):
         first = life[0]
         candidates = [
             lane for lane, since in enumerate(free) if since <= max(first.t_start_s, 0.0)
@@ -79,20 +98,20 @@ def laid(rows: Iterable[ActorRow], workers: int, end: float) -> list[Event]:
         free[lane] = max(row.t_start_s + row.duration_s for row in life)
         used[lane] = True
     result += [
-        Event(since, end - since, lane, -1, -1, "idle")
+        TimelineRow(since, end - since, lane, NOBODY, NOBODY, CODES["idle"])
         for lane, since in enumerate(free)
         if since < end
     ]
     return result
 
 
-def _kind(row: Event, restores: bool) -> str:
+def _kind(row: TimelineRow, restores: bool) -> int:
     """A row's kind, where a start may be `setup` or `restart`."""
-    if row.kind not in ("setup", "restart"):
+    if row.kind not in (SETUP, RESTART):
         return row.kind
-    return "restart" if restores and row.iteration > 0 else "setup"
+    return RESTART if restores and row.iteration > 0 else SETUP
 
 
-def _slot(life: list[Event]) -> float:
+def _slot(life: list[TimelineRow]) -> float:
     """When the actor surely had its slot: the end of its first row."""
     return life[0].t_start_s + life[0].duration_s

@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from pbtbench.adapters.nesting import Nesting
+from pbtbench.engines import ray_internals
 from pbtbench.engines.tune.scheduler import Budget, RecordedPBT
 from pbtbench.engines.tune.schedulers import SCHEDULERS, scheduler
 from pbtbench.engines.tune.searchers import SEARCHERS, Coded, Numbered, Proposals, searcher
@@ -21,6 +22,7 @@ from pbtbench.problem import Problem
 from pbtbench.record import Recorder
 from pbtbench.run import Run
 from pbtbench.space import Hyperparameters, Space
+from pbtbench.space.columns import columns
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def deciding(
     recorder: Recorder,
     budget: Budget,
 ) -> Deciding:
-    """Who decides in `run`, with what members start noted as it gets known."""
+    """Who decides in `run`; with what members start is recorded as it gets known."""
     space, shape = problem.space, nesting(problem)
     if isinstance(method, Tuned) and method.name in SEARCHERS:
         coded = Coded(method.name, space)
@@ -85,15 +87,13 @@ def deciding(
     elif isinstance(method, Tuned):
         decides = scheduler(method, problem, run.iterations, recorder, budget)
         points = _replayed(decides, space, shape) or points
-    for member, hyperparameters in enumerate(points):
-        detail = dict(hyperparameters)
-        recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=detail)
+    recorder.started(columns(points))
     return Deciding(Points(points, shape), decides)
 
 
 def _replayed(decides: Any, space: Space, shape: Nesting) -> list[Hyperparameters]:
     """With what the one trial of a replay starts; nothing for any other scheduler."""
-    start = getattr(decides, "current_config", None)
+    start = ray_internals.replayed_start(decides)
     if start is None:
         return []
     if set(start) != {shape.path(name)[0] for name in space}:

@@ -14,10 +14,12 @@ from ray.tune.schedulers import PopulationBasedTraining
 
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import flattened
+from pbtbench.engines.ray_internals import PBTSteps
 from pbtbench.engines.tune.trainable import STEP, member_of
 from pbtbench.methods.pbt import PBT
-from pbtbench.record import Recorder
+from pbtbench.record import NOBODY, Recorder
 from pbtbench.space import Choice, Space
+from pbtbench.space.columns import columns, rows
 
 
 class Budget(Stopper):  # type: ignore[misc]
@@ -58,6 +60,12 @@ class Budget(Stopper):  # type: ignore[misc]
             self.missing = set(self._stop) - self._seen
         return member in self.done
 
+    def stop(self, member: int) -> None:
+        """A scheduler ends the member."""
+        if member not in self.stopped:
+            self.stopped.add(member)
+            self._recorder.note("stopped", member=member, iteration=self.made[member])
+
     def saved(self, member: int) -> None:
         """The member's trial has a checkpoint of now: its own, or its donor's."""
         self._saved[member] = self.made[member]
@@ -75,16 +83,13 @@ class Budget(Stopper):  # type: ignore[misc]
         return {}
 
 
-class RecordedForks:
-    """Notes the decisions and forks of Ray's PBT, or of what descends from it."""
-
-    _num_perturbations: int
+class RecordedForks(PBTSteps):
+    """Records the decisions and forks of Ray's PBT, or of what descends from it."""
 
     def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
-        """Where to note."""
+        """Where to record."""
         self._space, self._nesting = space, nesting
         self._recorder, self._budget = recorder, budget
-        self._skipped: list[int] = []
         self._offered: dict[int, int] = {}
         """Member -> its iteration when Tune last had it save to be copied."""
 
@@ -93,47 +98,41 @@ class RecordedForks:
         return {}
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> Any:
-        start = self._recorder.now()
+        start, member = self._recorder.now(), member_of(trial.trial_id)
         decision = super().on_trial_result(controller, trial, result)  # type: ignore[misc]
-        self._recorder.add(
-            "decide",
-            start,
-            self._recorder.now() - start,
-            worker=-1,
-            **self._place(trial),
-            detail={"exploits_skipped": self._skipped} if self._skipped else None,
-        )
-        self._skipped = []
+        duration, made = self._recorder.now() - start, self._budget.made[member]
+        self._recorder.add("decide", start, duration, worker=NOBODY, member=member, iteration=made)
         return decision
 
-    def _checkpoint_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
-        before = self._num_perturbations
+    def save_or_exploit(self, trial: Any, controller: Any, upper: Any, lower: Any) -> None:
+        before = self.exploits
         if trial in upper:
             member = member_of(trial.trial_id)
             self._offered[member] = self._budget.made[member]
-        super()._checkpoint_or_exploit(trial, controller, upper, lower)  # type: ignore[misc]
-        if trial in lower and self._num_perturbations == before:
-            self._skipped.append(member_of(trial.trial_id))
+        super().save_or_exploit(trial, controller, upper, lower)
+        if trial in lower and self.exploits == before:
+            member = member_of(trial.trial_id)
+            made = self._budget.made[member]
+            self._recorder.note("exploits_skipped", value=1.0, member=member, iteration=made)
 
-    def _exploit(self, controller: Any, trial: Any, donor: Any) -> None:
+    def exploit(self, controller: Any, trial: Any, donor: Any) -> None:
         old, source = self._flat(trial.config), member_of(donor.trial_id)
-        super()._exploit(controller, trial, donor)  # type: ignore[misc]
-        self._budget.saved(member_of(trial.trial_id))
+        super().exploit(controller, trial, donor)
+        member = member_of(trial.trial_id)
+        self._budget.saved(member)
         new = self._flat(trial.config)
-        detail = {"donor": source, "copied": self._offered[source], "old": old, "new": new}
-        outside = [name for name, h in self._space.items() if not h.contains(new[name])]
-        if outside:
-            detail["out_of_bounds"] = outside
-        self._recorder.add(
-            "fork", self._recorder.now(), worker=-1, **self._place(trial), detail=detail
+        self._recorder.forked(
+            np.array([member]),
+            source,
+            self._budget.made[member],
+            old=columns([old]),
+            new=columns([new]),
+            copied_iteration=self._offered[source],
+            out_of_bounds=not self._space.contains(new),
         )
 
     def _flat(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return self._nesting.flat(config, list(self._space))
-
-    def _place(self, trial: Any) -> dict[str, int]:
-        member = member_of(trial.trial_id)
-        return {"member": member, "iteration": self._budget.made[member]}
 
 
 class RecordedPBT(RecordedForks, PopulationBasedTraining):  # type: ignore[misc]
@@ -187,4 +186,5 @@ def _explored(
     if method.explore == "perturb":
         return dict(config)
     flat = nesting.flat(config, list(space))
-    return nesting.nested(method.explored(flat, space, rng))
+    (explored,) = rows(method.explored(columns([flat]), space, rng))
+    return nesting.nested(explored)

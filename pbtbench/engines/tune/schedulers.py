@@ -6,14 +6,15 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ray.tune.schedulers import (
-    SCHEDULER_IMPORT,
     PopulationBasedTraining,
     PopulationBasedTrainingReplay,
     TrialScheduler,
 )
 
 from pbtbench.adapters.nesting import Nesting
+from pbtbench.engines import ray_internals
 from pbtbench.engines.tune.constructed import constructed
 from pbtbench.engines.tune.scheduler import Budget, RecordedForks
 from pbtbench.engines.tune.trainable import member_of, nesting
@@ -22,6 +23,7 @@ from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import Problem
 from pbtbench.record import Recorder
 from pbtbench.space import IntUniform, LogUniform, Space, Uniform
+from pbtbench.space.columns import columns
 
 SHORT = {"asha": "async_hyperband", "median": "median_stopping_rule", "replay": "pbt_replay"}
 """Names that people use -> Tune's."""
@@ -29,12 +31,12 @@ SHORT = {"asha": "async_hyperband", "median": "median_stopping_rule", "replay": 
 LEFT_OUT = {"pbt", "pbt_replay", "hb_bohb", "resource_changing"}
 """`pbt` is a method of ours and `replay` the replay's name; the others need objects that a study can't name."""
 
-SCHEDULERS = {*SHORT, *SCHEDULER_IMPORT} - LEFT_OUT
+SCHEDULERS = {*SHORT, *ray_internals.schedulers()} - LEFT_OUT
 
 
 def scheduler_class(name: str) -> type[Any]:
     """Tune's class of that name."""
-    found: Any = SCHEDULER_IMPORT[SHORT.get(name, name)]
+    found: Any = ray_internals.schedulers()[SHORT.get(name, name)]
     return found() if inspect.isfunction(found) else found  # type: ignore[no-any-return]
 
 
@@ -65,24 +67,22 @@ def scheduler(
 class RecordedPB2(RecordedForks):
     """PB2, whose values are kept within bounds and on their step; Ray's are 32-bit numbers between steps."""
 
-    data: Any
-    """PB2's own table of what was tried; its last row is of the configuration chosen last."""
-
-    def _get_new_config(self, trial: Any, donor: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        before = len(self.data)
-        new, how = super()._get_new_config(trial, donor)  # type: ignore[misc]
+    def new_configuration(self, trial: Any, donor: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        before = len(ray_internals.tried(self))
+        new, how = super().new_configuration(trial, donor)
+        tried = ray_internals.tried(self)
         config = self._flat(donor.config)
         chosen = self._nesting.flat(new, list(_bounds(self._space)))
         for name, value in chosen.items():
             kept = self._space[name].nearest(value).item()  # type: ignore[attr-defined]
             config[name] = kept
-            if len(self.data) > before:
-                self.data.loc[self.data.index[-1], name] = kept
+            if len(tried) > before:
+                tried.loc[tried.index[-1], name] = kept
         return self._nesting.nested(config), how
 
 
 class Recorded:
-    """Notes a scheduler's decisions, whom it stops, and where a replay changes its trial."""
+    """Records a scheduler's decisions, whom it stops, and where a replay changes its trial."""
 
     def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
         """Where to note."""
@@ -98,15 +98,16 @@ class Recorded:
         decision = super().on_trial_result(self._watched(controller), trial, result)  # type: ignore[misc]
         member = member_of(trial.trial_id)
         if decision == TrialScheduler.STOP:
-            self._budget.stopped.add(member)
-        at = {"worker": -1, "member": member, "iteration": self._budget.made[member]}
+            self._budget.stop(member)
+        iteration = self._budget.made[member]
         new = self._nesting.flat(trial.config, self._names)
         if new != old:
             self._budget.saved(member)
-            detail = {"donor": member, "old": old, "new": new}
-            self._recorder.add("fork", self._recorder.now(), **at, detail=detail)
-        stopped = {"stopped": True} if member in self._budget.stopped else None
-        self._recorder.add("decide", start, self._recorder.now() - start, **at, detail=stopped)
+            self._recorder.forked(
+                np.array([member]), member, iteration, old=columns([old]), new=columns([new])
+            )
+        duration = self._recorder.now() - start
+        self._recorder.add("decide", start, duration, worker=-1, member=member, iteration=iteration)
         return decision
 
     def on_trial_complete(self, controller: Any, trial: Any, result: Any) -> None:
@@ -136,7 +137,7 @@ class _Watched:
 
     def stop_trial(self, trial: Any) -> None:
         if not trial.is_finished():
-            self._budget.stopped.add(member_of(trial.trial_id))
+            self._budget.stop(member_of(trial.trial_id))
         self._controller.stop_trial(trial)
 
 

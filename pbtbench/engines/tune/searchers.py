@@ -8,9 +8,10 @@ from typing import Any
 
 from ray import tune
 from ray.tune import Callback
-from ray.tune.search import SEARCH_ALG_IMPORT, ConcurrencyLimiter, SearchGenerator
+from ray.tune.search import ConcurrencyLimiter, SearchGenerator
 
 from pbtbench.adapters.nesting import Nesting
+from pbtbench.engines import ray_internals
 from pbtbench.engines.tune.constructed import constructed, refused
 from pbtbench.engines.tune.trainable import TURNED, member_of
 from pbtbench.errors import BadInput
@@ -29,11 +30,13 @@ from pbtbench.space import (
     Uniform,
     Value,
 )
-from pbtbench.space.columns import rows
+from pbtbench.space.columns import columns, rows
 from pbtbench.space.hyperparameters import plain
 
 SEARCHERS = {
-    n: load for n, load in SEARCH_ALG_IMPORT.items() if n not in ("random", "variant_generator")
+    name: load
+    for name, load in ray_internals.searchers().items()
+    if name not in ("random", "variant_generator")
 }
 """Name -> what loads the class. Random search is a method of ours."""
 
@@ -96,7 +99,7 @@ class Numbered(SearchGenerator):  # type: ignore[misc]
     def create_trial_if_possible(self, experiment_spec: Any) -> Any:
         trial = super().create_trial_if_possible(experiment_spec)
         if trial is not None:
-            ours = f"{trial.trial_id}_{self._counter - 1:05d}"
+            ours = f"{trial.trial_id}_{ray_internals.trials_made(self) - 1:05d}"
             self._theirs[ours] = trial.trial_id
             trial.trial_id = ours
             trial.set_config(self._nesting.nested(self._coded.read(trial.config)))
@@ -110,7 +113,7 @@ class Numbered(SearchGenerator):  # type: ignore[misc]
 
 
 class Proposals(Callback):  # type: ignore[misc]
-    """Notes with what each member starts, once a searcher has proposed it."""
+    """Records with what each member starts, once a searcher has proposed it."""
 
     def __init__(self, recorder: Recorder, space: Space, nesting: Nesting) -> None:
         self._recorder, self._names, self._nesting = recorder, list(space), nesting
@@ -126,7 +129,7 @@ class Proposals(Callback):  # type: ignore[misc]
         if member not in self._seen:
             self._seen.add(member)
             chosen = self._nesting.flat(trial.config, self._names)
-            self._recorder.add("setup", 0.0, worker=-1, member=member, iteration=0, detail=chosen)
+            self._recorder.started(columns([chosen]), first=member)
 
 
 def _domain(method: str, name: str, hyperparameter: Hyperparameter) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,17 +16,17 @@ import numpy as np
 import ray
 from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
-from ray.tune.result import RESULT_DUPLICATE
 
-from pbtbench import catalogue
+from pbtbench import catalogue, process
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
+from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
 from pbtbench.problem import Problem, State, member_seed, state_bytes
 from pbtbench.process import Memory, Surroundings
-from pbtbench.protocol import check_state, scores
-from pbtbench.record import AGE, Recorder
+from pbtbench.protocol import AGE, check_state, scores
+from pbtbench.record import NOBODY, Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code import sources
 from pbtbench.user_code.loading import OF_FILE
@@ -100,9 +99,10 @@ class Timed(Trainable):  # type: ignore[misc]
         self._member = member_of(self.trial_id)
         node = ray.get_runtime_context().get_node_id()
         start = assignment.start + assignment.offsets.get(node, 0.0)
-        began, loaded = _process_start() - start, LOADED - start
+        began, loaded = process.began() - start, LOADED - start
         self._recorder = Recorder(start=start, lapped=loaded)
-        self._memory, self._steps = Memory(), 0
+        self._memory = Memory()
+        self._steps = 0
         self._score = Score(assignment.metric)
         self._next: Hyperparameters | None = None
         """What the actor's next trial starts with, once Tune has reset the actor to it."""
@@ -110,7 +110,8 @@ class Timed(Trainable):  # type: ignore[misc]
         assignment.surroundings.enter()
         with contained():
             self._start(config)
-        self._lap("setup", detail={"process": os.getpid()})
+        self._recorder.note("process", f"{os.getpid()} on {node[:8]}", member=self._member)
+        self._lap("setup")
         self._flush()
 
     def _start(self, config: Hyperparameters) -> None:
@@ -123,13 +124,13 @@ class Timed(Trainable):  # type: ignore[misc]
         try:
             with contained():
                 metrics = self._iterate()
-                if RESULT_DUPLICATE in metrics:  # a function has returned
+                if ray_internals.has_returned(metrics):
                     return dict(metrics)
                 self._steps += 1
                 score = {TURNED: self._scored(metrics), AGE: self._score.age}
                 return {**metrics, **score, STEP: f"{self._actor}-{self._steps}"}
         except Raised:
-            self._lap("train", detail={"error": True})
+            self._lap("train")
             raise
         finally:
             self._flush()
@@ -141,17 +142,17 @@ class Timed(Trainable):  # type: ignore[misc]
         return result
 
     def _scored(self, metrics: Mapping[str, Any]) -> float:
-        """Note the score, with the other numbers as detail; what Tune maximises."""
+        """Record all numbers of a result, the score among them; what Tune maximises."""
         numbers = self._score.take(metrics)
-        score = numbers.pop(self._score.metric)
-        self._recorder.add(
-            "score",
-            self._recorder.lapped,
-            worker=-1,
-            member=self._member,
-            value=score,
-            detail=numbers or None,
+        age = int(numbers.pop(AGE, 0))
+        self._recorder.scored(
+            np.array([self._member]),
+            NOBODY,
+            {name: np.array([value]) for name, value in numbers.items()},
+            t_s=self._recorder.lapped,
+            age=np.array([age]),
         )
+        score = numbers[self._score.metric]
         return -math.inf if math.isnan(score) else self._assignment.sign * score
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
@@ -174,7 +175,7 @@ class Timed(Trainable):  # type: ignore[misc]
         self._begin(restored=True)
         with contained():
             super().restore(checkpoint_path)
-        found = getattr(checkpoint_path, "metrics", {})
+        found = ray_internals.saved_result(checkpoint_path)
         turned = found.get(TURNED, -math.inf)
         if turned > -math.inf:  # a score goes with its state
             self._score.value, self._score.age = self._assignment.sign * turned, found.get(AGE, 0)
@@ -217,11 +218,9 @@ class Timed(Trainable):  # type: ignore[misc]
         self._recorder.lap(kind, worker=-1, member=self._member, **row)
 
     def _flush(self) -> ray.ObjectRef:
-        """Send off the rows so far."""
+        """Send off what is recorded so far."""
         self._memory.note(self._recorder, worker=-1, member=self._member)
-        rows = [(self._actor, event) for event in self._recorder.events]
-        self._recorder.events = []
-        return self._collector.record.remote(rows)
+        return self._collector.keep.remote(self._actor, self._recorder.take())
 
 
 class Member(Timed):
@@ -257,8 +256,20 @@ class Member(Timed):
     def load_checkpoint(self, checkpoint: str) -> None:
         with np.load(Path(checkpoint, FILE), allow_pickle=False) as file:
             state: State = {name.removeprefix("/"): file[name] for name in file.files}
-        self._population.adopt(0, state, self._hyperparameters)
-        self._lap("restore", bytes=state_bytes(state))
+        began = self._recorder.now()
+        fitting = self._population.morph(state, self._hyperparameters)
+        if fitting is not state:
+            self._morphed(self._recorder.now() - began, fitting)
+        self._population.adopt(0, fitting, self._hyperparameters)
+        self._population.settle()
+        self._lap("restore", bytes=state_bytes(fitting))
+
+    def _morphed(self, seconds: float, state: State) -> None:
+        """Record a morph before the reading of the state, so that the restore around it stays one row."""
+        recorder, size = self._recorder, state_bytes(state)
+        at = recorder.lapped
+        recorder.add("morph", at, seconds, worker=-1, member=self._member, bytes=size)
+        recorder.lapped = at + seconds
 
     def _restart(self, config: Hyperparameters, restored: bool) -> None:
         self._start(config)
@@ -290,17 +301,6 @@ def _size(checkpoint: Any) -> int:
     if isinstance(checkpoint, Mapping):
         return sum(int(getattr(value, "nbytes", 0)) for value in checkpoint.values())
     if not isinstance(checkpoint, str | Path):
-        reported = getattr(checkpoint, "checkpoint", None)
-        return _size(reported.path) if reported is not None else 0
+        folder = ray_internals.saved_folder(checkpoint)
+        return _size(folder) if folder is not None else 0
     return sum(file.stat().st_size for file in Path(checkpoint).rglob("*") if file.is_file())
-
-
-def _process_start() -> float:
-    """When this process started, on `time.perf_counter`, to a hundredth of a second."""
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot
-    except (OSError, AttributeError):
-        age = 0.0
-    return time.perf_counter() - age
