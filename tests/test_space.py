@@ -22,12 +22,25 @@ from pbtbench import (
     Space,
     Uniform,
 )
+from pbtbench.space.columns import column, rows
 from pbtbench.space.hyperparameters import Derived, NotDrawn
 
 numbers = st.floats(-1e6, 1e6)
 positive = st.floats(1e-6, 1e6)
 factors = st.floats(0.1, 10)
 seeds = st.integers(0, 2**32)
+SIZE = 4
+"""Members in a column."""
+
+
+def one(hyperparameter, seed):
+    """A draw, and how a value is moved by a factor: members alone, as they are in plain Python."""
+    rng = np.random.default_rng(seed)
+
+    def moved(value, factor):
+        return hyperparameter.perturb(column([value]), np.array([factor]), rng).tolist()[0]
+
+    return hyperparameter.sample(rng, 1).tolist()[0], moved
 
 
 def ordered(values, apart=lambda low, high: low < high):
@@ -77,31 +90,56 @@ spaces = st.lists(bounded, min_size=1, max_size=4).map(
 
 @given(spaces, seeds)
 def test_a_sample_is_within_bounds(space, seed):
-    assert space.contains(space.sample(np.random.default_rng(seed)))
+    members = rows(space.sample(np.random.default_rng(seed), SIZE))
+    assert len(members) == SIZE
+    assert all(map(space.contains, members))
 
 
 @given(bounded, seeds, st.lists(factors, min_size=1, max_size=10))
 def test_a_value_stays_within_bounds_however_often_it_is_perturbed(hyperparameter, seed, moves):
     rng = np.random.default_rng(seed)
-    value = hyperparameter.sample(rng)
+    values = hyperparameter.sample(rng, SIZE)
     for factor in moves:
-        value = hyperparameter.perturb(value, factor, rng)
-        assert hyperparameter.contains(value)
+        values = hyperparameter.perturb(values, np.array([1, factor, 1 / factor, factor]), rng)
+        assert all(map(hyperparameter.contains, values.tolist()))
+
+
+@given(bounded, seeds, st.lists(factors, min_size=SIZE, max_size=SIZE))
+def test_perturbing_makes_a_new_column_and_leaves_the_old_one_alone(hyperparameter, seed, moves):
+    rng = np.random.default_rng(seed)
+    values = hyperparameter.sample(rng, SIZE)
+    before = values.tolist()
+    changed = hyperparameter.perturb(values, np.array(moves), rng)
+    assert values.tolist() == before
+    assert len(changed) == SIZE
+    assert not np.shares_memory(changed, values)
+
+
+@given(
+    st.one_of(reals, logs, ints, steps, choices_of_numbers),
+    seeds,
+    st.lists(factors, min_size=SIZE, max_size=SIZE),
+)
+def test_members_are_moved_side_by_side_as_alone(hyperparameter, seed, moves):
+    values = hyperparameter.sample(np.random.default_rng(seed), SIZE)
+    _, moved = one(hyperparameter, seed)
+    together = hyperparameter.perturb(values, np.array(moves), np.random.default_rng(0)).tolist()
+    alone = [moved(value, factor) for value, factor in zip(values.tolist(), moves, strict=True)]
+    assert together == alone
+    assert list(map(type, together)) == list(map(type, alone))
 
 
 @given(st.one_of(reals, logs), seeds, factors)
 def test_a_real_number_is_multiplied_unless_a_bound_is_in_the_way(real, seed, factor):
-    rng = np.random.default_rng(seed)
-    value = real.sample(rng)
-    assert real.perturb(value, factor, rng) in (value * factor, real.low, real.high)
+    value, moved = one(real, seed)
+    assert moved(value, factor) in (value * factor, real.low, real.high)
 
 
 @given(ordered(st.integers(0, 50)), seeds, factors.filter(lambda f: f != 1))
 def test_a_whole_number_always_moves_the_factors_way_unless_it_is_at_a_bound(bounds, seed, factor):
     whole = IntUniform(*bounds)
-    rng = np.random.default_rng(seed)
-    old = whole.sample(rng)
-    new = whole.perturb(old, factor, rng)
+    old, moved = one(whole, seed)
+    new = moved(old, factor)
     assert isinstance(new, int)
     if factor > 1:
         assert new > old or old == whole.high
@@ -116,12 +154,11 @@ def on_step(number, value):
 
 @given(steps, seeds, st.lists(factors, min_size=1, max_size=10))
 def test_a_number_with_a_step_stays_on_it(number, seed, moves):
-    rng = np.random.default_rng(seed)
-    value = number.sample(rng)
+    value, moved = one(number, seed)
     for factor in moves:
         assert on_step(number, value)
         assert type(value) is (int if isinstance(number, IntUniform) else float)
-        value = number.perturb(value, factor, rng)
+        value = moved(value, factor)
 
 
 @given(
@@ -134,9 +171,8 @@ def test_a_number_with_a_step_stays_on_it(number, seed, moves):
     factors.filter(lambda f: f != 1),
 )
 def test_a_factor_that_rounds_to_nothing_moves_by_one_step(number, seed, factor):
-    rng = np.random.default_rng(seed)
-    old = number.sample(rng)
-    new = number.perturb(old, factor, rng)
+    old, moved = one(number, seed)
+    new = moved(old, factor)
     if factor > 1:
         assert new > old or old == number.high
     else:
@@ -155,20 +191,20 @@ def test_levels_on_a_step_differ_and_are_in_order(number, data):
 @given(steps, st.floats(-100, 100))
 def test_no_value_is_nearer_than_the_nearest(number, value):
     values = [number.low + i * number.step for i in range(number.most_levels)]
-    nearest = min(abs(one - value) for one in values)
+    nearest = min(abs(each - value) for each in values)
     assert abs(number.nearest(value) - value) == pytest.approx(nearest, abs=1e-9)
 
 
 def test_a_log_uniform_whole_number_falls_in_each_octave_equally_often():
     prior = LogIntUniform(1, 15)
     rng = np.random.default_rng(0)
-    octaves = np.floor(np.log2([prior.sample(rng) for _ in range(4000)]))
+    octaves = np.floor(np.log2(prior.sample(rng, 4000)))
     assert np.unique(octaves, return_counts=True)[1] == pytest.approx([1000] * 4, rel=0.1)
 
 
 def test_a_whole_number_on_a_step_takes_each_value_equally_often():
     rng = np.random.default_rng(0)
-    drawn = [IntUniform(16, 64, step=16).sample(rng) for _ in range(4000)]
+    drawn = IntUniform(16, 64, step=16).sample(rng, 4000)
     values, counts = np.unique(drawn, return_counts=True)
     assert values.tolist() == [16, 32, 48, 64]
     assert counts == pytest.approx([1000] * 4, rel=0.1)
@@ -176,10 +212,10 @@ def test_a_whole_number_on_a_step_takes_each_value_equally_often():
 
 @given(choices_of_numbers, seeds, factors)
 def test_a_choice_of_numbers_moves_to_its_neighbour(choice, seed, factor):
-    rng = np.random.default_rng(seed)
     ladder = sorted(choice.values)
-    old = ladder.index(choice.sample(rng))
-    new = ladder.index(choice.perturb(ladder[old], factor, rng))
+    value, moved = one(choice, seed)
+    old = ladder.index(value)
+    new = ladder.index(moved(value, factor))
     step = 0 if factor == 1 else 1 if factor > 1 else -1
     assert new == min(max(old + step, 0), len(ladder) - 1)
 
@@ -187,7 +223,19 @@ def test_a_choice_of_numbers_moves_to_its_neighbour(choice, seed, factor):
 def test_a_choice_of_names_is_drawn_anew():
     names = Choice(["adam", "rmsprop", "sgd"])
     rng = np.random.default_rng(0)
-    assert {names.perturb("adam", 1.2, rng) for _ in range(100)} == set(names.values)
+    adam = column(["adam"] * 100)
+    assert set(names.perturb(adam, np.full(100, 1.2), rng)) == set(names.values)
+    assert set(names.perturb(adam, np.ones(100), rng)) == {"adam"}
+
+
+@pytest.mark.parametrize(
+    "hyperparameter", [Uniform(0, 1), IntUniform(2, 8, step=2), Choice([0.25, 0.5])]
+)
+def test_a_member_that_started_outside_comes_in_when_it_is_perturbed(hyperparameter):
+    rng = np.random.default_rng(0)
+    outside = column(["auto", 9, 0.5, None])
+    changed = hyperparameter.perturb(outside, np.array([1.2, 0.8, 1.2, 1.2]), rng)
+    assert all(map(hyperparameter.contains, changed.tolist()))
 
 
 def test_truth_values_are_no_numbers():
@@ -198,7 +246,7 @@ def test_truth_values_are_no_numbers():
 def test_a_log_uniform_draw_falls_in_each_decade_equally_often():
     prior = LogUniform(1e-4, 1.0)
     rng = np.random.default_rng(0)
-    decades = np.floor(np.log10([prior.sample(rng) for _ in range(4000)]))
+    decades = np.floor(np.log10(prior.sample(rng, 4000)))
     assert np.unique(decades, return_counts=True)[1] == pytest.approx([1000] * 4, rel=0.1)
 
 
@@ -220,12 +268,12 @@ def test_levels_of_whole_numbers_differ(whole, data):
 
 def counts_of(grid):
     """How many levels each hyperparameter has in a grid."""
-    return [len({point[name] for point in grid}) for name in grid[0]]
+    return [len(set(values.tolist())) for values in grid.values()]
 
 
 @given(spaces, st.integers(1, 100))
 def test_a_grid_is_a_full_factorial_of_at_most_n_points_within_bounds(space, n):
-    grid = space.grid(n)
+    grid = rows(space.grid(n))
     assert 1 <= len(grid) <= n
     assert all(space.contains(point) for point in grid)
     levels = [
@@ -262,7 +310,7 @@ def test_explicit_values_multiply_out_and_the_others_share_what_is_left():
     space = Space({"a": Uniform(0, 1), "b": Uniform(0, 1), "units": [16, 32, 64]})
     grid = space.grid(13, {"b": [0.25, 0.75], "units": [16, 64]})
     assert counts_of(grid) == [3, 2, 2]
-    assert grid[:3] == [
+    assert rows(grid)[:3] == [
         {"a": pytest.approx(1 / 6), "b": 0.25, "units": 16},
         {"a": pytest.approx(1 / 6), "b": 0.25, "units": 64},
         {"a": pytest.approx(1 / 6), "b": 0.75, "units": 16},
@@ -274,20 +322,30 @@ def test_a_callable_a_list_and_a_value_stand_for_themselves():
     assert isinstance(space["rate"], Sampler)
     assert space["units"] == Choice([32, 64])
     assert space["activation"] == Constant("relu")
-    first, again = (space.sample(np.random.default_rng(7)) for _ in range(2))
+    first, again = (rows(space.sample(np.random.default_rng(7), SIZE)) for _ in range(2))
     assert first == again
 
 
 def test_a_callable_of_whole_numbers_stays_whole_when_perturbed():
+    _, moved = one(Sampler(lambda rng: 10), 0)
+    assert moved(10, 1.26) == 13
+    _, moved = one(Sampler(lambda rng: "relu"), 0)
+    assert moved("tanh", 1.2) == "relu"
+
+
+def test_a_callable_may_return_unlike_values_which_stay_what_they_are():
+    unlike = column([10, 0.5, True, None, "tanh", 10**20])
     rng = np.random.default_rng(0)
-    assert Sampler(lambda rng: 10).perturb(10, 1.26, rng) == 13
-    assert Sampler(lambda rng: "relu").perturb("tanh", 1.2, rng) == "relu"
+    changed = Sampler(lambda rng: "relu").perturb(unlike, np.full(6, 2.0), rng).tolist()
+    assert changed == [20, 1.0, "relu", "relu", "relu", 2 * 10**20]
+    assert [type(value) for value in changed[:2]] == [int, float]
 
 
 @given(st.integers(-20, 20), factors.filter(lambda f: f != 1))
 def test_whole_numbers_of_a_callable_move_by_one_at_least_and_never_to_zero(old, factor):
-    rng = np.random.default_rng(0)
-    new = Sampler(lambda rng: old).perturb(old, factor, rng)
+    value, moved = one(Sampler(lambda rng: old), 0)
+    assert value == old
+    new = moved(old, factor)
     assert type(new) is int
     if factor > 1:
         assert abs(new) > abs(old)
@@ -298,8 +356,8 @@ def test_whole_numbers_of_a_callable_move_by_one_at_least_and_never_to_zero(old,
 
 @given(st.integers(-20, 20), factors)
 def test_a_callable_with_a_step_is_perturbed_on_it(count, factor):
-    rng = np.random.default_rng(0)
-    new = Sampler(lambda rng: count * 0.25, step=0.25).perturb(count * 0.25, factor, rng)
+    value, moved = one(Sampler(lambda rng: count * 0.25, step=0.25), 0)
+    new = moved(value, factor)
     assert new / 0.25 == round(new / 0.25)
 
 
@@ -319,7 +377,7 @@ def test_a_callable_with_a_step_is_perturbed_on_it(count, factor):
     ],
 )
 def test_numbers_of_numpy_become_plain_where_they_are_drawn(declared, expected):
-    drawn = Space({"x": declared}).sample(np.random.default_rng(0))["x"]
+    drawn = Space({"x": declared}).sample(np.random.default_rng(0), 1)["x"].tolist()[0]
     assert drawn == expected
     assert type(drawn) is type(expected)
     assert json.loads(json.dumps(drawn)) == expected
@@ -328,12 +386,13 @@ def test_numbers_of_numpy_become_plain_where_they_are_drawn(declared, expected):
 def test_bounds_and_steps_of_numpy_become_plain():
     number = IntUniform(np.int64(16), np.int32(64), step=np.int16(16))
     assert {type(n) for n in (number.low, number.high, number.step)} == {int}
-    assert type(Uniform(np.float32(0), np.float64(1)).sample(np.random.default_rng(0))) is float
+    real = Uniform(np.float32(0), np.float64(1))
+    assert {type(n) for n in (real.low, real.high)} == {float}
 
 
 def test_grid_values_of_numpy_become_plain():
     grid = Space({"a": Uniform(0, 1)}).grid(2, {"a": np.array([0.25, 0.5])})
-    assert [type(point["a"]) for point in grid] == [float, float]
+    assert [type(point["a"]) for point in rows(grid)] == [float, float]
 
 
 def test_what_is_drawn_from_others_is_drawn_once_they_are_there():
@@ -346,20 +405,29 @@ def test_what_is_drawn_from_others_is_drawn_once_they_are_there():
         return Derived(draw)
 
     space = Space({"c": double("b"), "b": double("a"), "a": IntUniform(1, 9)})
-    drawn = space.sample(np.random.default_rng(0))
+    drawn = space.sample(np.random.default_rng(0), SIZE)
     assert list(drawn) == ["c", "b", "a"]
-    assert drawn["c"] == 2 * drawn["b"] == 4 * drawn["a"]
-    assert space.sample(np.random.default_rng(0), {"a": 50})["c"] == 200
+    assert (drawn["c"] == 2 * drawn["b"]).all()
+    assert (drawn["c"] == 4 * drawn["a"]).all()
+    given = space.sample(np.random.default_rng(0), 3, [{"a": 50}, {"b": 7}])
+    assert given["c"].tolist() == [200, 14, 4 * given["a"][2]]
     assert space.dynamic == ("a",)
     with pytest.raises(BadInput, match="x, y are drawn from each other"):
-        Space({"x": double("y"), "y": double("x")}).sample(np.random.default_rng(0))
+        Space({"x": double("y"), "y": double("x")}).sample(np.random.default_rng(0), 1)
 
 
 def test_members_may_start_otherwise_than_they_are_drawn_anew():
     space = Space({"a": Uniform(0, 1)}, starts={"a": Constant(5.0)})
     rng = np.random.default_rng(0)
-    assert space.sample(rng) == {"a": 5.0}
-    assert 0 <= space["a"].sample(rng) <= 1
+    assert space.sample(rng, 2)["a"].tolist() == [5.0, 5.0]
+    assert 0 <= space["a"].sample(rng, 1)[0] <= 1
+
+
+def test_a_point_keeps_the_type_of_its_values_beside_draws_of_another():
+    space = Space({"a": Uniform(0, 1), "b": IntUniform(1, 9)})
+    members = rows(space.sample(np.random.default_rng(0), 3, [{"a": 1}, {"b": 3}]))
+    assert [type(member["a"]) for member in members] == [int, float, float]
+    assert (members[0]["a"], members[1]["b"]) == (1, 3)
 
 
 def test_only_what_may_change_is_dynamic():
@@ -375,6 +443,7 @@ def test_only_what_may_change_is_dynamic():
         (lambda: Uniform(math.nan, 1), "Uniform(nan, 1): bounds must be finite"),
         (lambda: LogUniform(0, 1), "LogUniform(0, 1): the lower bound must be above zero; use"),
         (lambda: IntUniform(1, 2.5), "IntUniform(1, 2.5): bounds must be whole numbers"),
+        (lambda: IntUniform(0, 10**20), "bounds must be within ±2**53"),
         (lambda: IntUniform(3, 3), "IntUniform(3, 3): the lower bound comes first"),
         (lambda: IntUniform("a", "b"), "IntUniform(a, b): bounds must be numbers"),
         (
@@ -386,7 +455,7 @@ def test_only_what_may_change_is_dynamic():
         (lambda: LogIntUniform(0, 8), "LogIntUniform(0, 8): the lower bound must be above zero"),
         (lambda: Choice([object]), "<class 'object'> is no number, text, truth value, None"),
         (
-            lambda: Space({"a": lambda rng: object}).sample(np.random.default_rng(0)),
+            lambda: Space({"a": lambda rng: object}).sample(np.random.default_rng(0), 1),
             "hyperparameter 'a': <class 'object'> is no number",
         ),
         (lambda: Choice([]), "Choice([]): give a list of at least one value"),

@@ -29,19 +29,19 @@ class Forks:
         return len(self.members)
 
 
-def before(members: np.ndarray, others: np.ndarray, size: int) -> np.ndarray:
-    """For each of `members`, who act one after another: the place in this order of the one of `others` that
-    it looks at, if that one acts before it; else -1. `size`: how many members there are."""
-    order = np.arange(len(members))
-    places = np.full(size, len(members))
-    places[members] = order
-    found = places[others]
-    return np.where(found < order, found, -1)
+def before(members: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each of `members`, who act one after another and once each: the place in this order of the one of
+    `others` that it looks at, if that one acts before it; else −1. Shape (members,)."""
+    by_number = np.argsort(members)
+    near = np.searchsorted(members, others, sorter=by_number)
+    places = by_number[np.minimum(near, len(members) - 1)]
+    earlier = (members[places] == others) & (places < np.arange(len(members)))
+    return np.where(earlier, places, -1)
 
 
 def generations(waits_for: np.ndarray) -> Iterator[np.ndarray]:
     """Places 0, 1, …, such that each comes in a later block than the place that it waits for, which is
-    smaller (-1: none)."""
+    smaller (−1: none)."""
     generation = np.where(waits_for < 0, 0, -1)
     waiting = np.flatnonzero(waits_for >= 0)
     ready, number = np.flatnonzero(waits_for < 0), 0

@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sortedcontainers import SortedList
 
 from pbtbench.methods.forks import Forks, before, roots
+from pbtbench.methods.ranks import Ranks, ranking
 from pbtbench.space.columns import Columns, placed
 
 
 class Leaderboard:
-    """Scores and hyperparameters of all members. Index: the member.
+    """Scores and hyperparameters of all members, at the member's place.
 
-    Scores are turned so that larger is better, and NaN is worst of all (-inf). Equal scores rank by
+    Scores are turned so that larger is better, and NaN is worst of all (−∞). Equal scores rank by
     member. A member that has no score yet has no rank.
     """
 
     def __init__(self, hyperparameters: Columns, sign: int, history: int = 1) -> None:
-        """`sign`: +1 where larger scores are better, -1 where smaller are. `history`: how many of the
+        """`sign`: +1 where larger scores are better, −1 where smaller are. `history`: how many of the
         latest scores are kept."""
         self.hyperparameters = {name: values.copy() for name, values in hyperparameters.items()}
         self.size = len(next(iter(hyperparameters.values())))
@@ -29,39 +29,53 @@ class Leaderboard:
         self.iterations = np.zeros(self.size, np.int64)
         """Iterations that each member had made at its latest score."""
         self._sign = sign
-
-    @property
-    def latest(self) -> np.ndarray:
-        """Each member's latest score."""
-        scores: np.ndarray = self.scores[:, -1]
-        return scores
+        self._scored = 0
+        self._ranks = Ranks(self.latest)
 
     def __len__(self) -> int:
         """How many members have a score."""
-        return int(np.count_nonzero(~np.isnan(self.latest)))
+        return self._scored
+
+    @property
+    def latest(self) -> np.ndarray:
+        """Each member's latest score; NaN: none."""
+        scores: np.ndarray = self.scores[:, -1]
+        return scores
 
     def report(self, members: np.ndarray, scores: np.ndarray, iteration: int) -> None:
         """New scores of members, after `iteration` iterations."""
-        turned = np.where(np.isnan(scores), -math.inf, self._sign * scores)
+        self._scored += int(np.isnan(self.latest[members]).sum())
         self.scores[members, :-1] = self.scores[members, 1:]
-        self.scores[members, -1] = turned
+        turned = self._sign * np.asarray(scores, float)
+        self.scores[members, -1] = np.where(np.isnan(turned), -math.inf, turned)
         self.iterations[members] = iteration
+        self._ranks.changed(members)
 
     def forked(self, forks: Forks, together: bool) -> None:
         """Members took donors' states, all at once (`together`) or one after another, and go on with new
         hyperparameters. A score belongs to a state, so the donors' scores come along."""
         members, donors = forks.members, forks.donors
         if not together:
-            donors = donors[roots(before(members, donors, self.size))]
+            donors = donors[roots(before(members, donors))]
         self.scores[members] = self.scores[donors]
         for name, values in forks.hyperparameters.items():
             self.hyperparameters[name] = placed(self.hyperparameters[name], members, values)
+        self._ranks.changed(members)
+
+    def others(self, members: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Of each member, another one that has a score: the one at a drawn place, below `len(board) − 1`."""
+        if len(self) < self.size:
+            scored = np.flatnonzero(~np.isnan(self.latest))
+            return scored[drawn + (drawn >= np.searchsorted(scored, members))]
+        others: np.ndarray = drawn + (drawn >= members)
+        return others
 
     def ranking(self) -> np.ndarray:
         """The members that have a score, the best first."""
-        return np.argsort(-self.latest, kind="stable")[: len(self)]
+        return ranking(self.latest)
 
-    def ranked(self) -> SortedList[tuple[float, int]]:
-        """The members that have a score, the best first, as (score turned back, member)."""
-        ranking = self.ranking()
-        return SortedList(zip((-self.latest[ranking]).tolist(), ranking.tolist(), strict=True))
+    def ranks(self) -> Ranks:
+        """The ranking, for who decides one by one: forks may be tried out on it, which the next call
+        takes back."""
+        self._ranks.refresh()
+        return self._ranks

@@ -118,15 +118,16 @@ class PBT:
         rng: np.random.Generator,
     ) -> Forks:
         """The forks with their hyperparameters: a donor that forked before hands on its new ones."""
+        found = taken(board.hyperparameters, donors)
         if self.synchronous:
-            hyperparameters = self.explored(taken(board.hyperparameters, donors), space, rng)
-            return Forks(members, donors, hyperparameters)
-        now = {name: values.copy() for name, values in board.hyperparameters.items()}
-        for places in generations(before(members, donors, board.size)):
-            changed = self.explored(taken(now, donors[places]), space, rng)
+            return Forks(members, donors, self.explored(found, space, rng))
+        waits_for = before(members, donors)
+        sources = np.where(waits_for < 0, np.arange(len(members)), waits_for)
+        for places in generations(waits_for):
+            changed = self.explored(taken(found, sources[places]), space, rng)
             for name, values in changed.items():
-                now[name] = placed(now[name], members[places], values)
-        return Forks(members, donors, taken(now, members))
+                found[name] = placed(found[name], places, values)
+        return Forks(members, donors, found)
 
 
 METHOD = PBT
