@@ -21,6 +21,7 @@ import tomli_w
 from pbtbench import catalogue
 from pbtbench.problem import Problem, member_seed
 from pbtbench.space import Hyperparameter, IntUniform, LogUniform, Uniform, Value
+from pbtbench.space.columns import columns, placed, rows
 
 FILE = Path(__file__).parents[1] / "problems" / "best_constants.toml"
 ROUNDS = 6
@@ -35,7 +36,7 @@ def best_constant(
 ) -> tuple[dict[str, Value], float]:
     """Hyperparameters, and their median final score over `reruns` seeds; `known`: found before."""
     rng = np.random.default_rng(0)
-    tried = [problem.space.sample(rng) for _ in range(members)]
+    tried = rows(problem.space.sample(rng, members))
     found: list[tuple[float, dict[str, Value]]] = []
     for round_ in range(ROUNDS):
         each = [
@@ -46,8 +47,7 @@ def best_constant(
         found += zip(scores, tried, strict=True)
         found = sorted(found, key=lambda pair: -pair[0])[:KEPT]
         width = 0.3 * 0.4**round_
-        near = [found[i % len(found)][1] for i in range(members)]
-        tried = [nearby(problem, h, width, rng) for h in near]
+        tried = nearby(problem, [found[i % len(found)][1] for i in range(members)], width, rng)
     found += [(0.0, known)] if known and problem.space.contains(known) else []
     medians = {}
     for place, (_, hyperparameters) in enumerate(found):
@@ -59,22 +59,24 @@ def best_constant(
 
 
 def nearby(
-    problem: Problem, hyperparameters: dict[str, Value], width: float, rng: np.random.Generator
-) -> dict[str, Value]:
+    problem: Problem, members: list[dict[str, Value]], width: float, rng: np.random.Generator
+) -> list[dict[str, Value]]:
     """Each number moved by a normal draw of `width` times its range, on the prior's scale, and kept within
     bounds; others are drawn again, now and then."""
-    return {name: _moved(h, hyperparameters[name], width, rng) for name, h in problem.space.items()}
+    near = columns(members)
+    return rows({name: _moved(h, near[name], width, rng) for name, h in problem.space.items()})
 
 
-def _moved(h: Hyperparameter, value: Value, width: float, rng: np.random.Generator) -> Value:
-    step = width * float(rng.standard_normal())
+def _moved(
+    h: Hyperparameter, values: np.ndarray, width: float, rng: np.random.Generator
+) -> np.ndarray:
+    steps = width * rng.standard_normal(len(values))
     if isinstance(h, LogUniform):
-        factor = (h.high / h.low) ** step
-        return min(max(float(value) * factor, h.low), h.high)
+        return h.nearest(values * (h.high / h.low) ** steps)
     if isinstance(h, Uniform | IntUniform):
-        moved = min(max(float(value) + (h.high - h.low) * step, h.low), h.high)
-        return round(moved) if isinstance(h, IntUniform) else moved
-    return h.sample(rng) if rng.random() < width else value
+        return h.nearest(values + (h.high - h.low) * steps)
+    anew = rng.random(len(values)) < width
+    return placed(values, anew, h.sample(rng, int(anew.sum())))
 
 
 def final_scores(

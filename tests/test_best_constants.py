@@ -45,7 +45,7 @@ def test_where_nothing_is_drawn_the_score_is_what_they_end_at(name):
 
 @pytest.mark.parametrize("name", ["toy.triangle_lr", "toy.drifting_sphere", "toy.rastrigin_step"])
 def test_where_something_is_drawn_it_is_their_median(name):
-    """Over 60 seeds of their own, to within twice the standard error of a median."""
+    """The median of 60 other seeds is the same, to within twice the standard error of their difference."""
     problem = catalogue.problem(name)
     best = problem.best_constant
     seeds = [member_seed(77, m) for m in range(60)]
@@ -55,7 +55,7 @@ def test_where_something_is_drawn_it_is_their_median(name):
     scores = population.evaluate()[problem.objective.metric]
     # The stored median is of 20 seeds, which makes most of the error.
     error = 1.25 * scores.std() * np.sqrt(1 / 60 + 1 / 20)
-    assert abs(np.median(scores) - best.score) < 2.5 * error
+    assert abs(np.median(scores) - best.score) < 2 * error
 
 
 def test_the_suite_has_every_one_of_them():

@@ -16,6 +16,7 @@ from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.pbt.exploit import p_greater
 from pbtbench.methods.pbt.explore import user_explore
+from pbtbench.space.columns import rows
 
 SPACE = Space({"rate": LogUniform(1e-3, 1.0), "units": Choice([16, 32], dynamic=False)})
 FLAT = Space({"h": Uniform(0, 1)})
@@ -25,73 +26,19 @@ scores = st.one_of(few_scores, st.floats())
 seeds = st.integers(0, 2**32)
 
 
-def board_of(*scores: float, sign: int = 1, iteration: int = 1) -> Leaderboard:
+def board_of(*scores: float, iteration: int = 1, method: PBT | None = None) -> Leaderboard:
     """A board on which member i has scores[i]."""
-    board = Leaderboard([{"h": 0.5}] * len(scores), sign)
-    for member, score in enumerate(scores):
-        board.report(member, score, iteration)
+    history = method.history if method else 1
+    board = Leaderboard({"h": np.full(len(scores), 0.5)}, 1, history)
+    board.report(np.arange(len(scores)), np.array(scores), iteration)
     return board
 
 
 def forks_of(method: PBT, board: Leaderboard, space: Space = FLAT, seed: int = 0):
     """Member -> donor, of those that fork."""
     rng = np.random.default_rng(seed)
-    decided = {m: method.decide(m, board, space, rng) for m in range(board.size)}
-    return {member: fork.donor for member, fork in decided.items() if fork}
-
-
-# The leaderboard.
-
-
-@st.composite
-def histories(draw):
-    """A number of members, a direction, and reports and joint forks in any order."""
-    size = draw(st.integers(1, 6))
-    member = st.integers(0, size - 1)
-    reports = st.tuples(member, scores)
-    forks = st.lists(st.tuples(member, member), max_size=3, unique_by=lambda fork: fork[0])
-    return size, draw(st.sampled_from([1, -1])), draw(st.lists(st.one_of(reports, forks)))
-
-
-@given(histories())
-def test_a_leaderboard_ranks_as_sorting_everything_would(history):
-    size, sign, steps = history
-    board = Leaderboard([{"h": float(m)} for m in range(size)], sign, history=3)
-    kept: dict[int, list[float]] = {}
-    for iteration, step in enumerate(steps):
-        if isinstance(step, tuple):
-            member, score = step
-            board.report(member, score, iteration)
-            turned = -math.inf if math.isnan(score) else sign * score
-            kept[member] = [*kept.get(member, []), turned][-3:]
-        else:
-            joint = [(m, donor, {"h": float(donor)}) for m, donor in step if donor in kept]
-            board.forked(joint)
-            kept |= {m: kept[donor] for m, donor, _ in joint}
-        ranking = sorted(kept, key=lambda m: (-kept[m][-1], m))
-        assert len(board) == len(kept)
-        assert [board.at(rank) for rank in range(len(board))] == ranking
-        assert [board.rank(member) for member in ranking] == list(range(len(board)))
-        assert {m: list(board.scores(m)) for m in kept} == kept
-
-
-def test_a_fork_inherits_its_donors_scores_but_not_its_iteration():
-    board = board_of(1.0, 5.0)
-    board.report(0, 2.0, 7)
-    board.forked([(0, 1, {"h": 0.9})])
-    assert (board.scores(0), board.iteration(0)) == ((5.0,), 7)
-    assert board.hyperparameters[0] == {"h": 0.9}
-
-
-def test_two_members_that_swap_states_see_each_others_old_scores():
-    board = board_of(1.0, 5.0)
-    board.forked([(0, 1, {"h": 0.1}), (1, 0, {"h": 0.2})])
-    assert (board.scores(0), board.scores(1)) == ((5.0,), (1.0,))
-
-
-def test_where_less_is_better_the_least_score_is_first():
-    board = board_of(3.0, 1.0, math.nan, 2.0, sign=-1)
-    assert [board.at(rank) for rank in range(4)] == [1, 3, 0, 2]
+    forks = method.decide(np.arange(board.size), board, space, rng)
+    return dict(zip(forks.members.tolist(), forks.donors.tolist(), strict=True))
 
 
 # Exploit.
@@ -102,9 +49,9 @@ def test_truncation_replaces_the_lowest_quantile_by_members_of_the_highest(score
     board = board_of(*scores)
     n = len(scores)
     quantile = min(math.ceil(n * fraction), n // 2)  # Ray Tune's rule
-    ranking = [board.at(rank) for rank in range(n)]
+    ranking = board.ranking().tolist()
     forks = forks_of(PBT(quantile_fraction=fraction), board, seed=seed)
-    if board.scores(ranking[quantile - 1])[-1] == -math.inf:  # nobody copies who has no score
+    if board.latest[ranking[quantile - 1]] == -math.inf:  # nobody copies who has no score
         assert set(forks) <= set(ranking[n - quantile :])
     else:
         assert set(forks) == set(ranking[n - quantile :])
@@ -123,9 +70,9 @@ def test_donors_are_drawn_uniformly_from_the_highest_quantile():
 def test_a_tournaments_loser_copies_a_member_with_a_better_score(scores, seed):
     board = board_of(*scores)
     forks = forks_of(PBT(exploit="tournament"), board, seed=seed)
-    assert all(board.scores(donor)[-1] > board.scores(m)[-1] for m, donor in forks.items())
-    best = board.scores(board.at(0))[-1]
-    assert not any(board.scores(member)[-1] == best for member in forks)
+    assert all(board.latest[donor] > board.latest[m] for m, donor in forks.items())
+    best = board.latest.max()
+    assert not any(board.latest[member] == best for member in forks)
 
 
 def test_in_a_tournament_of_two_the_worse_always_copies_the_better():
@@ -142,12 +89,18 @@ def test_tournament_opponents_are_drawn_uniformly_from_the_others():
 samples = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=10)
 
 
+def padded(*samples):
+    """Samples as a board has them: as rows, NaN where there is no score."""
+    return np.array([[math.nan] * (10 - len(sample)) + [*sample] for sample in samples])
+
+
 @pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
-@given(samples, samples)
-def test_welchs_p_is_scipys(a, b):
-    assume(np.var(a) + np.var(b) > 0)
-    expected = ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
-    assert p_greater(tuple(a), tuple(b)) == pytest.approx(expected, abs=1e-9)
+@given(st.lists(st.tuples(samples, samples), min_size=1, max_size=4))
+def test_welchs_p_is_scipys(pairs):
+    assume(all(np.var(a) + np.var(b) > 0 for a, b in pairs))
+    expected = [ttest_ind(a, b, equal_var=False, alternative="greater").pvalue for a, b in pairs]
+    found = p_greater(padded(*(a for a, _ in pairs)), padded(*(b for _, b in pairs)))
+    assert found == pytest.approx(np.array(expected), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -162,28 +115,27 @@ def test_welchs_p_is_scipys(a, b):
     ],
 )
 def test_welchs_p_where_scipy_gives_none(a, b, p):
-    assert p_greater(a, b) == p
+    assert p_greater(padded(a), padded(b)).tolist() == [p]
 
 
 def test_welch_copies_only_what_is_significantly_better():
-    board = board_of(0.0, 0.1)
+    both, method = np.arange(2), PBT(exploit="welch")
+    board = board_of(0.0, 0.1, method=method)
     for iteration, noise in enumerate([0.3, -0.3, 0.1], start=2):
-        board.report(0, noise, iteration)
-        board.report(1, 0.1 - noise, iteration)
-    assert forks_of(PBT(exploit="welch"), board) == {}
+        board.report(both, np.array([noise, 0.1 - noise]), iteration)
+    assert forks_of(method, board) == {}
     for iteration in range(5, 15):
-        board.report(0, 0.01 * (iteration % 2), iteration)
-        board.report(1, 1 + 0.01 * (iteration % 2), iteration)
-    assert forks_of(PBT(exploit="welch"), board) == {0: 1}
+        board.report(both, np.array([0.0, 1.0]) + 0.01 * (iteration % 2), iteration)
+    assert forks_of(method, board) == {0: 1}
 
 
 @pytest.mark.parametrize("exploit", ["truncation", "tournament", "welch"])
 def test_a_diverged_member_copies_and_is_never_copied(exploit):
-    board = board_of(math.nan, 1.0, math.nan, 2.0)
-    for iteration in (2, 3):
-        for member, score in enumerate([math.nan, 1.0, math.nan, 2.0]):
-            board.report(member, score + 0.01 * iteration, iteration)
     method = PBT(exploit=exploit, quantile_fraction=0.5)
+    board = board_of(math.nan, 1.0, math.nan, 2.0, method=method)
+    for iteration in (2, 3):
+        scores = np.array([math.nan, 1.0, math.nan, 2.0]) + 0.01 * iteration
+        board.report(np.arange(4), scores, iteration)
     forks = [forks_of(method, board, seed=seed) for seed in range(30)]
     assert {donor for fork in forks for donor in fork.values()} <= {1, 3}
     assert {0, 2} <= {member for fork in forks for member in fork}
@@ -206,35 +158,47 @@ def test_nobody_forks_before_the_burn_in_is_over():
 @given(seeds, st.floats(0, 1))
 def test_what_is_static_comes_from_the_donor_unchanged_and_the_rest_stays_in_bounds(seed, resample):
     rng = np.random.default_rng(seed)
-    donor = SPACE.sample(rng)
-    changed = PBT(resample_probability=resample).explored(donor, SPACE, rng)
-    assert changed["units"] == donor["units"]
-    assert SPACE.contains(changed)
+    donors = SPACE.sample(rng, 5)
+    changed = PBT(resample_probability=resample).explored(donors, SPACE, rng)
+    assert changed["units"].tolist() == donors["units"].tolist()
+    assert all(map(SPACE.contains, rows(changed)))
 
 
 def test_without_resampling_a_value_is_multiplied_by_one_of_the_factors():
     method = PBT(resample_probability=0, perturbation_factors=(3.0, 0.5))
     rng = np.random.default_rng(0)
-    drawn = {method.explored({"h": 0.1}, FLAT, rng)["h"] for _ in range(50)}
-    assert sorted(drawn) == pytest.approx([0.05, 0.3])
+    drawn = method.explored({"h": np.full(50, 0.1)}, FLAT, rng)["h"]
+    assert sorted(set(drawn.tolist())) == pytest.approx([0.05, 0.3])
 
 
 def test_resampled_values_are_draws_from_the_prior():
     rng = np.random.default_rng(0)
     method = PBT(resample_probability=1)
-    drawn = [method.explored({"h": 0.001}, FLAT, rng)["h"] for _ in range(1000)]
+    drawn = method.explored({"h": np.full(1000, 0.001)}, FLAT, rng)["h"]
     assert np.mean(drawn) == pytest.approx(0.5, abs=0.03)
+
+
+def test_each_value_is_resampled_as_often_as_asked_for_and_moved_by_each_factor_equally_often():
+    rng = np.random.default_rng(0)
+    method = PBT(resample_probability=0.25, perturbation_factors=(1.2, 0.8))
+    space = Space({"h": Uniform(0, 1), "g": Uniform(0, 1)})
+    changed = method.explored({"h": np.full(4000, 0.5), "g": np.full(4000, 0.5)}, space, rng)
+    for values in changed.values():
+        assert np.count_nonzero(values == 0.5 * 1.2) == pytest.approx(1500, rel=0.1)
+        assert np.count_nonzero(values == 0.5 * 0.8) == pytest.approx(1500, rel=0.1)
+    assert np.corrcoef(*changed.values())[0, 1] == pytest.approx(0, abs=0.05)
 
 
 def test_an_explore_function_is_found_by_module_or_by_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("def halve(h, space, rng):\n    return {k: v / 2 for k, v in h.items()}\n")
     rng = np.random.default_rng(0)
-    by_file = PBT(explore=f"{file}:halve").explored({"h": 0.5}, FLAT, rng)
-    by_module = PBT(explore="problems.toy.pbt_quadratic:add_noise").explored({"h": 0.5}, FLAT, rng)
-    assert by_file == {"h": 0.25}
-    assert FLAT.contains(by_module)
-    assert by_module != {"h": 0.5}
+    donors = {"h": np.array([0.5, 0.25])}
+    by_file = PBT(explore=f"{file}:halve").explored(donors, FLAT, rng)
+    by_module = PBT(explore="problems.toy.pbt_quadratic:add_noise").explored(donors, FLAT, rng)
+    assert rows(by_file) == [{"h": 0.25}, {"h": 0.125}]
+    assert all(map(FLAT.contains, rows(by_module)))
+    assert rows(by_module) != rows(donors)
 
 
 def test_an_explore_function_must_return_every_hyperparameter(tmp_path):
@@ -255,9 +219,11 @@ def test_a_method_draws_from_the_given_generator_alone(kind):
         rng = np.random.default_rng(seed)
         proposed = method.propose(SPACE, 8, rng)
         board = Leaderboard(proposed, 1)
-        for member in range(len(proposed)):
-            board.report(member, float(member), 1)
-        return proposed, [method.decide(m, board, SPACE, rng) for m in range(len(proposed))]
+        members = np.arange(board.size)
+        board.report(members, members.astype(float), 1)
+        forks = method.decide(members, board, SPACE, rng)
+        decided = forks.members.tolist(), forks.donors.tolist(), rows(forks.hyperparameters)
+        return rows(proposed), decided
 
     np.random.seed(1)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -270,7 +236,7 @@ def test_a_method_draws_from_the_given_generator_alone(kind):
 @given(size=st.integers(1, 30), seed=seeds)
 def test_a_proposal_is_within_bounds_and_within_the_population(kind, size, seed):
     method = methods.build(kind, None, {})
-    proposed = method.propose(SPACE, size, np.random.default_rng(seed))
+    proposed = rows(method.propose(SPACE, size, np.random.default_rng(seed)))
     assert 1 <= len(proposed) <= size
     assert all(SPACE.contains(point) for point in proposed)
 
@@ -278,7 +244,7 @@ def test_a_proposal_is_within_bounds_and_within_the_population(kind, size, seed)
 @pytest.mark.parametrize("kind", ["random", "pbt"])
 def test_given_points_come_first_and_what_they_leave_open_is_drawn(kind):
     method = methods.build(kind, None, {"points": [{"rate": 0.5, "units": 16}, {"units": 32}]})
-    proposed = method.propose(SPACE, 4, np.random.default_rng(0))
+    proposed = rows(method.propose(SPACE, 4, np.random.default_rng(0)))
     assert len(proposed) == 4
     assert proposed[0] == {"rate": 0.5, "units": 16}
     assert proposed[1]["units"] == 32
@@ -286,10 +252,8 @@ def test_given_points_come_first_and_what_they_leave_open_is_drawn(kind):
 
 def test_a_grid_of_points_is_those_points():
     points = [{"rate": 0.1, "units": 16}, {"rate": 0.2, "units": 32}]
-    proposed = methods.build("grid", None, {"points": points}).propose(
-        SPACE, 8, np.random.default_rng(0)
-    )
-    assert proposed == points
+    grid = methods.build("grid", None, {"points": points})
+    assert rows(grid.propose(SPACE, 8, np.random.default_rng(0))) == points
 
 
 @pytest.mark.parametrize(
