@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from pbtbench.measures.checkpoints import BEHIND
 from pbtbench.report.wording import listed, number, percent, plural, seconds, signed, size
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.checkpoint_costs import BEHIND, BUDGET, Costs, least_interval
+from pbtbench.statistics.checkpoint_costs import BUDGET, Costs, least_interval
 
 NAMES: Mapping[str, str] = {"tune": "Ray Tune", "ray": "ours", "inprocess": "in process"}
 """Engines of the headline, and what they are called there."""

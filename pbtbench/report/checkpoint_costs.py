@@ -9,13 +9,13 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pbtbench.measures.overhead import CHECKPOINT
+from pbtbench.measures.checkpoints import BLOCKING, STAGES
 from pbtbench.report.advice import NAMES, headline, sentences
 from pbtbench.report.figures import Figure, figure
 from pbtbench.report.palette import HUES
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, seconds, signed, size
-from pbtbench.statistics.checkpoint_costs import STAGES, Costs
+from pbtbench.statistics.checkpoint_costs import Costs
 
 LIMIT = "one memcpy"
 """What copying the state once in memory takes, among the engines. A fork that makes no copy takes less."""
@@ -201,7 +201,7 @@ def _of_forks(costs: Sequence[Costs], x: Callable[[Costs], str]) -> list[dict[st
         {"x": x(c), "stage": stage, "value": c.stages[stage].seconds / forks}
         for c in costs
         if (forks := sum(m.overhead.forks for m in c.cell.completed))
-        for stage in CHECKPOINT
+        for stage in BLOCKING
     ]
 
 
@@ -219,14 +219,8 @@ def _stages_by_interval(costs: Sequence[Costs]) -> Iterator[Figure]:
         rows = [
             {"x": str(c.cell.interval), "stage": s, "value": c.stages[s].seconds / work}
             for c in sorted(chosen, key=lambda c: c.cell.interval or 0)
-            if (
-                work := sum(
-                    m.overhead.seconds[kind]
-                    for m in c.cell.completed
-                    for kind in ("train", "evaluate")
-                )
-            )
-            for s in CHECKPOINT
+            if (work := sum(m.overhead.work_s for m in c.cell.completed))
+            for s in BLOCKING
         ]
         if len(chosen) > 1:
             yield figure(
@@ -290,8 +284,8 @@ def _order(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _stacked(rows: Sequence[dict[str, Any]], x: str, y: str) -> Any:
     frame = pd.DataFrame(rows)
-    stages = [s for s in CHECKPOINT if frame.loc[frame["stage"] == s, "value"].sum() > 0]
-    frame["order"] = [CHECKPOINT.index(s) for s in frame["stage"]]
+    stages = [s for s in BLOCKING if frame.loc[frame["stage"] == s, "value"].sum() > 0]
+    frame["order"] = [BLOCKING.index(s) for s in frame["stage"]]
     axis = alt.Axis(format="~%" if y == "overhead" else "~s")
     return (
         alt.Chart(frame[frame["stage"].isin(stages)])

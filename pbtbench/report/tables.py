@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, seconds
 from pbtbench.statistics import compare
-from pbtbench.statistics.cells import Cell, spread
+from pbtbench.statistics.cells import Cell
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,7 @@ def _row(cell: Cell, best: bool) -> Row:
         iterations=iterations(cell.made.low, cell.made.high, cell.run.iterations),
         final=score(final.median),
         spread=f"[{score(final.low)}, {score(final.high)}]" if final.n > 1 else "",
-        behind_constant=number(
-            _behind_constant(cell) if cell.run.card.best_constant is not None else None
-        ),
+        behind_constant=number(cell.behind_constant),
         targets=tuple(
             TargetText(
                 number(t.target),
@@ -98,12 +96,6 @@ def _row(cell: Cell, best: bool) -> Row:
         wall=seconds(cell.wall_s),
         best=best,
     )
-
-
-def _behind_constant(cell: Cell) -> float:
-    """Median regret; a run without a score counts as infinite."""
-    behind = [b for m in cell.completed if (b := m.quality.behind_constant) is not None]
-    return spread([math.inf if math.isnan(b) else b for b in behind]).median
 
 
 def comparison(cells: Sequence[Cell]) -> Table:
