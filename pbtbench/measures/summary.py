@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pbtbench.measures.of_run import Measures
 from pbtbench.measures.table import frame
 from pbtbench.record import TIMED
-from pbtbench.spreadsheet import safe
+from pbtbench.spreadsheet import cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,5 +50,5 @@ def summary_csv(measures: Sequence[Measures]) -> str:
     """The table as CSV text; numbers to nine digits."""
     table = summary(measures).copy()
     for name in _TEXTS:
-        table[name] = table[name].map(safe)
+        table[name] = table[name].map(cell)
     return str(table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))

@@ -45,13 +45,16 @@ def sentences(costs: Sequence[Costs]) -> Iterator[str]:
 
 
 def _fork(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
-    told = [f"{seconds(c.fork_s)} {_on(e)}{_copies(c)}" for e, c in engines.items() if c.fork_s > 0]
+    forks = [
+        f"{seconds(c.fork_s)} {_on(e)}{_copies(c)}" for e, c in engines.items() if c.fork_s > 0
+    ]
     limit_s = next(iter(engines.values())).limit_s
     copy = f", which takes {seconds(limit_s)} to copy once," if limit_s > 0 else ""
-    if told:
+    if forks:
+        label = next(iter(engines.values())).cell.label
         yield (
-            f"With a state of {size(state)}{copy} a fork and all saves made for it keep workers from "
-            f"training for {listed(told)}."
+            f"With a state of {size(state)}{copy} a fork of {label} and all saves made for it keep workers "
+            f"from training for {listed(forks)}."
         )
 
 
@@ -74,10 +77,10 @@ def _taxes(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
     known = {e: c for e, c in engines.items() if not math.isnan(c.tax.median)}
     if known:
         some = next(iter(known.values()))
-        told = [f"{signed(c.tax.median)} {_on(e)}" for e, c in known.items()]
+        taxes = [f"{signed(c.tax.median)} {_on(e)}" for e, c in known.items()]
         yield (
             f"At {size(state)}, the wall time of {some.cell.label} against that of {some.control} on the "
-            f"same engine: {listed(told)} (PBT tax, start-up counted in; {_median(some.tax.n)})."
+            f"same engine: {listed(taxes)} (PBT tax, start-up counted in; {_median(some.tax.n)})."
         )
 
 
@@ -86,8 +89,8 @@ def _intervals(by_size: Mapping[int, Mapping[str, Costs]]) -> Iterator[str]:
     for state, engines in by_size.items():
         for engine, c in engines.items():
             if c.least_interval is not None and c.least_interval > 1:
-                told = f"{number(c.least_interval)} at {size(state)}"
-                advised.setdefault(engine, []).append(told)
+                interval = f"{number(c.least_interval)} at {size(state)}"
+                advised.setdefault(engine, []).append(interval)
     if advised:
         each = [f"{listed(of)} {_on(engine)}" for engine, of in advised.items()]
         yield (
@@ -107,19 +110,19 @@ def least_intervals(cells: Sequence[Cell]) -> Iterator[str]:
     if not timed:
         return
     engines = max(timed.values(), key=len)
-    told = []
+    advised = []
     for engine, (cell, least) in engines.items():
         beyond = (
             f", more than the budget of {cell.run.iterations:,}"
             if least > cell.run.iterations
             else ""
         )
-        told.append(
+        advised.append(
             f"{least:,} {_on(engine)} ({cell.label}, {_sizes(cell)}, {_median(len(cell.completed))}{beyond})"
         )
     yield (
         f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at least, in "
-        f"iterations: {listed(told)}."
+        f"iterations: {listed(advised)}."
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pbtbench.record import Outcome
-from pbtbench.run import Run
+from pbtbench.measures import Measures
 
 
 @dataclass(frozen=True)
@@ -25,16 +24,16 @@ class Failure:
         return self.runs[0] + more
 
     @property
-    def told(self) -> str:
+    def reason(self) -> str:
         """`crash: …`, with the count of the runs where there are several."""
         count = f" ({len(self.runs):,} runs)" if len(self.runs) > 1 else ""
         return f"{self.cause}{count}: {self.message}"
 
 
-def failures(pairs: Sequence[tuple[Run, Outcome]]) -> list[Failure]:
+def failures(measures: Sequence[Measures]) -> list[Failure]:
     """Every reason of a failure, in the order of its first run."""
     found: dict[tuple[str, str], list[str]] = {}
-    for run, outcome in pairs:
-        if outcome.cause:
-            found.setdefault((outcome.cause, outcome.message), []).append(run.id)
+    for m in measures:
+        if m.cause:
+            found.setdefault((m.cause, m.message), []).append(m.run.id)
     return [Failure(*reason, tuple(runs)) for reason, runs in found.items()]

@@ -12,32 +12,31 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench.record import Outcome
+from pbtbench.measures import Measures
 from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.failures import failures
 from pbtbench.report.findings import findings
 from pbtbench.report.tables import Row, rows
 from pbtbench.report.wording import number
-from pbtbench.run import Run
 from pbtbench.statistics.cells import cells as cells_of
-from pbtbench.statistics.checkpoint_costs import Costs, laboratory, outside
+from pbtbench.statistics.checkpoint_costs import Costs, checkpoint_costs, outside
 
 WIDE = 110
 """Columns of a terminal from which the whole table fits."""
 
 
 def print_summary(
-    pairs: Sequence[tuple[Run, Outcome]], console: Console, memcpy_s_per_gb: float = math.nan
+    measures: Sequence[Measures], console: Console, memcpy_s_per_gb: float = math.nan
 ) -> None:
-    """Print the laboratory's headline, and a table for each other problem with what was found; then what
+    """Print what checkpoints cost, and a table for each other problem with what was found; then what
     failed."""
-    cells = cells_of(pairs)
+    cells = cells_of(measures)
     found = findings(cells)
     if not cells:
         console.print("No run is kept yet.")
-    if costs := laboratory(cells, memcpy_s_per_gb):
-        _print_laboratory(costs, console)
+    if costs := checkpoint_costs(cells, memcpy_s_per_gb):
+        _print_costs(costs, console)
     for problem, mine in groupby(rows(outside(cells, costs)), key=lambda row: row.problem):
         of_problem = list(mine)
         console.print()
@@ -49,8 +48,8 @@ def print_summary(
         if not finding.problem:
             console.print()
             _print_sentences(finding.measured, console)
-    for failure in failures(pairs):
-        console.print(Padding(_plain(f"{failure.which}: {failure.told}"), (0, 0, 0, 2)))
+    for failure in failures(measures):
+        console.print(Padding(_plain(f"{failure.which}: {failure.reason}"), (0, 0, 0, 2)))
 
 
 def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
@@ -97,7 +96,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     return table
 
 
-def _print_laboratory(costs: Sequence[Costs], console: Console) -> None:
+def _print_costs(costs: Sequence[Costs], console: Console) -> None:
     shown = headline_table(costs)
     for group in ("fork, ", "PBT tax, "):
         columns = [0, *(i for i, name in enumerate(shown.header) if name.startswith(group))]
