@@ -24,6 +24,9 @@ NAME_LENGTH = 60
 DEEPEST = 8
 """How deep lists and tables may stand in one another."""
 
+DEEPEST_READ, LONGEST_READ = 16, 20_000
+"""The same of what is read back, which has options in it; and characters of a text there."""
+
 MOST = 2**63
 """TOML's whole numbers are smaller."""
 
@@ -129,6 +132,28 @@ def checked(kind: Any, value: object, what: str) -> Any:
         return _adapter(kind).validate_python(value)
     except ValidationError as found:
         raise invalid(what, found) from None
+
+
+def unfit(value: object, *, finite: bool = True, depth: int = DEEPEST_READ) -> str:
+    """What keeps a value from outside, as JSON or TOML hold them, from being used and shown; empty where
+    nothing does."""
+    if isinstance(value, float):
+        return "a number that is not finite" if finite and not math.isfinite(value) else ""
+    if isinstance(value, str):
+        if len(value) > LONGEST_READ:
+            return f"a text of {len(value)} characters"
+        found = CONTROL.search(value)
+        return f"a text with the character {found[0]!a}" if found else ""
+    if value is None or isinstance(value, int):
+        return "" if -MOST <= (value or 0) < MOST else "a whole number of more than 64 bits"
+    if not isinstance(value, dict | list | tuple):
+        return f"a {type(value).__name__}"
+    if depth == 0:
+        return "lists and tables stand too deep in one another"
+    for part in [*value, *value.values()] if isinstance(value, dict) else value:
+        if what := unfit(part, finite=finite, depth=depth - 1):
+            return what
+    return ""
 
 
 @cache

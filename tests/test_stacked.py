@@ -287,13 +287,17 @@ def test_a_state_that_does_not_fit_is_refused_as_by_looped_members():
     state = one.state(0)
     broken = {**state, "weights/0/kernel": np.zeros((3, 3), np.float32)}
     renamed = {("x" if name == "step" else name): array for name, array in state.items()}
-    for wrong in (broken, renamed):
-        said = []
-        for population in (one, other):
+    for population in (one, other):
+        before = population.state(1)
+        for wrong, says in (
+            (broken, "'weights/0/kernel' has shape (3, 3), which must be"),
+            (renamed, "a state doesn't fit the model: it "),
+        ):
             with pytest.raises(BadInput) as refused:
-                population.adopt(0, wrong, hyperparameters[0])
-            said.append(str(refused.value))
-        assert said[0] == said[1]
+                population.adopt(1, wrong, hyperparameters[0])
+            assert says in str(refused.value)
+        after = population.state(1)
+        assert all((after[name] == array).all() for name, array in before.items())
 
 
 def test_members_is_one_of_three():

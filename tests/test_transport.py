@@ -19,6 +19,8 @@ from pbtbench.record import KINDS, Recorder
 
 BY_DISK = [name for name in NAMES if name.startswith("disk")]
 BEHIND = [name for name in BY_DISK if name.endswith("async")]
+OF_AUTOGRAPH = "__autograph_generated_file"
+"""TensorFlow leaves such a file among the temporary ones at its first use in a process, until its end."""
 ROW = {"worker": 0, "member": 3, "iteration": 7}
 
 kinds = st.sampled_from(["f4", "f8", "i4", "i8", "u1", "u8", "b1", "f2"])
@@ -154,7 +156,8 @@ def test_a_run_whose_disk_is_full_is_recorded_as_failed(name, planned, tmp_path,
     assert outcome.cause == "crash"
     assert outcome.message.endswith("the disk is full")
     assert len(outcome.record.scores)
-    assert list(tmp_path.iterdir()) == []
+    left = [file for file in tmp_path.iterdir() if not file.name.startswith(OF_AUTOGRAPH)]
+    assert left == []
 
 
 def test_an_unknown_transport_is_bad_input(tmp_path):

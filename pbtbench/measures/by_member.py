@@ -24,6 +24,14 @@ def size(record: Record) -> int:
     return found
 
 
+def search(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """As `np.searchsorted`, quicker for many: what is looked for in order stays in the processor's cache."""
+    order = np.argsort(wanted)
+    places = np.empty(len(wanted), np.int64)
+    places[order] = np.searchsorted(keys, wanted[order])
+    return places
+
+
 class ByMember:
     """Rows of a table that is in order of time."""
 
@@ -52,7 +60,7 @@ class ByMember:
             again = np.argsort(keys, kind="stable")
             keys, order = keys[again], order[again]
         keyed = members.astype(np.int64) * width + (wanted + 1)
-        places = np.searchsorted(keys, keyed, side="right") - 1
+        places = search(keys, keyed + 1) - 1
         known = (places >= 0) & (wanted >= 0)
         known[known] = keys[places[known]] == keyed[known]
         return np.where(known, order[places] if len(order) else -1, -1)
@@ -62,8 +70,7 @@ class ByMember:
     ) -> np.ndarray:
         before: np.ndarray = np.searchsorted(self._times, times, side=side)
         keys = members.astype(np.int64) * (len(self._times) + 1) + before
-        places: np.ndarray = np.searchsorted(self._keys, keys)
-        return places
+        return search(self._keys, keys)
 
     def _found(self, members: np.ndarray, places: np.ndarray) -> np.ndarray:
         known = (places >= 0) & (places < len(self._order))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbtbench.measures.by_member import ByMember, size
+from pbtbench.measures.by_member import ByMember, search, size
 from pbtbench.measures.quality import objective_scores, turned
 from pbtbench.problem import Objective
 from pbtbench.record import Forks, Record
@@ -152,7 +152,7 @@ def _parents(
     order = np.argsort(member, kind="stable")
     keys = member[order].astype(np.int64) * (len(member) + 1) + order
     before = np.searchsorted(times, t_s[begins:])
-    places = np.searchsorted(keys, donor[begins:].astype(np.int64) * (len(member) + 1) + before) - 1
+    places = search(keys, donor[begins:].astype(np.int64) * (len(member) + 1) + before) - 1
     while True:
         at = order[places]
         early = (start[at] > donated_at[begins:]) & (at >= begins)  # no member's first

@@ -21,6 +21,7 @@ from pbtbench import machine
 from pbtbench.errors import BadInput, Failed, plain
 from pbtbench.record import Outcome, Record
 from pbtbench.run import Provenance, Run
+from pbtbench.schema import LONGEST_READ
 from pbtbench.store import documents, reading, tables
 from pbtbench.store.documents import Kept
 from pbtbench.store.files import Folder, described
@@ -95,7 +96,7 @@ class Store:
         """The text of `study.toml`, safe to be shown."""
         self.declared()
         text = self.folder.read("study.toml", documents.STUDY_BYTES).decode("utf-8")
-        return "\n".join(plain(line, documents.LONGEST) for line in text.splitlines()) + "\n"
+        return "\n".join(plain(line, LONGEST_READ) for line in text.split("\n"))
 
     def title(self) -> str:
         """The study's title, or its name."""

@@ -7,7 +7,6 @@ names: of a run, its problem, method and options are data.
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,10 +16,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from pbtbench.errors import CONTROL, BadInput, invalid, plain
+from pbtbench.errors import BadInput, invalid, plain
 from pbtbench.record import Outcome
 from pbtbench.run import Provenance, Run, run_id
-from pbtbench.schema import Number, Text, Whole
+from pbtbench.schema import Number, Text, Whole, unfit
 from pbtbench.store import migrations
 
 FORMAT = 2
@@ -37,9 +36,6 @@ STUDY_BYTES = 4_000_000
 """Of `study.toml` at most: it may list 100,000 of what it plans."""
 
 RUN_AGAIN = "delete its folder and run again"
-
-DEEPEST, LONGEST = 16, 20_000
-"""Lists and tables in one another, and characters of a text."""
 
 
 class NewerFormat(BadInput):
@@ -177,7 +173,7 @@ def json_table(data: bytes, where: Path, remedy: str = RUN_AGAIN) -> dict[str, A
         raise damaged(where, f"no JSON: {error}", remedy) from None
     if not isinstance(found, dict):
         raise damaged(where, "it holds no table", remedy)
-    if what := _unfit(found):
+    if what := unfit(found):
         raise damaged(where, what, remedy)
     return found
 
@@ -207,34 +203,13 @@ def study_table(data: bytes, where: Path) -> dict[str, Any]:
     except ValueError as error:
         raise damaged(where, f"no TOML: {error}", remedy) from None
     texts = (f"{key} is no text" for key in ("name", "title") if not _is_text(found.get(key, "")))
-    if what := _unfit(found) or next(texts, ""):
+    if what := unfit(found) or next(texts, ""):
         raise damaged(where, what, remedy)
     return found
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
-
-
-def _unfit(value: object, depth: int = DEEPEST) -> str:
-    """What is wrong with a value from outside; empty where nothing is."""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else "a number that is not finite"
-    if isinstance(value, str):
-        if len(value) > LONGEST:
-            return f"a text of {len(value)} characters"
-        found = CONTROL.search(value)
-        return f"a text with the character {found[0]!a}" if found else ""
-    if value is None or isinstance(value, int):
-        return "" if -(2**63) <= (value or 0) < 2**63 else "a whole number of more than 64 bits"
-    if not isinstance(value, dict | list):
-        return f"a {type(value).__name__}"
-    if depth == 0:
-        return "lists and tables stand too deep in one another"
-    for part in [*value, *value.values()] if isinstance(value, dict) else value:
-        if what := _unfit(part, depth - 1):
-            return what
-    return ""
 
 
 def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:

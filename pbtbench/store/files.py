@@ -33,6 +33,7 @@ _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REASONS = {
     errno.ELOOP: "a link stands there; only files of the folder itself are read and written",
     errno.ENOTDIR: "a file or a link stands where a folder should be",
+    errno.EEXIST: "a file stands where a folder should be",
     errno.EISDIR: "a folder stands where a file should be",
     errno.ENOSPC: "no space left on the disk; make room, and the same command goes on",
     errno.EDQUOT: "no space left in your quota; make room, and the same command goes on",
@@ -224,6 +225,8 @@ class Folder:
     def _holding(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
         """The folder that a thing is in, open, and the thing's name there."""
         *way, last = name.split("/")
+        if last in ("", ".", ".."):
+            raise NotADirectoryError(errno.ENOTDIR, "nothing inside", name)
         descriptor = self._descend(way, make=make)
         try:
             yield descriptor, last

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pbtbench import machine
-from pbtbench.errors import BadInput, Failed
+from pbtbench.errors import BadInput, Failed, plain
 from pbtbench.record import Outcome, Record
 from pbtbench.store import documents, migrations, tables
 from pbtbench.store.documents import Kept
@@ -59,7 +59,8 @@ def measures_json(measures: Measures, about: bytes) -> bytes:
     """The text of a `measures.json`, bound to the `run.json` beside it."""
     from pbtbench.measures import DEFINITIONS, to_json
 
-    fields = {"definitions": DEFINITIONS, "of": _digest(about), "measures": to_json(measures)}
+    shown = replace(measures, cluster=plain(measures.cluster), message=plain(measures.message))
+    fields = {"definitions": DEFINITIONS, "of": _digest(about), "measures": to_json(shown)}
     return json.dumps(fields).encode()
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pbtbench.errors import BadInput, plain
+from pbtbench.errors import SHOWN, BadInput, plain
 from pbtbench.record import CODES, KINDS, Forks, Notes, Record, Scores, Timeline
 from pbtbench.record import NOTES as NAMES
 from pbtbench.run import Run
-from pbtbench.schema import Label, Plain, checked
+from pbtbench.schema import Label, checked, unfit
 from pbtbench.space.columns import Columns
 from pbtbench.store.files import Folder
 
@@ -118,9 +118,26 @@ def _named(which: str, values: Columns) -> dict[str, Any]:
     return {
         f"{which}.{checked(Label, name, f'the name of a {what}')}": values[name]
         if values[name].dtype in (np.float64, np.int64)
-        else [json.dumps(checked(Plain, v, f"{what} {name!r}")) for v in values[name].tolist()]
+        else [_json(value, name) for value in values[name].tolist()]
         for name in values
     }
+
+
+def _json(value: object, name: str) -> str:
+    _check_fit(value, name)
+    return json.dumps(value)
+
+
+def _from_json(text: str, name: str) -> Any:
+    value = json.loads(text)
+    _check_fit(value, name)
+    return value
+
+
+def _check_fit(value: object, name: str) -> None:
+    """Raise `BadInput` for what is no hyperparameter's value."""
+    if what := unfit(value, finite=False):
+        raise BadInput(f"hyperparameter {name!r} = {plain(value)[:SHOWN]}: {what}")
 
 
 def _write(folder: Folder, name: str, columns: Mapping[str, Any]) -> None:
@@ -245,7 +262,7 @@ def _any_values(table: Any, name: str) -> np.ndarray:
     for number in (np.float64, np.int64):
         if kind == pa.from_numpy_dtype(number):
             return _values(table, name, number)
-    return _values(table, name, TEXT, lambda text: checked(Plain, json.loads(text), name))
+    return _values(table, name, TEXT, lambda text: _from_json(text, name))
 
 
 def check(record: Record, run: Run, cause: str) -> None:
