@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from pbtbench import engines
 from pbtbench.engines import cluster
+from pbtbench.engines.transport import TransportFailed
 from pbtbench.errors import BadInput
-from pbtbench.record import MARKS
+from pbtbench.measures import measure
+from pbtbench.record import TIMED
 from pbtbench.report.findings import findings
+from pbtbench.space.columns import rows
 from pbtbench.statistics.cells import cells
 from pbtbench.study import Study
 
@@ -87,20 +90,24 @@ def executed(on="ray", **keys):
     return engines.execute(run)
 
 
-def scores(trace):
+def scores(record):
     """(member, iteration, score) of all scores, in that order."""
-    rows = trace.rows("score")
-    columns = trace.member[rows], trace.iteration[rows], trace.value[rows]
-    return sorted(zip(*(column.tolist() for column in columns), strict=True))
+    found = record.scores
+    (values, *_) = found.metrics.values()  # the objective
+    columns = found.member.tolist(), found.iteration.tolist(), values.tolist()
+    return sorted(zip(*columns, strict=True))
 
 
-def forks(trace):
-    rows = trace.rows("fork")
-    return [(int(trace.member[i]), int(trace.iteration[i]), trace.detail[i]) for i in rows]
+def forks(record):
+    """(member, iteration, donor, old and new hyperparameters) of each fork, in order of time."""
+    made = record.forks.at(~record.forks.starts)
+    columns = made.member.tolist(), made.iteration.tolist(), made.donor.tolist()
+    return list(zip(*columns, rows(made.old), rows(made.new), strict=True))
 
 
-def kinds(trace):
-    return Counter(trace.kind.tolist())
+def at(record, *kinds):
+    """The timeline's rows of these kinds."""
+    return record.timeline.at(record.timeline.rows(*kinds))
 
 
 ASYNCHRONOUS = {"pbt": {"synchronous": False}}
@@ -124,9 +131,11 @@ def test_decisions_and_scores_are_those_of_one_process_to_the_bit(keys):
     here = {key: value for key, value in keys.items() if key not in ("workers", "transports")}
     outcome, reference = executed(**keys), executed("inprocess", **here)
     assert (outcome.cause, outcome.message) == ("", "")
-    assert scores(outcome.trace) == scores(reference.trace)
-    assert forks(outcome.trace) == forks(reference.trace)
-    assert forks(outcome.trace) or keys.get("methods")
+    assert scores(outcome.record) == scores(reference.record)
+    assert forks(outcome.record) == forks(reference.record)
+    assert forks(outcome.record) or keys.get("methods")
+    copied = [o.record.forks.copied_iteration.tolist() for o in (outcome, reference)]
+    assert copied[0] == copied[1]
 
 
 @pytest.mark.parametrize("method", [{}, ASYNCHRONOUS])
@@ -134,26 +143,25 @@ def test_decisions_and_scores_are_those_of_one_process_to_the_bit(keys):
 def test_every_member_makes_its_budget_and_no_more(method, workers):
     outcome = executed(method=method, workers=workers)
     assert (outcome.cause, outcome.message) == ("", "")
-    made = [(member, iteration) for member, iteration, _ in scores(outcome.trace)]
+    made = [(member, iteration) for member, iteration, _ in scores(outcome.record)]
     assert made == [(member, i) for member in range(7) for i in range(1, 13)]
 
 
 @pytest.mark.parametrize("method", [{}, ASYNCHRONOUS])
 def test_conservation(method):
     outcome = executed(method=method, iterations=60)
-    trace = outcome.trace
-    timed = ~np.isin(trace.kind, MARKS)
+    timeline = outcome.record.timeline
     for worker in range(outcome.workers):
-        own = np.flatnonzero(timed & (trace.worker == worker))
-        start, duration = trace.t_start_s[own], trace.duration_s[own]
-        assert (start[1:] - (start + duration)[:-1] > -1e-6).all()
-        assert duration.sum() == pytest.approx(outcome.wall_s, rel=0.02)
+        own = timeline.at(timeline.of(*TIMED) & (timeline.worker == worker))
+        ends = own.t_start_s + own.duration_s
+        assert (own.t_start_s[1:] - ends[:-1] > -1e-6).all()
+        assert own.duration_s.sum() == pytest.approx(outcome.wall_s, rel=0.02)
 
 
 def test_within_an_actor_no_state_leaves_the_process():
-    found = kinds(executed(workers=1).trace)
-    assert found["fork"]
-    assert not found["transfer"]
+    record = executed(workers=1).record
+    assert forks(record)
+    assert not len(at(record, "transfer"))
 
 
 def test_a_donor_sends_once_however_many_take_its_state():
@@ -161,33 +169,31 @@ def test_a_donor_sends_once_however_many_take_its_state():
     outcome = executed(
         population=8, iterations=40, intervals=[1], method={"pbt": {"quantile_fraction": 0.5}}
     )
-    trace = outcome.trace
+    record = outcome.record
     shard = {member: int(member >= 4) for member in range(8)}
-    crossing = Counter()
-    for member, iteration, detail in forks(trace):
-        if shard[member] != shard[detail["donor"]]:
-            crossing[iteration, detail["donor"]] += 1
+    crossing = Counter(
+        (iteration, donor)
+        for member, iteration, donor, *_ in forks(record)
+        if shard[member] != shard[donor]
+    )
     assert max(crossing.values()) > 1
-    donated = Counter()
-    for i in trace.rows("transfer"):
-        if (int(trace.iteration[i]), int(trace.member[i])) in crossing:
-            donated[int(trace.iteration[i]), int(trace.member[i])] += 1
-    members = {(iteration, member) for member, iteration, _ in forks(trace)}
+    moved = at(record, "transfer")
+    donated = Counter(zip(moved.iteration.tolist(), moved.member.tolist(), strict=True))
+    members = {(iteration, member) for member, iteration, *_ in forks(record)}
     assert all(donated[key] == 1 for key in crossing if key not in members)
 
 
 def test_nobody_saves_in_advance():
-    assert not kinds(executed(methods=["random"]).trace)["save"]
-    found = kinds(executed(iterations=3, intervals=[2]).trace)
-    assert 0 < found["save"] <= found["fork"]
+    assert not len(at(executed(methods=["random"]).record, "save"))
+    record = executed(iterations=3, intervals=[2]).record
+    assert 0 < len(at(record, "save")) <= len(forks(record))
 
 
 def test_the_driver_calls_each_actor_about_once_an_interval():
     """A call begins with a `wait`; besides there are those that fetch a donor's state, and the last."""
     outcome = executed(iterations=100, intervals=[10], method={"pbt": {"exploit": "welch"}})
-    trace = outcome.trace
-    waits = Counter(trace.worker[trace.rows("wait")].tolist())
-    donations = kinds(trace)["transfer"]
+    waits = Counter(at(outcome.record, "wait").worker.tolist())
+    donations = len(at(outcome.record, "transfer"))
     for worker in (0, 1):
         assert 10 <= waits[worker] <= 10 + 1 + donations
 
@@ -200,11 +206,8 @@ def test_asynchronous_members_do_not_wait_for_a_slow_one(faulty):
         file.read_text().replace("time.sleep(self.pause_s)", "time.sleep(0.25 * self.chosen)")
     )
     outcome = executed(**keys, population=4, intervals=[1], iterations=8, method=ASYNCHRONOUS)
-    trace = outcome.trace
-    ends = {
-        member: max(trace.t_start_s[i] for i in trace.rows("score") if trace.member[i] == member)
-        for member in range(4)
-    }
+    found = outcome.record.scores
+    ends = [found.t_s[found.member == member].max() for member in range(4)]
     assert max(ends[2], ends[3]) < min(ends[0], ends[1]) - 8 * 0.25 / 2
 
 
@@ -215,18 +218,18 @@ def test_lost_members_are_started_again_and_the_run_goes_on(faulty, fault, metho
         **faulty(fault), intervals=[1], method=method, engine={"ray": {"hang_s": 3.0}}
     )
     assert (outcome.cause, outcome.message) == ("", "")
-    trace = outcome.trace
-    made = [(member, iteration) for member, iteration, _ in scores(trace)]
+    record = outcome.record
+    made = [(member, iteration) for member, iteration, _ in scores(record)]
     assert made == [(member, i) for member in range(7) for i in range(1, 13)]
-    errors = [(int(trace.member[i]), trace.detail[i]) for i in trace.rows("error")]
-    lost = {member: told for member, told in errors if "discarded_iterations" in told}
-    assert set(lost) == {0, 1, 2, 3}
-    assert {told["cause"] for told in lost.values()} == {"crash" if fault == "die" else "hang"}
-    assert all(0 <= told["discarded_iterations"] <= 4 for told in lost.values())
-    others = [told["message"] for _, told in errors if "discarded_iterations" not in told]
-    assert all("the donor's state was lost" in message for message in others)
-    assert kinds(trace)["restart"] == 1
-    total = sum(trace.duration_s[i] for i in range(len(trace)) if trace.worker[i] >= 0)
+    errors, notes = at(record, "error"), record.notes.at(record.notes.named("crash", "hang"))
+    lost = ~np.isnan(errors.value)
+    assert errors.member.tolist() == notes.member.tolist()
+    assert set(errors.member[lost].tolist()) == {0, 1, 2, 3}
+    assert set(notes.name[lost]) == {"crash" if fault == "die" else "hang"}
+    assert ((errors.value[lost] >= 0) & (errors.value[lost] <= 4)).all()
+    assert all("the donor's state was lost" in message for message in notes.text[~lost])
+    assert len(at(record, "restart")) == 1
+    total = record.timeline.duration_s[record.timeline.worker >= 0].sum()
     assert total == pytest.approx(outcome.workers * outcome.wall_s, rel=0.02)
 
 
@@ -254,13 +257,24 @@ def test_what_is_persisted_behind_the_training_is_where_lost_members_go_on(fault
         method={"pbt": {"burn_in_period": 10}},
     )
     assert (outcome.cause, outcome.message) == ("", "")
-    trace = outcome.trace
-    behind = [i for i in trace.rows("persist") if trace.worker[i] == -1]
-    assert {int(trace.member[i]) for i in behind} == set(range(7))
-    discarded = {trace.detail[i]["discarded_iterations"] for i in trace.rows("error")}
-    assert discarded <= {0, 2}
-    restored = [i for i in trace.rows("restore") if trace.iteration[i] < 10]
-    assert len([i for i in restored if trace.member[i] < 4]) == 4
+    written = at(outcome.record, "persist")
+    assert set(written.member[written.worker == -1].tolist()) == set(range(7))
+    assert set(at(outcome.record, "error").value.tolist()) <= {0, 2}
+    restored = at(outcome.record, "restore")
+    assert ((restored.iteration < 10) & (restored.member < 4)).sum() == 4
+
+
+def test_a_state_that_cannot_be_persisted_is_noted_and_the_run_goes_on(faulty, monkeypatch):
+    def refused(*_, **__):
+        raise TransportFailed("states can't be kept in /full: the disk is full")
+
+    monkeypatch.setattr("pbtbench.engines.transport.Npz.write", refused)
+    outcome = executed(**faulty("none"), engine={"ray": {"persist_every": 6}}, methods=["random"])
+    assert (outcome.cause, outcome.message) == ("", "")
+    notes = outcome.record.notes.at(outcome.record.notes.named("unpersisted"))
+    assert sorted(notes.member.tolist()) == list(range(7))
+    assert all("the disk is full" in text for text in notes.text)
+    assert not len(at(outcome.record, "error"))
 
 
 def test_a_problem_that_raises_fails_the_run_in_one_line(faulty):
@@ -272,17 +286,15 @@ def test_a_problem_that_raises_fails_the_run_in_one_line(faulty):
 
 
 def test_memory_of_every_worker_is_known():
-    trace = executed().trace
-    rows = trace.rows("memory")
-    assert set(trace.worker[rows]) == {0, 1}
-    assert (trace.bytes[rows] > 10_000_000).all()
+    memory = at(executed().record, "memory")
+    assert set(memory.worker.tolist()) == {0, 1}
+    assert (memory.bytes > 10_000_000).all()
 
 
 def test_more_workers_than_members_are_idle_not_unaccounted():
     outcome = executed(population=1, workers=2, methods=["random"])
-    trace = outcome.trace
-    assert {int(w) for w in trace.worker[trace.rows("idle")]} == {0, 1}
-    assert {int(w) for w in trace.worker[trace.rows("train")]} == {0}
+    assert set(at(outcome.record, "idle").worker.tolist()) == {0, 1}
+    assert set(at(outcome.record, "train").worker.tolist()) == {0}
 
 
 @pytest.mark.parametrize(
@@ -333,7 +345,8 @@ def test_nodes_of_a_cluster_come_and_go():
     keys = {"nodes": 2, "cpus_per_node": 1, "workers": 2, "population": 4, "intervals": [1]}
     outcome = executed(**keys)
     assert (outcome.cause, outcome.cluster) == ("", "ray-2x1cpu")
-    assert scores(outcome.trace) == scores(executed("inprocess", population=4, intervals=[1]).trace)
+    reference = executed("inprocess", population=4, intervals=[1])
+    assert scores(outcome.record) == scores(reference.record)
 
     def remove_once_it_trains():
         give_up = time.monotonic() + 60
@@ -352,9 +365,9 @@ def test_nodes_of_a_cluster_come_and_go():
     )
     remover.join()
     assert (outcome.cause, outcome.message) == ("", "")
-    made = Counter(member for member, _, _ in scores(outcome.trace))
+    made = Counter(member for member, _, _ in scores(outcome.record))
     assert made == dict.fromkeys(range(4), 30)
-    assert len(outcome.trace.rows("error")) == 2
+    assert len(at(outcome.record, "error")) == 2
 
 
 def _training():
@@ -370,7 +383,7 @@ def _training():
 
 @pytest.mark.parametrize(("size", "spills"), [(20_000_000, False), (120_000_000, True)])
 def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, size, spills):
-    """Forks go on, the trace marks every such state, and the report's first sentence names it."""
+    """Forks go on, the record notes every such state, and the report's first sentence names it."""
     engines.engine("ray").close()
     monkeypatch.setattr(cluster, "STORE_BYTES", 100_000_000)
     (run,) = Study.plan(
@@ -389,9 +402,17 @@ def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, si
     outcome = engines.execute(run)
     engines.engine("ray").close()
     assert (outcome.cause, outcome.message) == ("", "")
-    trace = outcome.trace
-    donors = [trace.detail[i] for i in trace.rows("transfer") if trace.detail[i]]
-    assert donors == [{"spilled_beyond": 100_000_000}] * len(donors)
-    assert bool(donors) == spills
-    told = " ".join(s for f in findings(cells([(run, outcome)])) for s in f.measured)
-    assert ("did not fit into the object store of 100 MB" in told) == spills
+    record = outcome.record
+    notes = record.notes.at(record.notes.named("spilled_beyond"))
+    moved = at(record, "transfer")
+    large = moved.at(moved.bytes > 100_000_000)
+    assert bool(len(large)) == spills
+    assert set(notes.value.tolist()) <= {100_000_000}
+    noted, sent = (
+        set(zip(table.member.tolist(), table.iteration.tolist(), strict=True))
+        for table in (notes, large)
+    )
+    assert noted <= sent
+    assert bool(noted) == spills
+    said = " ".join(s for f in findings(cells([measure(run, outcome)])) for s in f.measured)
+    assert ("did not fit into the object store of 100 MB" in said) == spills

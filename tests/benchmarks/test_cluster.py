@@ -12,6 +12,10 @@ from pbtbench.measures.overhead import CHECKPOINT, WORK, after_setup_s, overhead
 from pbtbench.record import Outcome
 
 
+ROOTS = 50_000_000
+"""Square roots of a step that computes: about as long as one that sleeps 0.1 s."""
+
+
 @pytest.fixture(autouse=True)
 def _ray_ends() -> Iterator[None]:
     yield
@@ -53,13 +57,17 @@ def test_cost_of_a_member_iteration(benchmark, engine, population, rounds, synch
     benchmark.extra_info["ms_least_most"] = [min(beyond), max(beyond)]
 
 
+@pytest.mark.parametrize("steps", ["sleep", "compute"])
+@pytest.mark.parametrize("synchronous", [True, False], ids=["synchronous", "asynchronous"])
 @pytest.mark.parametrize(("engine", "pairs"), [("ray", 5), ("tune", 3)])
-def test_pbt_tax(benchmark, engine, pairs):
-    """36 MB of weights, four members, ten iterations of a second, interval 1, two workers, in turn with
+def test_pbt_tax(benchmark, engine, pairs, synchronous, steps):
+    """64 MB of weights, four members, ten iterations of about a second, interval 1, two workers, in turn with
     random search."""
+    pace = {"step_s": 0.1} if steps == "sleep" else {"step_s": 0.0, "roots": ROOTS}
     keys = {"problems": ["synthetic.state_size"], "population": 4, "iterations": 10}
-    keys |= {"options": {"state_bytes": 36_000_000, "step_s": 0.1}}
-    pbt, random = run_of(engine, synchronous=False, **keys), run_of(engine, "random", **keys)
+    keys |= {"options": {"state_bytes": 64_000_000, **pace}}
+    pbt = run_of(engine, synchronous=synchronous, **keys)
+    random = run_of(engine, "random", **keys)
     taxes: list[float] = []
 
     def pair() -> None:
@@ -81,12 +89,13 @@ def test_fork_against_memcpy(benchmark):
     copy_s = machine.describe()["memcpy_s_per_gb"] * 64e6 / 1e9
     across, within = [], []
     for outcome in outcomes:
-        trace = outcome.trace
-        for fork in trace.rows("fork").tolist():
-            member, iteration = int(trace.member[fork]), int(trace.iteration[fork])
-            donor = int((trace.detail[fork] or {})["donor"])
-            mine = (trace.iteration == iteration) & np.isin(trace.member, (member, donor))
-            taken = float(trace.duration_s[mine & np.isin(trace.kind, CHECKPOINT)].sum()) / copy_s
+        timeline = outcome.record.timeline
+        costs = timeline.at(timeline.of(*CHECKPOINT))
+        made = outcome.record.forks.at(~outcome.record.forks.starts)
+        columns = made.member.tolist(), made.donor.tolist(), made.iteration.tolist()
+        for member, donor, iteration in zip(*columns, strict=True):
+            mine = (costs.iteration == iteration) & np.isin(costs.member, (member, donor))
+            taken = float(costs.duration_s[mine].sum()) / copy_s
             (within if (member < 2) == (donor < 2) else across).append(taken)
     warm = across[len(across) // 2 :]
     benchmark.extra_info["memcpy_ms"] = 1e3 * copy_s

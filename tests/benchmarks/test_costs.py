@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pbtbench import Run, Study, catalogue, engines
 from pbtbench.problem import member_seed, method_rng
+from pbtbench.record import Outcome
+from pbtbench.running.runner import run_study
 from pbtbench.space.columns import rows
 
 COLD = ("setup", "compile")
+
+MANY = {"problems": ["toy.pbt_quadratic"], "intervals": [10], "iterations": 100}
+
+FEW = {"problems": ["toy.pbt_quadratic"], "methods": ["random"], "population": 4, "iterations": 10}
 
 
 def run_of(**keys) -> Run:
@@ -38,19 +46,97 @@ def arithmetic_s(run: Run) -> float:
     return float(np.median([once() for _ in range(7)]))
 
 
+def spent_s(outcome: Outcome, *kinds: str) -> float:
+    """Seconds of a run's rows of these kinds."""
+    timeline = outcome.record.timeline
+    return float(timeline.duration_s[timeline.of(*kinds)].sum())
+
+
+def beyond_arithmetic(benchmark, run: Run, rounds: int) -> None:
+    """Time a run, with its record, beyond the arithmetic of its members."""
+    walls: list[float] = []
+
+    def once() -> None:
+        start = time.perf_counter()
+        outcome = engines.execute(run)
+        walls.append(time.perf_counter() - start)
+        assert not outcome.cause, outcome.message
+
+    benchmark.pedantic(once, rounds=rounds, warmup_rounds=1)
+    own, spent = arithmetic_s(run), float(np.median(walls[1:]))
+    made = run.population * run.iterations
+    benchmark.extra_info["us_per_member_iteration"] = 1e6 * (spent - own) / made
+    benchmark.extra_info["us_of_arithmetic"] = 1e6 * own / made
+
+
 @pytest.mark.parametrize("interval", [1, 10])
 @pytest.mark.parametrize("problem", ["toy.pbt_quadratic", "toy.noisy_quadratic"])
 def test_inprocess_overhead(benchmark, problem, interval):
     run = run_of(problems=[problem], intervals=[interval], population=8, iterations=200)
+    beyond_arithmetic(benchmark, run, rounds=7)
+
+
+@pytest.mark.parametrize("population", [100, 10_000, 100_000])
+def test_many_members(benchmark, population):
+    """Synchronous PBT, 100 iterations, interval 10."""
+    run = run_of(population=population, **MANY)
+    beyond_arithmetic(benchmark, run, rounds=3)
+
+
+@pytest.mark.parametrize("population", [100, 10_000, 100_000])
+def test_many_decisions_one_after_another(benchmark, population):
+    """Asynchronous PBT, 100 iterations, interval 10: deciding and copying, for each decision."""
+    run = run_of(population=population, **MANY, method={"pbt": {"synchronous": False}})
     outcomes = []
-    benchmark.pedantic(
-        lambda: outcomes.append(engines.execute(run)), rounds=7, warmup_rounds=1, iterations=1
-    )
-    own = arithmetic_s(run)
-    spent = float(np.median([outcome.wall_s for outcome in outcomes]))
-    member_iterations = run.population * run.iterations
-    benchmark.extra_info["us_per_member_iteration"] = 1e6 * (spent - own) / member_iterations
-    benchmark.extra_info["us_of_arithmetic"] = 1e6 * own / member_iterations
+    benchmark.pedantic(lambda: outcomes.append(engines.execute(run)), rounds=3, warmup_rounds=1)
+    decisions = population * (run.iterations // 10 - 1)
+    spent = [1e6 * spent_s(o, "decide", "save", "restore") / decisions for o in outcomes[1:]]
+    benchmark.extra_info["us_per_decision"] = float(np.median(spent))
+
+
+def test_a_whole_command_of_many_members(benchmark, tmp_path):
+    """100,000 members, 100 iterations, interval 10: seconds of `pbtbench run`, and the most that a process of
+    it held."""
+    command = [sys.executable, "-m", "pbtbench", "run", "--problems", "toy.pbt_quadratic"]
+    command += ["--methods", "pbt", "--population", "100000", "--iterations", "100"]
+    command += ["--intervals", "10", "--seeds", "1", "--out"]
+    made = iter(range(2))
+
+    def once() -> None:
+        subprocess.run([*command, str(tmp_path / str(next(made)))], check=True, capture_output=True)
+
+    benchmark.pedantic(once, rounds=2)
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    benchmark.extra_info["most_gb"] = most * 1024 / 1e9
+
+
+def test_the_fixed_cost_of_a_run(benchmark, tmp_path):
+    """Toy runs in a row, of next to no work: milliseconds from the start of one to the start of the next."""
+    study = Study.plan({**FEW, "seeds": 50})
+    store, clock = Store.claim(tmp_path / "out", study), Clock()
+
+    def once() -> None:
+        run_study(study, store, clock, again=False)
+
+    benchmark.pedantic(once, rounds=1)
+    gaps = 1e3 * np.diff(clock.starts)
+    benchmark.extra_info["ms_from_start_to_start"] = float(np.median(gaps))
+    benchmark.extra_info["ms_least_most"] = [float(gaps.min()), float(gaps.max())]
+
+
+class Clock:
+    """Notes when runs start; an observer of `run_study`."""
+
+    def __init__(self) -> None:
+        self.starts: list[float] = []
+
+    def started(self, run: Run) -> None:
+        self.starts.append(time.perf_counter())
+
+    def planned(self, kept: int, runs: int) -> None: ...
+    def checking(self, run: Run) -> None: ...
+    def progressed(self, progress: dict[str, Any]) -> None: ...
+    def ended(self, run: Run, done: dict[str, Any]) -> None: ...
 
 
 def test_digits(benchmark):
@@ -61,11 +147,11 @@ def test_digits(benchmark):
         lambda: outcomes.append(engines.execute(run)), rounds=7, warmup_rounds=1, iterations=1
     )
     kinds = {
-        kind: float(np.median([o.trace.duration_s[o.trace.rows(kind)].sum() for o in outcomes]))
+        kind: float(np.median([spent_s(outcome, kind) for outcome in outcomes]))
         for kind in ("setup", "compile", "train", "evaluate", "save", "restore", "decide")
     }
     benchmark.extra_info.update({f"{kind}_s": seconds for kind, seconds in kinds.items()})
-    warm = [o.wall_s - o.trace.duration_s[np.isin(o.trace.kind, COLD)].sum() for o in outcomes]
+    warm = [outcome.wall_s - spent_s(outcome, *COLD) for outcome in outcomes]
     benchmark.extra_info["after_compile_s"] = float(np.median(warm))
     benchmark.extra_info["after_compile_s_most"] = max(warm)
 
