@@ -105,15 +105,19 @@ def test_a_study_goes_on_after_runs_that_raise_die_and_hang(problem_that, tmp_pa
     assert notes.messages["raises/random/inprocess/s0"] == "ValueError: no luck (raises.py:11)"
     assert "SIGKILL" in notes.messages["dies/random/inprocess/s0"]
     assert "limit of 2 s" in notes.messages["hangs/random/inprocess/s0"]
-    assert {run.id: outcome.cause for run, outcome in store.runs()} == notes.causes
+    assert {m.run.id: m.cause for m in store.runs()} == notes.causes
+    assert store.left_out == []
 
 
 def test_what_a_hanging_run_recorded_before_is_kept(problem_that, tmp_path):
     hangs = problem_that("hangs", "threading.Event().wait()")
     store, _ = run([hangs], tmp_path / "out", limit_s=1, population=2)
-    trace = store.read("hangs/random/inprocess/s0")[1].trace
-    assert trace.iteration[trace.rows("score")].tolist() == [1, 1, 2, 2]
-    assert trace.detail[trace.rows("error")[0]]["cause"] == "hang"
+    (hung,) = store.runs()
+    record = store.record(hung.run)
+    assert record.scores.iteration.tolist() == [1, 1, 2, 2]
+    assert len(record.timeline.rows("error")) == 1
+    assert record.notes.text[record.notes.named("hang")].tolist() == [hung.message]
+    assert hung.made == {2: 2}
 
 
 def test_finished_runs_are_kept_and_failed_ones_tried_again(problem_that, tmp_path):
@@ -252,16 +256,14 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
         },
     )
     resumed = Store.open(tmp_path / "out")
-    assert [r.id for r in whole.runs] == sorted(
-        (r.id for r, _ in resumed.runs()), key=[r.id for r in whole.runs].index
-    )
+    planned = [r.id for r in whole.runs]
+    assert planned == sorted((m.run.id for m in resumed.runs()), key=planned.index)
     from pbtbench import engines
 
     for run_ in whole.runs[:2]:
-        again = engines.execute(run_).trace
-        kept_ = resumed.read(run_.id)[1].trace
-        rows = again.rows("score")
-        assert (kept_.value[kept_.rows("score")] == again.value[rows]).all()
+        again, stored = engines.execute(run_).record, resumed.record(run_)
+        for metric, values in again.scores.metrics.items():
+            assert stored.scores.metrics[metric].tolist() == values.tolist()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     out = tmp_path / "results" / "study"
-    assert [run.engine for run, outcome in Store.open(out).runs() if not outcome.cause] == [engine]
+    assert [m.run.engine for m in Store.open(out).runs() if not m.cause] == [engine]
     assert not list(out.glob(".part-*"))
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Protocol
 
 from pbtbench import catalogue, engines
@@ -26,6 +27,7 @@ from pbtbench.errors import BadInput, Failed
 from pbtbench.process import kill_tree
 from pbtbench.record import Recorder
 from pbtbench.run import Run
+from pbtbench.running.keeping import keep
 from pbtbench.store import Store
 from pbtbench.study import Study
 
@@ -81,20 +83,22 @@ def run_study(study: Study, store: Store, observer: Observer, *, again: bool = F
 def _missing(study: Study, store: Store, *, again: bool) -> list[Run]:
     """The runs to be made; `BadInput` if some are kept of other code, and are not to be made anew."""
     missing: list[Run] = []
-    others: list[tuple[Run, Run]] = []
-    """Runs that are kept of other code, failed ones too: as planned, and as kept."""
+    others: list[Run] = []
+    """Runs that are kept of other code, failed ones too."""
     changed: dict[str, list[str]] = {}
     """Of these, the ones that completed -> what has changed."""
     for run in study.runs:
-        kept, outcome = store.kept(run) or (None, None)
-        differences = run.differences(kept) if kept else []
-        if kept and differences:
-            others.append((run, kept))
-        if outcome and not outcome.cause and differences:
-            changed[run.id] = (
-                differences if kept and kept.sources else ["their files were not noted"]
-            )
-        if not outcome or outcome.cause or differences:
+        kept = store.kept(run)
+        if kept is None:
+            missing.append(run)
+            continue
+        differences = run.differences(kept.run)
+        if differences:
+            others.append(run)
+        if differences and not kept.cause:
+            noted = differences if kept.run.sources else ["their files were not noted"]
+            changed[run.id] = noted
+        if differences or kept.cause:
             missing.append(run)
     if changed and not again:
         some = ", ".join(list(changed)[:3]) + (", …" if len(changed) > 3 else "")
@@ -103,7 +107,7 @@ def _missing(study: Study, store: Store, *, again: bool) -> list[Run]:
             f"{store.path}: {len(changed)} kept runs are of other code than today's ({what}): {some}; "
             "--again makes them anew, another --out keeps them"
         )
-    for run, _ in others:
+    for run in others:
         store.discard(run)  # so that no report ever mixes them with new ones
     return missing
 
@@ -277,8 +281,9 @@ class _Child:
     def _lost(self, run: Run, started: float, cause: str, message: str) -> dict[str, Any]:
         """Record a run whose process is gone: no rows, but its time and cause."""
         outcome = engines.outcome(run, Recorder(start=started), cause, message)
-        self.store.write(run, outcome)
-        return {"cause": cause, "message": message, "wall_s": outcome.wall_s}
+        ago = timedelta(seconds=time.perf_counter() - started)
+        outcome = keep(self.store, run, outcome, datetime.now(UTC) - ago)
+        return {"cause": cause, "message": outcome.message, "wall_s": outcome.wall_s}
 
 
 class _Lines:
