@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pbtbench import spreadsheet
 from pbtbench.measures.of_run import Measures
 from pbtbench.measures.table import frame
 from pbtbench.record import TIMED
-from pbtbench.spreadsheet import cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,5 +50,5 @@ def summary_csv(measures: Sequence[Measures]) -> str:
     """The table as CSV text; numbers to nine digits."""
     table = summary(measures).copy()
     for name in _TEXTS:
-        table[name] = table[name].map(cell)
+        table[name] = table[name].map(spreadsheet.cell)
     return str(table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
