@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any
 
@@ -75,12 +75,23 @@ class Run:
         return _run_adapter().validate_python(dict(fields))
 
     def differences(self, other: Run) -> list[str]:
-        """In what this run differs from another of its id: files whose code has changed, and fields."""
-        mine, others = (_run_adapter().dump_python(run, mode="json") for run in (self, other))
-        fields = [key for key in mine if key != "sources" and mine[key] != others[key]]
+        """In what another run of this id means something else: files whose code has changed, and fields."""
         files = {**self.sources, **other.sources}
         changed = [f for f in files if self.sources.get(f) != other.sources.get(f)]
-        return sorted(changed) + fields
+        return sorted(changed) + [
+            f.name
+            for f in fields(self)
+            if f.name not in _BESIDE and getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+    def at_seed(self, seed: int) -> Run:
+        """The same with another seed."""
+        return Run(**{**vars(self), "seed": seed, "id": f"{self.cell}/s{seed}"})
+
+    @property
+    def cell(self) -> str:
+        """What the run has in common with those that differ by seed alone: its id without the seed."""
+        return cell_name(self.problem_name, self.method, self.engine_label, self.interval)
 
     @property
     def label(self) -> str:
@@ -88,12 +99,22 @@ class Run:
         return self.method if self.interval is None else f"{self.method} k={self.interval}"
 
 
+_BESIDE = {"id", "seed", "sources", "targets", "limit_s", "card"}
+"""Fields that don't change what a run means, or that are compared otherwise: targets are measured in its
+record, a limit is no part of what was done within it, and a card describes what sources define."""
+
+
+def cell_name(problem_name: str, method: str, engine_label: str, interval: int | None) -> str:
+    """What the ids of runs begin with that differ by seed alone."""
+    name = f"{problem_name}/{method.replace(':', '-')}/{engine_label}"
+    return name if interval is None else f"{name}/k{interval}"
+
+
 def run_id(
     problem_name: str, method: str, engine_label: str, interval: int | None, seed: int
 ) -> str:
     """The id of a run, which is its folder, too."""
-    parts = [problem_name, method.replace(":", "-"), engine_label]
-    return "/".join([*parts, *([f"k{interval}"] if interval else []), f"s{seed}"])
+    return f"{cell_name(problem_name, method, engine_label, interval)}/s{seed}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import tomli_w
 from pbtbench import Study, cli, engines, methods
 from pbtbench.engines.tune.constructed import OURS, accepted
 from pbtbench.engines.tune.schedulers import scheduler_class
-from pbtbench.study import MOST_RUNS, Declaration, Sweep
+from pbtbench.study.declaration import MOST_RUNS, Declaration, Sweep
 
 
 def nested(depth):
@@ -276,7 +276,7 @@ MANY = {
 
 @pytest.mark.parametrize("what", MANY)
 def test_too_many_runs_are_refused_before_any_is_planned(what, refused, monkeypatch):
-    monkeypatch.setattr("pbtbench.study._cell", None)
+    monkeypatch.setattr("pbtbench.study.planning._Planner.run", None)
     assert f"a study has {MOST_RUNS} at most" in refused({**SMALL, **MANY[what]})
 
 

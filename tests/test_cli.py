@@ -215,7 +215,7 @@ def test_quick_commands_import_neither_tensorflow_nor_ray(arguments, tmp_path):
 
 def test_help_states_the_defaults_of_a_study():
     from pbtbench.cli import run
-    from pbtbench.study import Sweep
+    from pbtbench.study.declaration import Sweep
 
     stated = {option.name: getattr(option, "help", "") or "" for option in run.params}
     for name, field in Sweep.model_fields.items():

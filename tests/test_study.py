@@ -240,7 +240,7 @@ def test_a_problem_whose_package_is_missing_is_refused_or_left_out_as_asked(tmp_
 def test_the_best_constants_score_is_told_only_of_a_problem_as_it_is(monkeypatch):
     known = BestConstant({"learning_rate": 0.63}, 0.198)
     found = replace(catalogue.problem("toy.noisy_quadratic"), best_constant=known)
-    monkeypatch.setattr("pbtbench.study._problem", lambda reference: found)
+    monkeypatch.setattr("pbtbench.study.planning._problem", lambda reference: found)
 
     def told(**keys):
         plan = Study.plan({"problems": ["toy.noisy_quadratic"], "methods": ["random"], **keys})
