@@ -355,7 +355,7 @@ class TestReport:
     def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
         costs = costs_of(self.pairs, unknown)
         told = " ".join(sentences(costs))
-        assert "With a state of 16 MB a fork and all saves made for it" in told
+        assert "With a state of 16 MB a fork of pbt k=1 and all saves made for it" in told
         assert "–" not in told
         assert "copy" not in told
         assert headline_table(costs).body[0][4] == "–"
