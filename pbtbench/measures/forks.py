@@ -54,7 +54,7 @@ class ForkEffects:
     """Processes that were started for the members."""
     lost: Total
     """States, of members or of their donors, that were lost with a worker or trial."""
-    peak_memory_bytes: Mapping[int, int]
+    peak_memory_bytes: Mapping[int, Total]
     """Worker -> the most that a process of it held."""
     peak_device_bytes: float
     """The same on its device; NaN without one."""

@@ -19,6 +19,9 @@ from pbtbench.problem import Objective
 from pbtbench.record import Forks, Record
 from pbtbench.space.columns import Columns, taken
 
+MOST_BACK = 1000
+"""Segments of its donor that a fork's state may be behind: engines keep the last one or two."""
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -153,12 +156,15 @@ def _parents(
     keys = member[order].astype(np.int64) * (len(member) + 1) + order
     before = np.searchsorted(times, t_s[begins:])
     places = search(keys, donor[begins:].astype(np.int64) * (len(member) + 1) + before) - 1
-    while True:
-        at = order[places]
-        early = (start[at] > donated_at[begins:]) & (at >= begins)  # no member's first
-        if not early.any():
-            return np.concatenate([np.full(begins, -1), at])
-        places = places - early
+    rows = order[places]
+    early = np.arange(len(rows))
+    for _ in range(MOST_BACK):
+        early = early[(start[rows[early]] > donated_at[begins + early]) & (rows[early] >= begins)]
+        if not len(early):
+            return np.concatenate([np.full(begins, -1), rows])
+        places[early] -= 1
+        rows[early] = order[places[early]]
+    raise ValueError(f"a fork copies a state from before the last {MOST_BACK} forks of its donor")
 
 
 def _ends(
@@ -178,14 +184,16 @@ def _ends(
 
 
 def _living(tree: Lineage, last: np.ndarray) -> np.ndarray:
-    """As `living`, of members by their last segments: walks back from all of them, a generation at once."""
+    """As `living`, of members by their last segments."""
     until = np.full(len(tree), -1)
     until[last] = tree.end[last]
-    while len(last):
-        parents = tree.parent[last]
-        at = parents >= 0
-        parents = parents[at]
-        new = np.unique(parents[until[parents] < 0])
-        np.maximum.at(until, parents, tree.donated_at[last[at]])
-        last = new
-    return until
+    found, parents, donated_at = until.tolist(), tree.parent.tolist(), tree.donated_at.tolist()
+    back = last.tolist()
+    while back:  # few of the segments: lineages meet
+        at = back.pop()
+        parent = parents[at]
+        if parent >= 0:
+            if found[parent] < 0:
+                back.append(parent)
+            found[parent] = max(found[parent], donated_at[at])
+    return np.array(found, np.int64)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from pbtbench.measures.by_member import size
 from pbtbench.measures.checkpoints import STAGES, Checkpoints, checkpoints
@@ -20,7 +20,7 @@ from pbtbench.measures.quality import AXES, Axis, Curve, Quality, curve, quality
 from pbtbench.measures.target import Attempt, attempt
 from pbtbench.record import TIMED, Outcome, Record
 from pbtbench.run import Provenance, Run
-from pbtbench.schema import Count, Whole
+from pbtbench.schema import MOST, Count, Number, Whole
 
 DEFINITIONS = 1
 """A number that grows with every change of what a measure means: those of another number are stale."""
@@ -49,7 +49,7 @@ class Measures:
     message: str
     population: Count
     """Members that there were; a grid may have fewer than asked for."""
-    made: Mapping[int, Count]
+    made: Mapping[Annotated[int, Field(ge=0, lt=MOST)], Count]
     """Iterations -> how many members made so many. Fewer than the run's where members stop early."""
     overhead: Overhead
     quality: Quality
@@ -59,7 +59,7 @@ class Measures:
     checkpoints: Checkpoints
     early_iteration: Whole
     """The iteration at `EARLY` of the budget."""
-    early: Mapping[str, float]
+    early: Mapping[str, Number]
     """The numeric hyperparameters with which the winning lineage trained that iteration."""
     curves: Mapping[Axis, Curve]
     """Best score so far, on each of the axes."""

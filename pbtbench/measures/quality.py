@@ -11,7 +11,7 @@ import numpy as np
 
 from pbtbench.problem import Objective
 from pbtbench.record import Notes, Record, Scores
-from pbtbench.schema import Total
+from pbtbench.schema import Number, Total
 
 Axis = Literal["seconds", "member_iterations", "iteration"]
 """What a curve runs along: wall time, the population's work, or members' iterations."""
@@ -53,9 +53,9 @@ class Quality:
 class Curve:
     """Best score so far of a run, as the steps at which it improves. Equal lengths, maybe empty."""
 
-    x: tuple[float, ...]
+    x: tuple[Number, ...]
     """Where on the axis, ascending."""
-    y: tuple[float, ...]
+    y: tuple[Number, ...]
     """The score from there on."""
     end: float
     """Where the run's scores end on the axis; NaN without a step."""
