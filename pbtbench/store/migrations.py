@@ -67,7 +67,7 @@ def _record(rows: Sequence[Sequence[Any]], objective: str) -> Record:
             scores.append((t, member, iteration, {objective: value, **detail}))
         elif kind == "fork":
             _fork(recorder, t, member, iteration, detail)
-        elif kind == "setup" and member >= 0 and iteration == 0 and detail:
+        elif kind == "setup" and member >= 0 and worker < 0 and detail:
             start = columns([detail])
             recorder.forked(np.array([member]), NOBODY, 0, old=start, new=start, t_s=t)
         else:
