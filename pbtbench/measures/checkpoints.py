@@ -35,6 +35,11 @@ class Stage:
         """Seconds for 10⁹ bytes; NaN for a stage that moves none."""
         return 1e9 * self.seconds / self.bytes if self.bytes else math.nan
 
+    @property
+    def s_each(self) -> float:
+        """Seconds of one; NaN without any."""
+        return self.seconds / self.rows if self.rows else math.nan
+
     def __add__(self, other: Stage) -> Stage:
         return Stage(self.seconds + other.seconds, self.rows + other.rows, self.bytes + other.bytes)
 

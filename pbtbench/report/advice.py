@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from pbtbench.measures.checkpoints import BEHIND
-from pbtbench.report.wording import listed, number, percent, plural, seconds, signed, size
+from pbtbench.report.wording import (
+    listed,
+    number,
+    percent,
+    plural,
+    seconds,
+    signed,
+    size,
+    times,
+)
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.checkpoint_costs import BUDGET, Costs, least_interval
 
@@ -32,6 +41,11 @@ def headline(costs: Sequence[Costs]) -> dict[int, dict[str, Costs]]:
     }
 
 
+def at_interval(c: Costs) -> str:
+    """`k=1`: the interval at which a cost was measured."""
+    return f"k={c.cell.interval}"
+
+
 def sentences(costs: Sequence[Costs]) -> Iterator[str]:
     """What was found."""
     by_size = headline(costs)
@@ -45,16 +59,17 @@ def sentences(costs: Sequence[Costs]) -> Iterator[str]:
 
 
 def _fork(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
-    forks = [
-        f"{seconds(c.fork_s)} {_on(e)}{_copies(c)}" for e, c in engines.items() if c.fork_s > 0
+    each = [
+        f"{seconds(c.fork_s)} {_on(e)} at {at_interval(c)}{_copies(c)}"
+        for e, c in engines.items()
+        if c.fork_s > 0
     ]
     limit_s = next(iter(engines.values())).limit_s
     copy = f", which takes {seconds(limit_s)} to copy once," if limit_s > 0 else ""
-    if forks:
-        label = next(iter(engines.values())).cell.label
+    if each:
         yield (
-            f"With a state of {size(state)}{copy} a fork of {label} and all saves made for it keep workers "
-            f"from training for {listed(forks)}."
+            f"With a state of {size(state)}{copy} a fork and all saves made for it keep workers from "
+            f"training for {listed(each)}."
         )
 
 
@@ -63,7 +78,7 @@ def _copies(c: Costs) -> str:
     if not c.limit_s > 0:
         return ""
     if c.fork_s >= c.limit_s:
-        return f" ({number(c.fork_s / c.limit_s)}×)"
+        return f" ({times(c.fork_s / c.limit_s)})"
     if c.cell.engine == "tune":
         return " (less than a copy took when the study began)"
     if any(c.stages[name].rows for name in BEHIND):
@@ -77,10 +92,10 @@ def _taxes(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
     known = {e: c for e, c in engines.items() if not math.isnan(c.tax.median)}
     if known:
         some = next(iter(known.values()))
-        taxes = [f"{signed(c.tax.median)} {_on(e)}" for e, c in known.items()]
+        each = [f"{signed(c.tax.median)} {_on(e)}" for e, c in known.items()]
         yield (
             f"At {size(state)}, the wall time of {some.cell.label} against that of {some.control} on the "
-            f"same engine: {listed(taxes)} (PBT tax, start-up counted in; {_median(some.tax.n)})."
+            f"same engine: {listed(each)} (PBT tax, start-up counted in; {_median(some.tax.n)})."
         )
 
 
@@ -89,8 +104,9 @@ def _intervals(by_size: Mapping[int, Mapping[str, Costs]]) -> Iterator[str]:
     for state, engines in by_size.items():
         for engine, c in engines.items():
             if c.least_interval is not None and c.least_interval > 1:
-                interval = f"{number(c.least_interval)} at {size(state)}"
-                advised.setdefault(engine, []).append(interval)
+                advised.setdefault(engine, []).append(
+                    f"{number(c.least_interval)} at {size(state)}"
+                )
     if advised:
         each = [f"{listed(of)} {_on(engine)}" for engine, of in advised.items()]
         yield (
@@ -110,19 +126,19 @@ def least_intervals(cells: Sequence[Cell]) -> Iterator[str]:
     if not timed:
         return
     engines = max(timed.values(), key=len)
-    advised = []
+    each = []
     for engine, (cell, least) in engines.items():
         beyond = (
             f", more than the budget of {cell.run.iterations:,}"
             if least > cell.run.iterations
             else ""
         )
-        advised.append(
+        each.append(
             f"{least:,} {_on(engine)} ({cell.label}, {_sizes(cell)}, {_median(len(cell.completed))}{beyond})"
         )
     yield (
         f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at least, in "
-        f"iterations: {listed(advised)}."
+        f"iterations: {listed(each)}."
     )
 
 

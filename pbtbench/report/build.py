@@ -1,107 +1,162 @@
-"""What a report consists of: a study's runs -> the texts of its files."""
+"""What a report consists of: a study's measures -> the texts of its files."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
-from pbtbench.measures.forks import fork_effects
-from pbtbench.record import Outcome
+import pandas as pd
+
+from pbtbench import filename
+from pbtbench.errors import BadInput
+from pbtbench.measures import Measures
+from pbtbench.measures.paths import path
+from pbtbench.record import Record
 from pbtbench.report import (
     checkpoint_costs,
-    figures,
+    data,
     forks,
     html,
     intervals,
     lineages,
     palette,
     paths,
+    progress,
+    spending,
     tables,
 )
+from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.palette import Series
 from pbtbench.run import Run
+from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics import compare
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
-from pbtbench.statistics.checkpoint_costs import laboratory, outside
 from pbtbench.store import Store
 
+MANY = 10
+"""Problems that one page shows at most: of more each has a page of its own."""
 
-def build(out: Store, pairs: Sequence[tuple[Run, Outcome]]) -> dict[str, str]:
+
+def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     """Path within `report/` -> text."""
-    cells = cells_of(pairs)
+    of_runs = cells_of(measures)
+    machine = out.machine()
+    found_costs = costs_of.checkpoint_costs(of_runs, machine.get("memcpy_s_per_gb", math.nan))
+    cells = tables.distinct(of_runs)
+    shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
     colours = palette.series(cells)
-    machine = out.machine()
-    costs = laboratory(cells, machine.get("memcpy_s_per_gb", math.nan))
-    lab = checkpoint_costs.laboratory(costs)
-    sections = list(_sections(outside(cells, costs), found, colours))
-    told = [
-        (cell, [(m, fork_effects(m.run, m.outcome)) for m in cell.completed])
-        for cell in cells
-        if cell.interval is not None
-    ]
-    forked = forks.forks(told)
-    page = html.page(
-        html.Content(
-            title=out.title(),
-            sections=sections,
-            overall=[f for f in found if not f.problem],
-            cells=cells,
-            colours=colours,
-            lab=lab,
-            forks=forked,
-            study=(out.path / "study.toml").read_text("utf-8"),
-            machine=machine,
+    records = Records(out)
+    many = len({cell.problem for cell in shown}) > MANY
+    sections = [
+        _section(
+            finding, [c for c in shown if c.problem == finding.problem], colours, records, many
         )
+        for finding in found
+        if any(c.problem == finding.problem for c in shown)
+    ]
+    costs = checkpoint_costs.checkpoint_costs(found_costs)
+    fork_table = forks.forks(cells)
+    content = html.Content(
+        title=out.title(),
+        sections=sections,
+        overall=[f for f in found if not f.problem],
+        cells=cells,
+        overview=tables.overview(shown) if many else None,
+        colours=colours,
+        costs=costs,
+        forks=fork_table,
+        study=out.study_text(),
+        machine=machine,
+        machines=len(out.machines()),
+        left_out=[*out.left_out, *records.damaged],
     )
     light = palette.variables(colours, dark=False)
-    drawn = [f for section in sections for f in section.figures] + (lab.figures if lab else [])
+    drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
     return {
-        "index.html": page,
+        **(html.pages(content) if many else {"index.html": html.page(content)}),
         **tables.comparison(cells).files("tables/comparison"),
-        **(lab.files() if lab else {}),
-        **(
-            {**forked.files("tables/forks"), "tables/restores.csv": forks.restores(told)}
-            if forked
-            else {}
-        ),
+        **(costs.files() if costs else {}),
+        **(fork_table.files("tables/forks") if fork_table else {}),
         **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},
     }
 
 
-def _sections(
-    cells: Sequence[Cell], found: Sequence[Finding], colours: Sequence[Series]
-) -> Iterator[html.Section]:
-    for finding in found:
-        mine = [c for c in cells if c.problem == finding.problem]
-        if mine:
-            cost = figures.worker_seconds(mine)
-            yield html.Section(
-                name=finding.problem,
-                finding=finding,
-                rows=[row for row in tables.rows(cells) if row.problem == finding.problem],
-                scores=[*figures.progress(mine, colours), *paths.paths(mine, colours)],
-                intervals=list(intervals.by_interval(mine, colours)),
-                costs=[cost] if cost else [],
-                lineages=[
-                    f
-                    for cell in _telling(mine)
-                    for f in lineages.lineages(
-                        cell.completed[0],
-                        f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}",
-                    )
-                ],
-            )
+class Records:
+    """The records of the runs that are drawn; of a damaged one is noted what is wrong with it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.damaged: list[str] = []
+
+    def of(self, run: Run) -> Record | None:
+        """A run's record; None if it can't be read."""
+        try:
+            return self._store.record(run)
+        except BadInput as error:
+            self.damaged.append(str(error))
+            return None
 
 
-def _telling(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells whose runs are drawn: the shortest interval, and the best, if it isn't as good."""
+def _section(
+    finding: Finding,
+    cells: Sequence[Cell],
+    colours: Sequence[Series],
+    records: Records,
+    many: bool,
+) -> html.Section:
+    rows = data.of_problem(cells)
+    families = list(_families(cells, records, rows))
+    places = list(_places(cells, records))
+    plane = cells[0].run.card.plane
+    if plane and places:
+        rows["places"] = paths.places(places)
+    cost = spending.worker_seconds(cells, rows)
+    return html.Section(
+        name=finding.problem,
+        page=f"problems/{filename.part(finding.problem)}.html" if many else "",
+        finding=finding,
+        rows=tables.rows(cells),
+        data=rows,
+        scores=[
+            *progress.progress(cells, rows, colours),
+            *(paths.paths(finding.problem, plane, rows, colours) if plane and places else ()),
+        ],
+        intervals=list(intervals.by_interval(cells, rows, colours)),
+        costs=[cost] if cost else [],
+        lineages=families,
+        forks=forks.forks(cells) if many else None,
+        thumbnail=progress.thumbnail(rows, colours) if many else "",
+    )
+
+
+def _families(
+    cells: Sequence[Cell], records: Records, rows: dict[str, list[data.Row]]
+) -> Iterator[Figure]:
+    """Figures of a run at the shortest interval, and the best if it is another; their rows go to `rows`."""
     swept = sorted(
         (c for c in cells if c.interval is not None and c.scored), key=lambda c: c.interval or 0
     )
     if not swept:
-        return []
+        return
     best = compare.best(swept)[0]
-    return [best] if best is swept[0] else [swept[0], best]
+    for i, cell in enumerate([best] if best is swept[0] else [swept[0], best]):
+        run = cell.completed[0].run
+        record = records.of(run)
+        found = None if record is None else lineages.family(run, record)
+        if found is not None:
+            rows[f"family{i}"] = found.rows
+            stem = f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}"
+            yield from lineages.lineages(found, f"family{i}", rows, stem)
+
+
+def _places(cells: Sequence[Cell], records: Records) -> Iterator[tuple[Cell, pd.DataFrame]]:
+    """Where the members of a run of each method were, for a problem that has a plane."""
+    for cell in cells:
+        if cell.run.card.plane is not None and cell.completed:
+            run = cell.completed[0].run
+            record = records.of(run)
+            if record is not None and len(found := path(run, record)):
+                yield cell, found

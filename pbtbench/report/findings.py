@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pbtbench.report.advice import least_intervals
 from pbtbench.report.endings import endings, regrets
-from pbtbench.report.wording import listed, number, percent, plural, seconds, size
+from pbtbench.report.wording import listed, number, percent, plural, seconds, size, times
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.targets import SAME_TIME, Hit, hardest, least_time, least_work, missed
 
@@ -140,18 +140,18 @@ def _names(names: Sequence[str], hits: Sequence[Hit]) -> str:
 def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
     """What checkpoints cost at the shortest and longest interval, and a fork on each engine."""
     swept = [c for c in done if c.interval is not None]
-    told = []
+    each = []
     for engine in engines:
         mine = sorted((c for c in swept if c.engine == engine), key=lambda c: c.interval or 0)
         mine = [c for c in mine if c.checkpoint_overhead > 0]
         ends = [mine[0], mine[-1]] if len(mine) > 1 else mine
         if ends:
             costs = listed([f"{percent(c.checkpoint_overhead)} with {c.label}" for c in ends])
-            told.append(f"{costs} on {engine}")
-    if told:
+            each.append(f"{costs} on {engine}")
+    if each:
         n = max(len(c.completed) for c in swept)
         median = f" (median of {plural(n, 'seed')})" if n > 1 else ""
-        yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(told)}{median}."
+        yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(each)}{median}."
     for label in dict.fromkeys(c.label for c in swept):
         forks = {c.engine: c.fork_s for c in swept if c.label == label}
         forks = {engine: cost for engine, cost in forks.items() if cost > 0}
@@ -162,7 +162,7 @@ def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
             yield (
                 f"With {label}, a fork (with all saves made for it) costs {seconds(forks[dear])} on "
                 f"{dear}, {seconds(forks[cheap])} on {cheap}: "
-                f"{number(forks[dear] / forks[cheap])} times."
+                f"{times(forks[dear] / forks[cheap])}."
             )
             break
 
@@ -170,43 +170,43 @@ def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
 def _divergence(cells: Sequence[Cell]) -> Iterator[str]:
     """Members whose score was no finite number, and runs that ended without any."""
     diverged = [(c, sum(m.quality.nan_members for m in c.measures)) for c in cells]
-    told = [f"{n:,} of {_on(c, cells)}" for c, n in diverged if n]
-    if told:
-        yield f"Members that diverged (scored NaN or infinite): {listed(told)}."
+    each = [f"{n:,} of {_on(c, cells)}" for c, n in diverged if n]
+    if each:
+        yield f"Members that diverged (scored NaN or infinite): {listed(each)}."
     without = [(c, sum(math.isnan(m.quality.final_score) for m in c.completed)) for c in cells]
-    told = [f"{n} of {plural(len(c.completed), 'run')} of {_on(c, cells)}" for c, n in without if n]
-    if told:
-        yield f"No member of these ended with a score, and they count as worst: {listed(told)}."
+    each = [f"{n} of {plural(len(c.completed), 'run')} of {_on(c, cells)}" for c, n in without if n]
+    if each:
+        yield f"No member of these ended with a score, and they count as worst: {listed(each)}."
 
 
 def _standing(cells: Sequence[Cell]) -> Iterator[str]:
     """Scores of iterations that measured none."""
-    told = [
+    each = [
         f"{n:,} of {scores:,} of {_on(c, cells)}"
         for c in cells
         if (n := sum(m.quality.standing for m in c.measures))
         for scores in [sum(m.quality.scores for m in c.measures)]
     ]
-    if told:
+    if each:
         metric = cells[0].run.card.objective.metric
-        yield f"Iterations that gave no {metric}, so that the last one stands: {listed(told)}."
+        yield f"Iterations that gave no {metric}, so that the last one stands: {listed(each)}."
 
 
 def _early_stops(cells: Sequence[Cell]) -> Iterator[str]:
     """Members that made fewer iterations than their budget: methods that stop them do that, Tune's
     `stop`, and trainables that say that they are done."""
-    told = []
+    each = []
     for c in cells:
         if not c.stopped_early:
             continue
         early = {i: n for i, n in c.iterations_made.items() if i < c.run.iterations}
         after = f"{min(early):,}" if len(early) == 1 else f"{min(early):,} to {max(early):,}"
-        told.append(
+        each.append(
             f"{sum(early.values()):,} of {c.made.n:,} of {_on(c, cells)} after {after} of "
             f"{c.run.iterations:,}"
         )
-    if told:
-        yield f"Members that stopped early, by iterations made: {'; '.join(told)}."
+    if each:
+        yield f"Members that stopped early, by iterations made: {'; '.join(each)}."
 
 
 def _on(cell: Cell, cells: Sequence[Cell]) -> str:
@@ -219,8 +219,8 @@ def _failures(cells: Sequence[Cell]) -> Iterator[str]:
     failed = [m for m in runs if m.cause]
     if failed:
         causes = Counter(m.cause for m in failed)
-        told = listed([f"{n} by {cause}" for cause, n in causes.items()])
-        yield f"{len(failed)} of {plural(len(runs), 'run')} failed: {told}."
+        each = listed([f"{n} by {cause}" for cause, n in causes.items()])
+        yield f"{len(failed)} of {plural(len(runs), 'run')} failed: {each}."
 
 
 def _spills(cells: Sequence[Cell]) -> Iterator[str]:

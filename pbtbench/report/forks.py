@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from pbtbench.measures import Measures
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, size
 from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.forks import ForksOfCell, forks_of
+from pbtbench.statistics.spread import Spread
 
 HEADER = (
     *("problem", "method", "engine", "runs", "forks", "exploits skipped", "out of bounds"),
@@ -21,50 +19,31 @@ HEADER = (
 
 def forks(cells: Sequence[Cell]) -> Table | None:
     """A row for each method, interval and engine; None where no method has an interval. Counts are
-    totals over the runs, scores and shares medians."""
-    shown = [cell for cell in cells if cell.interval is not None and cell.completed]
-    if not shown:
+    totals over the runs, the others medians."""
+    found = [(c, forks_of(c)) for c in cells if c.interval is not None and c.completed]
+    if not found:
         return None
-    devices = [[m.forks.peak_device_bytes for m in cell.completed] for cell in shown]
-    known = any(not math.isnan(peak) for peaks in devices for peak in peaks)
-    header = [*HEADER, *["memory of a device"] * known]
-    body = [
-        [*_row(cell), *[_range(peaks)] * known] for cell, peaks in zip(shown, devices, strict=True)
-    ]
+    devices = any(of.device_bytes.n for _, of in found)
+    header = [*HEADER, *["memory of a device"] * devices]
+    body = [[*_row(c, of), *[_range(of.device_bytes)] * devices] for c, of in found]
     return Table(header, body, left=3)
 
 
-def _row(cell: Cell) -> list[str]:
-    runs = cell.completed
-
-    def total(of: Callable[[Measures], int]) -> str:
-        return f"{sum(map(of, runs)):,}"
-
-    def median(of: Callable[[Measures], float]) -> float:
-        known = [value for m in runs if not math.isnan(value := of(m))]
-        return float(np.median(known)) if known else math.nan
-
+def _row(cell: Cell, of: ForksOfCell) -> list[str]:
     return [
-        *(cell.problem, cell.label, cell.engine, str(len(runs))),
-        total(lambda m: m.overhead.forks),
-        total(lambda m: m.quality.exploits_skipped),
-        total(lambda m: m.quality.out_of_bounds),
-        f"{total(lambda m: m.forks.never_perturbed)} of {total(lambda m: m.population)}",
-        total(lambda m: m.forks.lost),
-        score(median(lambda m: m.forks.before)),
-        score(median(lambda m: m.forks.copied)),
-        score(median(lambda m: m.forks.after)),
-        number(median(lambda m: m.forks.stale_steps)),
-        percent(median(lambda m: m.forks.discarded)),
-        number(median(lambda m: m.forks.process_starts)),
-        _range(peak for m in runs for peak in m.forks.peak_memory_bytes.values()),
+        *(cell.problem, cell.label, cell.engine, str(len(cell.completed))),
+        *(f"{of.forks:,}", f"{of.exploits_skipped:,}", f"{of.out_of_bounds:,}"),
+        f"{of.never_perturbed:,} of {of.members:,}",
+        f"{of.lost:,}",
+        *(score(of.before), score(of.copied), score(of.after)),
+        *(number(of.stale_steps), percent(of.discarded), number(of.process_starts)),
+        _range(of.memory_bytes),
     ]
 
 
-def _range(peaks: Iterable[float]) -> str:
-    """`480 MB`, or the least and the most; NaN are left out."""
-    known = [peak for peak in peaks if not math.isnan(peak)]
-    if not known:
+def _range(found: Spread) -> str:
+    """`480 MB`, or the least and the most."""
+    if not found.n:
         return NONE
-    low, high = size(min(known)), size(max(known))
+    low, high = size(found.low), size(found.high)
     return low if low == high else f"{low} to {high}"

@@ -1,8 +1,13 @@
-"""The page: one file that needs no network and no server, readable without JavaScript.
+"""The pages: files that need no network and no server, readable without JavaScript.
+
+Up to some ten problems stand in one page, which has all that its interactive figures need. Of more, an index
+has the findings and each problem a page of its own; then the scripts of the figures stand once, in a file
+beside them. Without JavaScript, and on paper, a figure is its SVG file, which the page names: inside of the
+page it would double it.
 
 Whatever comes from a study's folder is escaped by Jinja; figures' data stand in JSON scripts with
-`<` escaped. A content security policy allows this page's own two scripts by their hash, and no
-requests at all: a results folder from a stranger is safe to open.
+`<` escaped. A content security policy allows a page's own script by its hash, files of the report's folder,
+and no other request: a results folder from a stranger is safe to open.
 """
 
 from __future__ import annotations
@@ -10,24 +15,37 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pbtbench import __version__
-from pbtbench.report.checkpoint_costs import LESS, Laboratory
+from pbtbench.measures import Measures
+from pbtbench.report.checkpoint_costs import CheckpointCosts
+from pbtbench.report.cost_figures import LESS
+from pbtbench.report.data import Data
 from pbtbench.report.failures import failures
-from pbtbench.report.figures import Figure, bundle
+from pbtbench.report.figures import CONFIG, Figure, bundle
 from pbtbench.report.findings import Finding
 from pbtbench.report.palette import Series, variables
 from pbtbench.report.tables import Row, iterations
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import seconds
 from pbtbench.statistics.cells import Cell
+
+VEGA = "vega.js"
+"""Where several pages have the scripts of their figures."""
+
+RUNS = 1000
+"""Lines of a table of runs at most."""
+
+FAILED = 100
+"""Runs that are named for one reason of failure."""
 
 MEASURES = {
     "final score": "the best of the members' last scores; median and range over the runs that completed; "
@@ -37,25 +55,35 @@ MEASURES = {
     "expected time": "all wall time spent, misses at their cut-off, over the number of successes (ERT); "
     "∞ without a success",
     "member-iterations": "iterations of all members until the target: the work; median, a miss counting as ∞",
-    "checkpoint overhead": "(save + blocking persist + transfer + restore + restart) over (train + evaluate), "
-    "in worker-seconds",
+    "checkpoint overhead": "(save + blocking persist + transfer + restore, morphing included, + restart) over "
+    "(train + evaluate), in worker-seconds",
     "all overhead": "the same with waits and decisions",
     "unaccounted": "workers × wall time, less all that was timed",
 }
 """The measures of the page, in a line each; METHOD has them in full."""
 
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of one problem."""
+    """What is shown of one problem."""
 
     name: str
+    page: str
+    """Its page, a path in the report; empty where all problems stand in one."""
     finding: Finding
     rows: Sequence[Row]
+    data: Data
+    """What its figures draw from."""
     scores: Sequence[Figure]
     intervals: Sequence[Figure]
     costs: Sequence[Figure]
     lineages: Sequence[Figure]
+    forks: Table | None
+    """Of a problem with a page of its own."""
+    thumbnail: str
+    """The same: an SVG."""
 
     @property
     def early(self) -> bool:
@@ -70,74 +98,188 @@ class Section:
     def figures(self) -> list[Figure]:
         return [*self.scores, *self.intervals, *self.costs, *self.lineages]
 
+    @property
+    def measures(self) -> list[Measures]:
+        return [m for row in self.rows for m in row.cell.measures]
+
 
 @dataclass(frozen=True)
 class Content:
-    """All that a page shows."""
+    """All that a report's pages show."""
 
     title: str
     sections: Sequence[Section]
     overall: Sequence[Finding]
     """What was found of the study as a whole."""
     cells: Sequence[Cell]
+    overview: Table | None
+    """The best scores at a glance, for an index; a row's first text is its problem."""
     colours: Sequence[Series]
-    lab: Laboratory | None
-    """The laboratory's part, whose problems have no sections."""
+    costs: CheckpointCosts | None
+    """What checkpoints cost; problems that exist to measure that have no sections."""
     forks: Table | None
     study: str
     machine: Mapping[str, Any]
+    machines: int
+    left_out: Sequence[str]
+    """What could not be read, a line for each."""
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Problem -> its page."""
+        return {s.name: s.page for s in self.sections}
 
 
 def page(content: Content) -> str:
-    """The page as HTML text."""
-    folder = resources.files(__package__)
-    script = (folder / "page.js").read_text("utf-8")
-    vega = bundle()
-    lab, machine = content.lab, content.machine
-    drawn = [f for s in content.sections for f in s.figures] + (lab.figures if lab else [])
-    specs = {f"figure-{f.name}": f.spec for f in drawn}
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["seconds"] = seconds
-    environment.globals["iterations"] = iterations
-    template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
+    """One page with all problems."""
+    groups: list[tuple[Data, Sequence[Figure]]] = [(s.data, s.figures) for s in content.sections]
+    return _rendered("page.html.j2", content, _with_costs(content, groups), root="", alone=True)
+
+
+def pages(content: Content) -> dict[str, str]:
+    """The index, a page for each problem, and the scripts of their figures: path in the report -> text."""
+    sections = content.sections
+    index = _rendered("index.html.j2", content, _with_costs(content, []), root="", alone=False)
+    found = {"index.html": index, VEGA: bundle()}
+    before: list[Section | None] = [None, *sections[:-1]]
+    after: list[Section | None] = [*sections[1:], None]
+    for previous, section, following in zip(before, sections, after, strict=True):
+        found[section.page] = _rendered(
+            "problem.html.j2",
+            content,
+            [(section.data, section.figures)],
+            root="../",
+            alone=False,
+            section=section,
+            previous=previous,
+            following=following,
+        )
+    return found
+
+
+def _with_costs(
+    content: Content, groups: Sequence[tuple[Data, Sequence[Figure]]]
+) -> list[tuple[Data, Sequence[Figure]]]:
+    costs = content.costs
+    return [*groups, *([(costs.data, costs.figures)] if costs else [])]
+
+
+def _rendered(
+    template: str,
+    content: Content,
+    groups: Sequence[tuple[Data, Sequence[Figure]]],
+    *,
+    root: str,
+    alone: bool,
+    **more: Any,
+) -> str:
+    """`groups`: data and the figures that draw from them. `root`: the way to the report's folder; `alone`:
+    whether the page has its scripts in itself."""
+    drawn = any(figures for _, figures in groups)
+    script = _text("page.js")
+    inline = [*([bundle()] if alone else []), script] if drawn else []
+    policy = [
+        *([] if alone or not drawn else ["'self'"]),
+        *(f"'sha256-{_sha256(t)}'" for t in inline),
+    ]
     measures = [m for cell in content.cells for m in cell.measures]
-    return template.render(
-        title=content.title,
-        sections=content.sections,
-        lab=lab,
-        less=LESS,
-        forks=content.forks,
-        overall=content.overall,
-        measures=measures,
-        problems={cell.problem for cell in content.cells},
-        failed=sum(bool(m.outcome.cause) for m in measures),
-        failures=failures([(m.run, m.outcome) for m in measures]),
-        definitions=MEASURES,
-        study=content.study,
-        machine=json.dumps(machine, indent=2, ensure_ascii=False) if machine else "",
-        place=_place(machine),
-        version=__version__,
-        css=Markup((folder / "page.css").read_text("utf-8")),  # noqa: S704 our own file
-        light=variables(content.colours, dark=False),
-        dark=variables(content.colours, dark=True),
-        svg=lambda f: Markup(f.svg.replace("<svg ", '<svg aria-hidden="true" ', 1)),  # noqa: S704 escaped by Vega
-        specs=Markup(json.dumps(specs, separators=(",", ":")).replace("<", "\\u003c")),  # noqa: S704
-        vega=Markup(vega),  # noqa: S704 the bundle that vl-convert ships
-        script=Markup(script),  # noqa: S704 our own file
-        hashes=" ".join(f"'sha256-{_sha256(text)}'" for text in (vega, script)),
+    return str(
+        _environment()
+        .get_template(template)
+        .render(
+            content=content,
+            measures=measures,
+            less=LESS,
+            problems={cell.problem for cell in content.cells},
+            failed=sum(bool(m.cause) for m in measures),
+            failures=failures(measures),
+            definitions=MEASURES,
+            machine=json.dumps(content.machine, indent=2, ensure_ascii=False),
+            place=_place(content),
+            made_by=_made_by(measures),
+            version=__version__,
+            css=Markup(_text("page.css")),  # noqa: S704 our own file
+            light=variables(content.colours, dark=False),
+            dark=variables(content.colours, dark=True),
+            root=root,
+            policy=" ".join(policy),
+            vega_file=None if alone or not drawn else f"{root}{VEGA}",
+            scripts=[Markup(text) for text in inline],  # noqa: S704 ours, and what vl-convert ships
+            drawing=Markup(_json(groups)) if drawn else None,  # noqa: S704 `<` is escaped
+            svg=_inline,
+            **more,
+        )
     )
 
 
-def _place(machine: Mapping[str, Any]) -> str:
+def _json(groups: Sequence[tuple[Data, Sequence[Figure]]]) -> str:
+    """What the page's script draws from: the style, the rows, and the figures that use them."""
+    facts = {
+        "config": CONFIG,
+        "data": [data for data, _ in groups],
+        "figures": {
+            f"figure-{f.name}": {"group": place, "uses": f.uses, "spec": f.spec}
+            for place, (_, figures) in enumerate(groups)
+            for f in figures
+        },
+    }
+    text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _inline(svg: str) -> Markup:
+    """An SVG inside of a page, its colours those of the page."""
+    return Markup(svg.replace("<svg ", '<svg aria-hidden="true" ', 1))  # noqa: S704 escaped by Vega
+
+
+def _place(content: Content) -> str:
     """One line of what it ran on."""
+    if content.machines > 1:
+        return f"{content.machines} machines"
+    machine = content.machine
     cores = machine.get("cores_usable") or machine.get("cores")
     versions = machine.get("versions")
-    told = [str(machine.get("cpu") or ""), f"{cores} cores" if cores else ""]
+    facts = [str(machine.get("cpu") or ""), f"{cores} cores" if cores else ""]
     if isinstance(versions, Mapping):
-        told += [f"{name} {versions[name]}" for name in ("ray", "tensorflow") if versions.get(name)]
-    return ", ".join(filter(None, told))
+        facts += [
+            f"{name} {versions[name]}" for name in ("ray", "tensorflow") if versions.get(name)
+        ]
+    return ", ".join(filter(None, facts))
+
+
+def _made_by(measures: Sequence[Measures]) -> list[str]:
+    """The versions of pbtbench that made the runs, with their commits."""
+    found: dict[str, None] = {}
+    for m in measures:
+        if (of := m.provenance) is not None and of.version:
+            commit = f" at {of.commit[:10]}{', changed' * of.dirty}" if of.commit else ""
+            found[f"pbtbench {of.version}{commit}"] = None
+    return list(found)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pbtbench.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_seen,
+    )
+    environment.filters["seconds"] = seconds
+    environment.globals |= {"iterations": iterations, "RUNS": RUNS, "FAILED": FAILED}
+    return environment
+
+
+def _seen(value: Any) -> Any:
+    """A text without characters that a page can't have."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub(" ", value)
+    return value
+
+
+def _text(name: str) -> str:
+    return (resources.files(__package__) / name).read_text("utf-8")
 
 
 def _sha256(text: str) -> str:

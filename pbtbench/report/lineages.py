@@ -1,177 +1,208 @@
-"""Figures of one PBT run: its family tree, and what became of its hyperparameters."""
+"""Figures of one PBT run: its family tree, and what became of its hyperparameters.
+
+Of a family of thousands what can be seen is drawn: the best member's lineage, what lives on in a sample of
+the members, and the longest stretches of what died out.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import altair as alt
-import pandas as pd
+import numpy as np
 
-from pbtbench.measures.lineage import Segment, as_number, living, segments
-from pbtbench.report.figures import Figure, figure, first
-from pbtbench.statistics.cells import Measures
+from pbtbench.measures.lineage import Lineage, living, segments
+from pbtbench.record import Record
+from pbtbench.report.data import Data, Row, numbers
+from pbtbench.report.figures import Figure, Spec, figure, first, named, pale, picked, real
+from pbtbench.report.palette import FATES
+from pbtbench.run import Run
 
-FATES = {
-    "died out": "extinct",
-    "lives on": "survivor",
-    "the best member's": "winner",
-}
-"""What became of a stretch of training -> colour. Later ones are drawn above earlier ones."""
-
-DEAD, LIVING, WINNING = 400, 1000, 2000
-"""Lines of each fate that are drawn at most: more can't be told apart, and would make a page of many
-megabytes."""
-
+DEAD, LIVING, WINNING = 300, 500, 500
+"""Lines of each fate that are drawn at most: more can't be told apart."""
 
 SCHEDULES = 12
 """Hyperparameters that are drawn at most."""
 
+WIDTHS = dict(zip(FATES, (1.0, 1.4, 2.4), strict=True))
+
 
 @dataclass(frozen=True)
 class Lines:
-    """What of a family tree is drawn."""
+    """What of a family tree is drawn: lines from one segment's height to another's, by fate."""
 
-    frame: pd.DataFrame
-    """A row for each line: x, x2, y, y2, fate."""
+    x: np.ndarray
+    """The iteration where each begins; ends at `x2`."""
+    x2: np.ndarray
+    of: np.ndarray
+    """The segment at its beginning: of a fork's line the donor's; that at the end is `to`."""
+    to: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def at(self, places: np.ndarray) -> Lines:
+        return Lines(self.x[places], self.x2[places], self.of[places], self.to[places])
+
+
+@dataclass(frozen=True)
+class Family:
+    """A run's family, ready to be drawn."""
+
+    run: Run
+    rows: list[Row]
+    """A row for each fate, with lists of its lines: `x`, `x2`, `member` and `member2` (the heights where they
+    begin and end), and the same for each hyperparameter, `h0`, `h02`, `h1`, …."""
+    members: int
+    schedules: Mapping[str, str]
+    """Numeric hyperparameter that changed -> its field in the rows."""
+    changed: int
+    """How many changed."""
     left_out: str
     """What isn't drawn, as the end of a caption; empty if nothing."""
 
 
-def lineages(m: Measures, stem: str) -> Iterator[Figure]:
-    """A family tree, and a schedule for each numeric dynamic hyperparameter that changed."""
-    card = m.run.card
-    tree = segments(card.objective, m.outcome.trace)
-    if not any(s.parent is not None for s in tree):
-        return
-    who = f"{m.run.label}, seed {m.run.seed}, {m.run.engine}"
-    lines = _lines(tree, [s.member for s in tree])
-    caption = "Each member trains along its row; a link is a fork, from the donor to who takes over its state."
-    members = len({s.member for s in tree})
-    y = alt.Y(
-        "y:Q",
-        title="member",
-        axis=alt.Axis(grid=False, format="d", values=_ticks(members)),
-        scale=alt.Scale(padding=8, nice=False),
-    )
+def family(run: Run, record: Record) -> Family | None:
+    """The family of a run; None of one without forks."""
+    tree = segments(run.card.objective, record)
+    if not bool((tree.parent >= 0).any()):
+        return None
+    drawn, left_out = lines(tree)
+    changed = {name: v for name in run.card.dynamic if len(v := _changed(tree, name))}
+    shown = dict(list(changed.items())[:SCHEDULES])
+    fields = {name: f"h{i}" for i, name in enumerate(shown)}
+    heights = {"member": tree.member} | {fields[name]: values for name, values in shown.items()}
+    rows = []
+    for fate, mine in drawn.items():
+        if len(mine):
+            row: Row = {"fate": fate, "x": mine.x.tolist(), "x2": mine.x2.tolist()}
+            for name, values in heights.items():
+                row[name] = numbers(values[mine.of].tolist(), 4)
+                row[f"{name}2"] = numbers(values[mine.to].tolist(), 4)
+            rows.append(row)
+    return Family(run, rows, len(np.unique(tree.member)), fields, len(changed), left_out)
+
+
+def lineages(found: Family, name: str, data: Data, stem: str) -> Iterator[Figure]:
+    """A family tree, and a schedule for each hyperparameter that changed. `name`: of the rows in `data`."""
+    run, rows = found.run, found.rows
+    who = f"{run.label}, seed {run.seed}, {run.engine_label}"
+    y = real("member", "member", padding=8, zero=False)
+    y["axis"] = {"grid": False, "format": "d", "values": _ticks(found.members)}
     yield figure(
         f"{stem}-tree",
         f"Family tree: {who}",
-        caption + lines.left_out,
-        _chart(lines.frame, y),
-        max(120, min(360, 22 * members)),
+        "Each member trains along its row; a link is a fork, from the donor to who takes over its state."
+        + found.left_out,
+        _chart(rows, name, y),
+        data,
+        max(120, min(360, 22 * found.members)),
     )
-    changed = {name: values for name in card.dynamic if (values := _changed(tree, name))}
-    for name, values in list(changed.items())[:SCHEDULES]:
-        lines = _lines(tree, values)
-        log = card.hyperparameters[name].startswith("Log") and min(values) > 0
-        y = alt.Y(
-            "y:Q",
-            title=name,
-            scale=alt.Scale(type="log", nice=False, padding=6)
-            if log
-            else alt.Scale(zero=False, nice=False, padding=6),
-        )
+    for hyperparameter, field in found.schedules.items():
+        values = [v for row in rows for v in (*row[field], *row[f"{field}2"])]
+        log = run.card.hyperparameters[hyperparameter].startswith("Log") and min(values) > 0
+        y = real(field, hyperparameter, log=log, padding=6, **({} if log else {"zero": False}))
         yield figure(
-            f"{stem}-{name}",
-            f"Schedule of {name}: {who}",
+            f"{stem}-{hyperparameter}",
+            f"Schedule of {hyperparameter}: {who}",
             "The lineage of the member that is best at the end is the schedule that PBT found."
-            + lines.left_out
-            + first(SCHEDULES, len(changed), "hyperparameters that changed"),
-            _chart(lines.frame, y),
+            + found.left_out
+            + first(SCHEDULES, found.changed, "hyperparameters that changed"),
+            _chart(rows, name, y),
+            data,
             220,
         )
 
 
-def _chart(lines: pd.DataFrame, y: Any) -> Any:
-    fates = [f for f in FATES if f in set(lines["fate"])]
-    colour = alt.Color(
-        "fate:N",
-        title=None,
-        sort=fates[::-1],
-        scale=alt.Scale(domain=fates[::-1], range=[f"var(--{FATES[f]})" for f in fates[::-1]]),
-    )
-    pick = alt.selection_point(fields=["fate"], bind="legend")
-    layers = [
-        alt.Chart(lines[lines["fate"] == fate])
-        .mark_rule(strokeWidth=width, strokeCap="round")
-        .encode(
-            x=alt.X("x:Q", title="iteration", scale=alt.Scale(nice=False)),
-            x2="x2:Q",
-            y=y,
-            y2="y2:Q",
-            color=colour,
-            opacity=alt.condition(pick, alt.value(1), alt.value(0.08)),
-        )
-        for fate, width in zip(FATES, (1, 1.4, 2.4), strict=True)
-        if fate in fates
-    ]
-    layers[0] = layers[0].add_params(pick)
-    return alt.layer(*layers)
-
-
-def _lines(tree: Sequence[Segment], heights: Sequence[float]) -> Lines:
-    """Lines of segments, split where their fate changes, and of forks. Of the living only the ancestry of
-    every so manieth member is drawn, where all would be too many lines; of the others the longest are."""
-    members = sorted({s.member for s in tree})
-    chosen, shown = members, [s.survives_until for s in tree]
-    while len(chosen) > 1 and _count(tree, shown) > LIVING:
+def lines(tree: Lineage) -> tuple[dict[str, Lines], str]:
+    """Fate -> the lines that are drawn: stretches of segments, split where their fate changes, and forks. And
+    what is left out, as the end of a caption."""
+    members = np.unique(tree.member)
+    chosen, until = members, tree.survives_until
+    if _count(tree, until) > LIVING:
+        chosen = members[:: max(2, len(members) // LIVING)]
+        until = living(tree, chosen.tolist())
+    while len(chosen) > 1 and _count(tree, until) > LIVING:
         chosen = chosen[::2]
-        shown = living(tree, chosen)
-    drawn: dict[str, list[dict[str, Any]]] = {fate: [] for fate in FATES}
-    dead, alive, winner = drawn
-    for s, y, until in zip(tree, heights, shown, strict=True):
-        stretches = (
-            (winner, s.start, s.wins_until),
-            (alive, max(s.start, s.wins_until), until),
-            (dead, max(s.start, s.survives_until), s.end),
-        )
-        for fate, x, x2 in stretches:
-            if x2 > x:
-                drawn[fate].append({"x": x, "x2": x2, "y": y, "y2": y, "fate": fate})
-        if s.parent is None:
-            continue
-        at = min(s.donated_at, s.start)
-        link = {"x": at, "x2": s.start, "y": heights[s.parent], "y2": y}
-        if s.wins_until >= s.start:
-            drawn[winner].append({**link, "fate": winner})
-        elif until >= s.start:
-            drawn[alive].append({**link, "fate": alive})
-        elif s.survives_until < s.start:
-            drawn[dead].append({**link, "fate": dead})
+        until = living(tree, chosen.tolist())
+    child = tree.parent >= 0
+    wins, lives = tree.wins_until >= tree.start, until >= tree.start
+    gone = tree.survives_until < tree.start
+    dead, alive, winner = FATES
+    found = {
+        dead: _lines(tree, np.maximum(tree.start, tree.survives_until), tree.end, child & gone),
+        alive: _lines(tree, np.maximum(tree.start, tree.wins_until), until, child & lives & ~wins),
+        winner: _lines(tree, tree.start, tree.wins_until, child & wins),
+    }
     left_out = ""
     if len(chosen) < len(members):
         left_out += f" Of what lives on, the ancestry of {len(chosen):,} of {len(members):,} members is drawn."
-    for fate, most, told in (
+    for fate, most, what in (
         (dead, DEAD, "what died out"),
         (winner, WINNING, "the best member's lineage"),
     ):
-        if (count := len(drawn[fate])) > most:
-            drawn[fate] = _longest(drawn[fate], most)
-            left_out += f" Of {told}, the {most:,} longest of {count:,} stretches are drawn."
-    rows = [line for fate in FATES for line in drawn[fate]]
-    return Lines(pd.DataFrame(rows, columns=["x", "x2", "y", "y2", "fate"]), left_out)
+        if (count := len(found[fate])) > most:
+            found[fate] = _longest(found[fate], most)
+            left_out += f" Of {what}, the {most:,} longest of {count:,} stretches are drawn."
+    return found, left_out
 
 
-def _count(tree: Sequence[Segment], shown: Sequence[int]) -> int:
-    """How many lines of the living there are: at most a stretch and a fork of each."""
-    return sum(
-        2 for s, until in zip(tree, shown, strict=True) if until >= s.start and until > s.wins_until
+def _lines(tree: Lineage, x: np.ndarray, x2: np.ndarray, forked: np.ndarray) -> Lines:
+    """Of stretches from `x` to `x2` where there are any, and of some segments' forks."""
+    stretches, forks = np.flatnonzero(x2 > x), np.flatnonzero(forked)
+    begun = np.minimum(tree.donated_at, tree.start)
+    return Lines(
+        np.concatenate([x[stretches], begun[forks]]),
+        np.concatenate([x2[stretches], tree.start[forks]]),
+        np.concatenate([stretches, tree.parent[forks]]),
+        np.concatenate([stretches, forks]),
     )
 
 
-def _longest(lines: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+def _count(tree: Lineage, until: np.ndarray) -> int:
+    """How many lines of the living there are: at most a stretch and a fork of each."""
+    return 2 * int(((until >= tree.start) & (until > tree.wins_until)).sum())
+
+
+def _longest(found: Lines, most: int) -> Lines:
     """The longest, in their order."""
-    order = sorted(range(len(lines)), key=lambda i: lines[i]["x"] - lines[i]["x2"])
-    return [lines[i] for i in sorted(order[:most])]
+    return found.at(np.sort(np.argsort(found.x - found.x2, kind="stable")[:most]))
 
 
-def _changed(tree: Sequence[Segment], name: str) -> list[float]:
+def _changed(tree: Lineage, name: str) -> np.ndarray:
     """A numeric hyperparameter's value on each segment; empty if it is none, or never changed."""
-    values = [as_number(s.hyperparameters.get(name)) for s in tree]
-    return [] if any(map(math.isnan, values)) or len(set(values)) < 2 else values
+    if name not in tree.hyperparameters:
+        return np.zeros(0)
+    values = tree.numbers(name)
+    changed = not np.isnan(values).any() and bool((values != values[0]).any())
+    return values if changed else np.zeros(0)
+
+
+def _chart(rows: list[Row], name: str, y: Spec) -> Spec:
+    fates = [row["fate"] for row in rows][::-1]
+    colour = named("fate", fates, [FATES[fate] for fate in fates])
+    field = y["field"]
+    layers: list[Spec] = [
+        {
+            "transform": [
+                {"filter": {"field": "fate", "equal": row["fate"]}},
+                {"flatten": ["x", "x2", field, f"{field}2"]},
+            ],
+            "mark": {"type": "rule", "strokeWidth": WIDTHS[row["fate"]], "strokeCap": "round"},
+            "encoding": {
+                "x": real("x", "iteration"),
+                "x2": {"field": "x2"},
+                "y": y,
+                "y2": {"field": f"{field}2"},
+                "color": colour,
+                "opacity": pale(1, 0.08),
+            },
+        }
+        for row in rows
+    ]
+    layers[0]["params"] = picked("fate")
+    return {"data": {"name": name}, "layer": layers}
 
 
 def _ticks(members: int) -> list[int]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pbtbench.report.texts import clean
 from pbtbench.statistics.cells import Cell
 
 Shades = tuple[str, str]
@@ -25,6 +26,13 @@ BASE: dict[str, Shades] = {
     "survivor": ("#3b6fb6", "#7fb0f5"),
     "extinct": ("#c3cad4", "#47505d"),
 }
+
+FATES = {
+    "died out": "extinct",
+    "lives on": "survivor",
+    "the best member's": "winner",
+}
+"""What became of a stretch of training -> its variable. Later ones are drawn above earlier ones."""
 
 HUES = ("survivor", "kind-persist", "kind-compile", "kind-wait")
 """Variables of colours for engines."""
@@ -92,7 +100,7 @@ def series(cells: Sequence[Cell]) -> list[Series]:
         for j, (_, label) in enumerate(steps):
             share = j / (len(steps) - 1) if len(steps) > 1 else 0.8
             shades[label] = (_mixed(*light, share), _mixed(*dark, share))
-    return [Series(label, f"series-{i}", s) for i, (label, s) in enumerate(shades.items())]
+    return [Series(clean(label), f"series-{i}", s) for i, (label, s) in enumerate(shades.items())]
 
 
 def variables(shown: Iterable[Series], dark: bool) -> dict[str, str]:

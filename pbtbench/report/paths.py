@@ -4,50 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import altair as alt
 import pandas as pd
 
-from pbtbench.measures.paths import path
-from pbtbench.report.figures import Figure, colour, figure
+from pbtbench.report.data import Data, Row, numbers
+from pbtbench.report.figures import Figure, figure, of_methods, pale, picked, real, tooltip
 from pbtbench.report.palette import Series
+from pbtbench.report.texts import clean
 from pbtbench.report.wording import listed
 from pbtbench.statistics.cells import Cell
 
 POINTS = 1500
-"""Places that are drawn at most."""
+"""Places that are drawn at most on an engine."""
 
 
-def paths(cells: Sequence[Cell], colours: Sequence[Series]) -> Iterator[Figure]:
+def places(drawn: Sequence[tuple[Cell, pd.DataFrame]]) -> list[Row]:
+    """A row for each method's first run and its places (`measures.paths`), with `count`, how many there were
+    on its engine before a sample was taken."""
+    rows: list[Row] = []
+    for engine in dict.fromkeys(cell.engine for cell, _ in drawn):
+        mine = [(cell, frame) for cell, frame in drawn if cell.engine == engine]
+        count = sum(len(frame) for _, frame in mine)
+        for cell, frame in mine:
+            shown = frame
+            if count > POINTS:
+                share = max(1, POINTS * len(frame) // count)
+                shown = frame.sample(share, random_state=0).sort_index()
+            lists = {name: numbers(shown[name].tolist()) for name in ("x", "y", "score")}
+            lists |= {name: shown[name].tolist() for name in ("member", "iteration")}
+            about = clean({"label": cell.label, "engine": engine})
+            seed = cell.completed[0].run.seed
+            rows.append({**about, "seed": seed, "count": count, **lists})
+    return rows
+
+
+def paths(
+    problem: str, plane: Sequence[str], data: Data, colours: Sequence[Series]
+) -> Iterator[Figure]:
     """Where the members of one run of each method were, a figure for each engine."""
-    plane = cells[0].run.card.plane
-    for engine in dict.fromkeys(c.engine for c in cells):
-        shown = [c.completed[0] for c in cells if c.engine == engine and c.completed]
-        frames = [frame for m in shown if not (frame := path(m)).empty]
-        if plane is None or not frames:
-            continue
-        places = pd.concat(frames, ignore_index=True)
-        seeds = sorted({m.run.seed for m in shown})
+    for engine in dict.fromkeys(row["engine"] for row in data["places"]):
+        rows = [row for row in data["places"] if row["engine"] == engine]
+        seeds = sorted({row["seed"] for row in rows})
         which = f"seed{'s' * (len(seeds) > 1)} {listed([str(seed) for seed in seeds])}"
-        told = f"One run of each method ({which}); a point is a member after an iteration."
-        if (count := len(places)) > POINTS:
-            places = places.sample(POINTS, random_state=0).sort_index()
-            told += f" Drawn are {POINTS:,} of {count:,}, chosen at random."
-        pick = alt.selection_point(fields=["method"], bind="legend")
-        chart = (
-            alt.Chart(places)
-            .mark_circle(size=16)
-            .encode(
-                x=alt.X("x:Q", title=plane[0], scale=alt.Scale(nice=False, padding=10)),
-                y=alt.Y("y:Q", title=plane[1], scale=alt.Scale(nice=False, padding=10)),
-                color=colour("method", places["method"].unique(), colours),
-                opacity=alt.condition(pick, alt.value(0.75), alt.value(0.05)),
-                tooltip=["method:N", "member:O", "iteration:Q", "score:Q"],
-            )
-            .add_params(pick)
-        )
+        caption = f"One run of each method ({which}); a point is a member after an iteration."
+        shown, there = sum(len(row["x"]) for row in rows), rows[0]["count"]
+        if shown < there:
+            caption += f" Drawn are {shown:,} of {there:,}, chosen at random."
+        spec = {
+            "data": {"name": "places"},
+            "params": picked("label"),
+            "transform": [
+                {"filter": {"field": "engine", "equal": engine}},
+                {"flatten": ["member", "iteration", "x", "y", "score"]},
+            ],
+            "mark": {"type": "circle", "size": 16},
+            "encoding": {
+                "x": real("x", plane[0], padding=10),
+                "y": real("y", plane[1], padding=10),
+                "color": of_methods([row["label"] for row in rows], colours),
+                "opacity": pale(0.75, 0.05),
+                "tooltip": tooltip(
+                    label="nominal",
+                    member="ordinal",
+                    iteration="quantitative",
+                    score="quantitative",
+                ),
+            },
+        }
         yield figure(
-            f"{cells[0].problem}-{engine}-paths",
-            f"Where the members were, {engine}",
-            told,
-            chart,
+            f"{problem}-{engine}-paths", f"Where the members were, {engine}", caption, spec, data
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, seconds
 from pbtbench.statistics import compare
-from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.cells import Cell, TargetCell
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,22 @@ def rows(cells: Sequence[Cell]) -> list[Row]:
         first = compare.best(mine)
         if len(first) < len(mine):
             marked.update(map(id, first))
-    return [_row(cell, id(cell) in marked) for cell in cells]
+    targets = {
+        name: list(dict.fromkeys(t.target for cell in mine for t in cell.targets))
+        for name, mine in of_problem.items()
+    }
+    return [_row(cell, id(cell) in marked, targets[cell.problem]) for cell in cells]
+
+
+def distinct(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, with the cluster behind the engine where the same was run on several."""
+    clusters: dict[tuple[str, str, str], set[str]] = {}
+    for c in cells:
+        clusters.setdefault((c.problem, c.label, c.engine), set()).add(c.cluster)
+    several = {engine for (_, _, engine), of in clusters.items() if len(of) > 1}
+    return [
+        replace(c, engine=f"{c.engine} on {c.cluster}") if c.engine in several else c for c in cells
+    ]
 
 
 def iterations(low: float, high: float, budget: int) -> str:
@@ -69,7 +84,7 @@ def iterations(low: float, high: float, budget: int) -> str:
     return f"{made} of {budget:,}"
 
 
-def _row(cell: Cell, best: bool) -> Row:
+def _row(cell: Cell, best: bool, targets: Sequence[float]) -> Row:
     final = cell.final
     completed = len(cell.completed)
     return Row(
@@ -82,20 +97,43 @@ def _row(cell: Cell, best: bool) -> Row:
         final=score(final.median),
         spread=f"[{score(final.low)}, {score(final.high)}]" if final.n > 1 else "",
         behind_constant=number(cell.behind_constant),
-        targets=tuple(
-            TargetText(
-                number(t.target),
-                f"{t.reached}/{t.n}",
-                seconds(t.ert_s),
-                number(t.member_iterations),
-            )
-            for t in cell.targets
-        ),
+        targets=tuple(_target(target, cell) for target in targets),
         checkpoint_overhead=percent(cell.checkpoint_overhead),
         pbt_overhead=percent(cell.pbt_overhead),
         wall=seconds(cell.wall_s),
         best=best,
     )
+
+
+def _target(target: float, cell: Cell) -> TargetText:
+    """The texts of a target, none where the method's runs did not try it."""
+    found: TargetCell | None = next((t for t in cell.targets if t.target == target), None)
+    if found is None:
+        return TargetText(number(target), NONE, NONE, NONE)
+    return TargetText(
+        number(target),
+        f"{found.reached}/{found.n}",
+        seconds(found.ert_s),
+        number(found.member_iterations),
+    )
+
+
+def overview(cells: Sequence[Cell]) -> Table:
+    """Median final scores: a row for each problem and engine, a column for each method with its interval; the
+    best of each problem are bold."""
+    labels = list(dict.fromkeys(c.label for c in cells))
+    found = rows(cells)
+    lines = list(dict.fromkeys((row.problem, row.engine) for row in found))
+    several = len({engine for _, engine in lines}) > 1
+    left = 1 + several
+    body, bold = [], set()
+    for i, (problem, engine) in enumerate(lines):
+        mine = {r.cell.label: r for r in found if (r.problem, r.engine) == (problem, engine)}
+        texts = [mine[label].final if label in mine else "" for label in labels]
+        body.append([problem, *[engine] * several, *texts])
+        bold |= {(i, left + j) for j, name in enumerate(labels) if name in mine and mine[name].best}
+    header = ["problem", *["engine"] * several, *labels]
+    return Table(header, body, left=left, bold=frozenset(bold))
 
 
 def comparison(cells: Sequence[Cell]) -> Table:

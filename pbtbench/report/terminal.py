@@ -12,13 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pbtbench.errors import plain
 from pbtbench.measures import Measures
 from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.failures import failures
 from pbtbench.report.findings import findings
-from pbtbench.report.tables import Row, rows
-from pbtbench.report.wording import number
+from pbtbench.report.tables import Row, distinct, rows
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.checkpoint_costs import Costs, checkpoint_costs, outside
 
@@ -27,15 +27,16 @@ WIDE = 110
 
 
 def print_summary(
-    measures: Sequence[Measures], console: Console, memcpy_s_per_gb: float = math.nan
+    measures: Sequence[Measures], console: Console, memcpy_s_per_gb: object = math.nan
 ) -> None:
     """Print what checkpoints cost, and a table for each other problem with what was found; then what
     failed."""
-    cells = cells_of(measures)
+    raw = cells_of(measures)
+    cells = distinct(raw)
     found = findings(cells)
     if not cells:
         console.print("No run is kept yet.")
-    if costs := checkpoint_costs(cells, memcpy_s_per_gb):
+    if costs := checkpoint_costs(raw, memcpy_s_per_gb):
         _print_costs(costs, console)
     for problem, mine in groupby(rows(outside(cells, costs)), key=lambda row: row.problem):
         of_problem = list(mine)
@@ -69,9 +70,9 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
     table.add_column(
         Text("final, median" + (" [min–max]" if wide else "")), justify="right", no_wrap=True
     )
-    targets = [t.target for t in of_problem[0].cell.targets]
+    targets = [t.target for t in of_problem[0].targets]
     for target in targets if wide else targets[-1:]:
-        header = f"{relation} {number(target)}\nexpected time"
+        header = f"{relation} {target}\nexpected time"
         table.add_column(header, justify="right", no_wrap=True)
     if wide and targets:
         table.add_column("member-\niterations", justify="right", no_wrap=True)
@@ -126,4 +127,4 @@ def _print_sentences(sentences: Sequence[str], console: Console) -> None:
 
 def _plain(text: str) -> Text:
     """Text without markup or control characters: names and messages come from files."""
-    return Text("".join(c if c.isprintable() else " " for c in text))
+    return Text(plain(text))

@@ -1,4 +1,4 @@
-"""A table of texts as Markdown, LaTeX and CSV."""
+"""Texts for reports: what comes from outside made fit to be shown, and tables as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pbtbench import spreadsheet
+from pbtbench.errors import CONTROL
 from pbtbench.report.wording import NONE
 
 _LATEX = {
@@ -25,6 +28,18 @@ _LATEX = {
     "<": "$<$",
     ">": "$>$",
 }
+
+
+def clean(value: Any) -> Any:
+    """A text, or plain data with texts in it, without control characters: figures and pages can't have them.
+    Lists of numbers are left as they are."""
+    if isinstance(value, str):
+        return CONTROL.sub(" ", value)
+    if isinstance(value, dict):
+        return {key: clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and any(isinstance(v, str | dict | list) for v in value):
+        return [clean(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,9 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.header)
-        writer.writerows([["" if cell == NONE else cell for cell in line] for line in self.body])
+        for line in self.body:
+            names = map(spreadsheet.cell, line[: self.left])
+            writer.writerow([*names, *("" if cell == NONE else cell for cell in line[self.left :])])
         return text.getvalue()
 
     def _marked(self, escaped: Callable[[str], str], bold: str) -> list[list[str]]:

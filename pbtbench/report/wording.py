@@ -27,25 +27,26 @@ def score(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """`0.7%`, `41%`, from twofold on `3.5×`, `27×`; `–` for NaN."""
-    if math.isnan(share):
-        return NONE
-    if math.isinf(share):
-        return "∞"
-    if share >= 2:
-        return f"{share:.1f}×" if share < 10 else f"{share:,.0f}×"
+    """`0.7%`, `41%`, `290%`, `2,700%`; `–` for NaN, `∞` for infinite."""
+    if math.isnan(share) or math.isinf(share):
+        return number(share)
     value = 100 * share
     if value and abs(value) < 0.1:
         return "<0.1%"
-    return f"{value:.1f}%" if abs(value) < 10 else f"{value:,.0f}%"
+    text = f"{value:.1f}%" if abs(value) < 10 else f"{value:,.0f}%"
+    return text.replace("-", "−")
 
 
 def signed(share: float) -> str:
-    """`+0.7%`, `−3.1%`: a share by which something is more or less."""
+    """`+0.7%`, `−3.1%`, `+290%`: a share by which something is more or less."""
     if math.isnan(share):
         return NONE
-    sign = "−" if share < 0 else "+"
-    return sign + percent(abs(share)).lstrip("<")
+    return ("−" if share < 0 else "+") + percent(abs(share)).lstrip("<")
+
+
+def times(ratio: float) -> str:
+    """`2.9×`, `0.51×`, `1,200×`: how many times something is of another."""
+    return f"{number(ratio)}×"
 
 
 def size(count: float) -> str:

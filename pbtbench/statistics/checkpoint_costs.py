@@ -57,6 +57,16 @@ class Costs:
     least_interval: int | None
     """The shortest interval that keeps checkpoints within `BUDGET`; None where nothing was timed."""
 
+    def stage_of_fork_s(self, stage: str) -> float:
+        """A stage's seconds for each fork; NaN without forks."""
+        return _over(self.stages[stage].seconds, sum(m.overhead.forks for m in self.cell.completed))
+
+    def stage_overhead(self, stage: str) -> float:
+        """A stage's seconds over training and evaluation; NaN without any."""
+        return _over(
+            self.stages[stage].seconds, sum(m.overhead.work_s for m in self.cell.completed)
+        )
+
     @property
     def difference(self) -> float:
         """How far the measured overhead is from the closed form's, relative to that."""
