@@ -161,12 +161,14 @@ def _present(store: Store, console: Console) -> int:
     from pbtbench.measures.summary import summary_csv
     from pbtbench.report.terminal import print_summary
 
-    pairs = store.runs()
-    store.write_summary(summary_csv(pairs))
-    page = report.write(store, pairs)
-    print_summary(pairs, console, store.machine().get("memcpy_s_per_gb", math.nan))
-    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
-    return sum(bool(outcome.cause) for _, outcome in pairs)
+    measures = store.runs()
+    for line in store.left_out:
+        console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
+    store.write_summary(summary_csv(measures))
+    page = report.write(store, measures)
+    print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))
+    console.print(f"\nreport: {page}", highlight=False, markup=False, soft_wrap=True)
+    return sum(bool(m.cause) for m in measures)
 
 
 @cli.command("list")
