@@ -7,11 +7,12 @@ from fabricated import NAN, a_run, an_outcome, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbtbench.measures import measure
 from pbtbench.measures.summary import summary
 from pbtbench.report import tables
 from pbtbench.report.findings import findings
 from pbtbench.report.wording import score as shown
-from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.cells import cells
 from pbtbench.statistics.compare import tied
 
 
@@ -26,6 +27,10 @@ def ends(*values, **run):
 
 def pbt(*values, k=1, **run):
     return ends(*values, **{"method": "pbt", "interval": k, **run})
+
+
+def cells_of(pairs):
+    return cells([measure(run, outcome) for run, outcome in pairs])
 
 
 def said(*groups):
@@ -168,10 +173,10 @@ class TestSpread:
 
 
 def test_a_metric_that_comes_now_and_then_is_told_and_no_divergence():
-    def at(iteration, value, **detail):
-        return score(iteration, 0, iteration, value)._replace(detail=detail or None)
+    def at(iteration, value, age=0):
+        return score(iteration, 0, iteration, value, age=age)
 
-    rows = [at(1, NAN, score_age=1.0), at(2, 0.5), at(3, 0.5, score_age=1.0), at(4, 0.6)]
+    rows = [at(1, NAN, age=1), at(2, 0.5), at(3, 0.5, age=1), at(4, 0.6)]
     text = said([(a_run(iterations=4), an_outcome(*rows))])
     assert (
         "Iterations that gave no accuracy, so that the last one stands: 2 of 4 of random." in text
@@ -211,13 +216,12 @@ class TestEarlyStops:
         assert table.body[0][list(table.header).index("iterations")] == "1 to 8 of 8"
         assert "iterations" not in tables.comparison(cells_of(ends(0.5))).header
 
-    def test_are_the_summarys_last_column(self, stopped):
-        frame = summary([stopped])
-        assert frame.columns[-1] == "iterations_made"
+    def test_are_a_column_of_the_summary(self, stopped):
+        frame = summary([measure(*stopped)])
         assert (frame["iterations"][0], frame["iterations_made"][0]) == (8, 2)
 
     def test_are_seen_where_the_last_score_is_only_repeated(self):
-        rows = [score(1, 0, 1, 0.5), score(2, 0, 2, 0.5)._replace(detail={"done": 1.0})]
+        rows = [score(1, 0, 1, 0.5), score(2, 0, 2, 0.5, done=True)]
         assert "1 of 1 of random after 1 of 2" in said([(a_run(), an_outcome(*rows))])
 
     def test_whole_runs_have_none(self):
