@@ -77,7 +77,7 @@ def test_it_is_still_there_afterwards(head, tmp_path):
 
 
 @pytest.mark.parametrize("token", ["0" * 64, None])
-def test_a_wrong_token_or_none_is_told_in_one_line(head, tmp_path, token):
+def test_a_wrong_token_or_none_is_refused_in_one_line(head, tmp_path, token):
     done = head.run(tmp_path, head.address, token)
     assert done.returncode == 2, done.stdout + done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

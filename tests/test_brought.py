@@ -1,10 +1,11 @@
-"""Trainables as people have them (`tests/brought`) do the same on every engine. Ray starts once for each."""
+"""Trainables as people have them (`tests/brought`) do the same on every engine."""
 
 import json
-import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from records import forks, made, scores
 
 from pbtbench import BadInput, catalogue, engines
 from pbtbench.space.columns import rows
@@ -15,11 +16,7 @@ ENGINES = ["inprocess", "ray", "tune"]
 EVERYTHING = f"{BROUGHT}/climbers.py:EVERYTHING"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray_once():
-    yield
-    for name in ("ray", "tune"):
-        engines.engine(name).close()
+pytestmark = pytest.mark.usefixtures("shared_ray")
 
 
 def planned(problem, on, kind="pbt", /, **keys):
@@ -32,49 +29,53 @@ def planned(problem, on, kind="pbt", /, **keys):
 def executed(*args, **keys):
     outcome = engines.execute(planned(*args, **keys))
     assert (outcome.cause, outcome.message) == ("", "")
-    return outcome.trace
+    return outcome.record
 
 
-def scores(trace):
-    """member -> iteration -> score"""
-    found = {}
-    for i in trace.rows("score"):
-        found.setdefault(int(trace.member[i]), {})[int(trace.iteration[i])] = float(trace.value[i])
-    return found
+def assert_forks_go_on_from_their_donors(record):
+    """Climbers add their rate to their place: after a fork, a member's place is its donor's plus the new
+    rate."""
+    found = scores(record, "place")
+    assert forks(record)
+    for fork in forks(record):
+        expected = found[fork.donor][fork.copied] + fork.new["rate"]
+        assert found[fork.member][fork.iteration + 1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_everything_that_tune_takes_is_taken(engine):
-    trace = executed(EVERYTHING, engine)
-    assert {m: len(own) for m, own in scores(trace).items()} == dict.fromkeys(range(4), 9)
-    forks = trace.rows("fork")
-    assert len(forks)
+    record = executed(EVERYTHING, engine)
+    assert made(record) == dict.fromkeys(range(4), 9)
+    assert forks(record)
     moved = {"optimizer/rate", "model/dropout", "sizes"}
-    for i in forks:
-        old, new = trace.detail[i]["old"], trace.detail[i]["new"]
-        assert set(old) == set(new) == {*moved, "optimizer/name", "model/units", "layers", "limit",
-                                        "paths", "whole", "double"}  # fmt: skip
-        assert new["layers"] == [64, 32]
-        assert json.loads(json.dumps(new)) == new
-    for i in trace.rows("score"):
-        detail, iteration = trace.detail[i], int(trace.iteration[i])
-        assert detail["member"] == trace.member[i]  # as its trial id tells
-        if math.isnan(trace.value[i]):
-            assert iteration < 3
-        elif not detail.get("score_age"):
-            assert trace.value[i] == detail["at"]
-            assert iteration % 3 == 0
-        else:
-            assert trace.value[i] < detail["at"]
+    for fork in forks(record):
+        assert set(fork.old) == set(fork.new) == {*moved, "optimizer/name", "model/units", "layers",
+                                                  "limit", "paths", "whole", "double"}  # fmt: skip
+        assert fork.new["layers"] == [64, 32]
+        assert json.loads(json.dumps(fork.new)) == fork.new
+    table = record.scores
+    assert (table.metrics["member"] == table.member).all()  # as its trial id says
+    score, at = table.metrics["evaluation/place"], table.metrics["at"]
+    measured, none = table.age == 0, np.isnan(score)
+    assert measured.any()
+    assert none.any()
+    assert (table.iteration[none] < 3).all()
+    assert (score[measured] == at[measured]).all()
+    assert (table.iteration[measured] % 3 == 0).all()
+    stands = ~measured & ~none
+    assert (score[stands] < at[stands]).all()
+    assert "score_age" not in table.metrics
 
 
 def test_random_search_gives_the_same_scores_on_every_engine():
     """A member that starts, starts from `setup`, whatever `reset_config` keeps."""
-    problem = f"{BROUGHT}/climbers.py:EVERYTHING"
-    found = [scores(executed(problem, on, "random")) for on in ENGINES]
-    for own in found[1:]:
-        for member, values in own.items():
-            assert values == pytest.approx(found[0][member], nan_ok=True, rel=0, abs=0)
+    one, *others = (
+        scores(executed(EVERYTHING, on, "random"), "evaluation/place") for on in ENGINES
+    )
+    for other in others:
+        assert other.keys() == one.keys()
+        for member, values in other.items():
+            assert values == pytest.approx(one[member], nan_ok=True, rel=0, abs=0)
 
 
 @pytest.mark.parametrize("reuse", [None, True])
@@ -86,41 +87,30 @@ def test_a_reset_that_keeps_the_state_leaks_it_to_nobody(tmp_path, reuse):
     (tmp_path / "climber.py").write_text(beside)
     problem = f"{tmp_path}/climber.py:Climber"
     options = {} if reuse is None else {"engine": {"tune": {"reuse_actors": reuse}}}
-    expected = scores(executed(problem, "inprocess", "random"))
-    trace = executed(problem, "tune", "random", **options)
-    assert scores(trace) == expected
-    trace = executed(problem, "tune", intervals=[2], **options)
-    found = scores(trace)
-    forks = trace.rows("fork").tolist()
-    assert forks
-    for i in forks:
-        member, made, told = int(trace.member[i]), int(trace.iteration[i]), trace.detail[i]
-        expected = found[told["donor"]][told["copied"]] + told["new"]["rate"]
-        assert found[member][made + 1] == pytest.approx(expected)
+    expected = scores(executed(problem, "inprocess", "random"), "place")
+    assert scores(executed(problem, "tune", "random", **options), "place") == expected
+    assert_forks_go_on_from_their_donors(executed(problem, "tune", intervals=[2], **options))
 
 
 def test_a_function_reports_to_tune():
-    trace = executed(f"{BROUGHT}/reports.py:train", "tune")
-    found = scores(trace)
-    assert {m: len(own) for m, own in found.items()} == dict.fromkeys(range(4), 6)
-    forks = trace.rows("fork")
-    assert len(forks)
-    for i in forks.tolist():
-        member, made, told = int(trace.member[i]), int(trace.iteration[i]), trace.detail[i]
-        expected = found[told["donor"]][told["copied"]] + told["new"]["rate"]
-        assert found[member][made + 1] == pytest.approx(expected)
+    record = executed(f"{BROUGHT}/reports.py:train", "tune")
+    assert made(record) == dict.fromkeys(range(4), 6)
+    assert_forks_go_on_from_their_donors(record)
 
 
 def test_a_function_that_returns_early_made_what_it_reported():
-    trace = executed(f"{BROUGHT}/reports.py:SHORT", "tune", "random")
-    assert {m: len(own) for m, own in scores(trace).items()} == dict.fromkeys(range(4), 4)
+    record = executed(f"{BROUGHT}/reports.py:SHORT", "tune", "random")
+    assert made(record) == dict.fromkeys(range(4), 4)
+    assert len(record.scores) == 4 * 4
 
 
 @pytest.mark.parametrize("engine", ["inprocess", "ray"])
 def test_a_function_elsewhere_is_refused_with_what_to_write(engine):
-    with pytest.raises(BadInput, match="make it a class with setup, step, save_checkpoint") as told:
+    with pytest.raises(
+        BadInput, match="make it a class with setup, step, save_checkpoint"
+    ) as error:
         planned(f"{BROUGHT}/reports.py:train", engine)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_class_gets_the_resources_that_it_asks_for_unless_the_study_says_otherwise():
@@ -130,8 +120,7 @@ def test_a_class_gets_the_resources_that_it_asks_for_unless_the_study_says_other
     assert planned(problem, "tune", "random", cpus_per_worker=1.0).cluster.cpus_per_worker == 1.0
     outcome = engines.execute(run)
     assert outcome.cause == ""
-    trace = outcome.trace
-    assert {trace.detail[i]["cpus"] for i in trace.rows("score")} == {2.0}
+    assert set(outcome.record.scores.metrics["cpus"]) == {2.0}
 
 
 def test_a_class_that_asks_for_what_workers_have_not_is_refused(tmp_path):
@@ -143,19 +132,19 @@ def test_a_class_that_asks_for_what_workers_have_not_is_refused(tmp_path):
 
 @pytest.mark.parametrize("engine", ["inprocess", "ray"])
 def test_quantized_values_stay_on_their_grid(engine):
-    trace = executed(f"{BROUGHT}/quantized.py:Climber", engine, intervals=[1])
-    assert len(trace.rows("fork")) > 5
+    found = forks(executed(f"{BROUGHT}/quantized.py:Climber", engine, intervals=[1]))
+    assert len(found) > 5
     space = catalogue.problem(f"{BROUGHT}/quantized.py:Climber").space
-    for i in trace.rows("fork"):
-        assert space.contains(trace.detail[i]["new"])
+    assert all(space.contains(fork.new) for fork in found)
 
 
 @pytest.mark.parametrize("kind", ["tune:pb2", "tune:optuna"])
 def test_quantized_values_stay_on_their_grid_with_what_tune_has(kind):
-    trace = executed(f"{BROUGHT}/quantized.py:Climber", "tune", kind, intervals=[2])
-    assert {len(own) for own in scores(trace).values()} == {12}
-    assert len(trace.rows("fork")) or kind == "tune:optuna"
-    assert not any("out_of_bounds" in trace.detail[i] for i in trace.rows("fork"))
+    keys = {"intervals": [2], "engine": {"tune": {"reuse_actors": True}}}
+    record = executed(f"{BROUGHT}/quantized.py:Climber", "tune", kind, **keys)
+    assert set(made(record).values()) == {12}
+    assert forks(record) or kind == "tune:optuna"
+    assert not any(fork.out_of_bounds for fork in forks(record))
 
 
 def test_a_grid_of_quantized_values_is_on_the_grid():
@@ -167,6 +156,6 @@ def test_a_grid_of_quantized_values_is_on_the_grid():
 
 def test_a_stop_on_a_metric_that_is_minimised_is_refused():
     engine = {"tune": {"stop": {"loss": 0.2}}}
-    with pytest.raises(BadInput, match="loss is minimised: every trial would end at once") as told:
+    with pytest.raises(BadInput, match="loss is minimised: every trial would end at once") as error:
         planned("toy.noisy_quadratic", "tune", engine=engine)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)

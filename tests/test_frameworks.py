@@ -9,6 +9,8 @@ import pytest
 from pbtbench import BadInput, Study, catalogue, engines
 from pbtbench.problem import member_seed
 
+pytestmark = pytest.mark.usefixtures("shared_ray")
+
 NAMES = ("vision.digits_torch", "vision.digits_jax")
 GOOD = {"learning_rate": 0.1, "momentum": 0.8, "l1": 1e-5, "dropout": 0.05}
 
@@ -19,13 +21,6 @@ def problem(request):
     for module in found.missing():
         pytest.skip(f"{module} is not installed: {found.requires[module]}")
     return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray_ends():
-    yield
-    for name in ("ray", "tune"):
-        engines.engine(name).close()
 
 
 def test_good_constants_reach_the_digits_targets(problem):
@@ -91,12 +86,12 @@ def test_a_study_runs_on_every_engine(problem, engine):
     ).runs
     outcome = engines.execute(run)
     assert (outcome.cause, outcome.message) == ("", "")
-    scores = outcome.trace.value[outcome.trace.rows("score")]
+    scores = outcome.record.scores.metrics["accuracy"]
     assert len(scores) == 12
     assert np.nanmax(scores) > 0.5
 
 
-def test_a_missing_package_is_told_with_its_remedy(monkeypatch):
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setattr("pbtbench.problem.find_spec", lambda module: None)
     for name in NAMES:
         with pytest.raises(BadInput, match=r'not installed: pip install "(jax|torch)>='):

@@ -1,4 +1,4 @@
-"""What is told of an exception: one line with the place in the user's own code, clean of what Ray adds."""
+"""What is said of an exception: one line with the place in the user's own code, clean of what Ray adds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def raised(statement: str, folder: Path) -> BaseException:
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("raise ValueError('no\\nluck')", "ValueError: no luck (mine.py:2)"),
         ("raise ValueError", "ValueError (mine.py:2)"),
@@ -47,18 +47,18 @@ def raised(statement: str, folder: Path) -> BaseException:
         ),
     ],
 )
-def test_a_line_ends_with_the_innermost_place_of_the_users_own(tmp_path, statement, told):
+def test_a_line_ends_with_the_innermost_place_of_the_users_own(tmp_path, statement, expected):
     error = raised(statement, tmp_path)
-    assert line(error) == told
+    assert line(error) == expected
     assert whole(error).startswith("Traceback (most recent call last)")
     assert f'File "{tmp_path / "mine.py"}", line 2, in f' in whole(error)
 
 
 def test_what_ray_adds_is_cut_out():
-    told = line(RuntimeError(RAYS))
-    assert "\x1b" not in told
-    assert "^^" not in told
-    assert told.endswith("(my_problem.py:12)")
+    found = line(RuntimeError(RAYS))
+    assert "\x1b" not in found
+    assert "^^" not in found
+    assert found.endswith("(my_problem.py:12)")
     assert "\x1b" not in whole(RuntimeError(RAYS))
 
 
@@ -89,7 +89,7 @@ def test_what_is_raised_in_a_worker_arrives_whole_whatever_it_is(tmp_path, state
         (FileNotFoundError(2, "No such file", "/no/home/.ray"), "HOME is /no/home: set it"),
     ],
 )
-def test_a_ray_that_does_not_start_is_told_with_its_remedy(monkeypatch, error, remedy):
+def test_a_ray_that_does_not_start_fails_with_its_remedy(monkeypatch, error, remedy):
     import ray
 
     def fails(**options: object) -> None:
