@@ -110,7 +110,7 @@ class Timeline(_Table):
 
     def of(self, *kinds: str) -> np.ndarray:
         """A mask of the rows of these kinds."""
-        found = self.kind == CODES[kinds[0]]
+        found: np.ndarray = self.kind == CODES[kinds[0]]
         for kind in kinds[1:]:
             found |= self.kind == CODES[kind]
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,15 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # A shared machine stalls now and then, which is no fault of the code under test.
 settings.register_profile("pbtbench", deadline=None, max_examples=50)
 settings.load_profile("pbtbench")
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[None]:
+    """Ray is left to the next test that asks for the same, and ends with the session."""
+    yield
+    from pbtbench.engines import cluster
+
+    cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -201,6 +201,7 @@ def test_the_driver_calls_each_actor_about_once_an_interval():
 def test_asynchronous_members_do_not_wait_for_a_slow_one(faulty):
     """One shard's iterations take a quarter of a second, the other's next to nothing."""
     keys = faulty("slow")
+    Path(keys["options"]["flag"]).unlink()  # nothing else happens to it
     file = Path(keys["problems"][0])
     file.write_text(
         file.read_text().replace("time.sleep(self.pause_s)", "time.sleep(0.25 * self.chosen)")
@@ -264,12 +265,12 @@ def test_what_is_persisted_behind_the_training_is_where_lost_members_go_on(fault
     assert ((restored.iteration < 10) & (restored.member < 4)).sum() == 4
 
 
-def test_a_state_that_cannot_be_persisted_is_noted_and_the_run_goes_on(faulty, monkeypatch):
+def test_a_state_that_cannot_be_persisted_is_noted_and_the_run_goes_on(monkeypatch):
     def refused(*_, **__):
         raise TransportFailed("states can't be kept in /full: the disk is full")
 
     monkeypatch.setattr("pbtbench.engines.transport.Npz.write", refused)
-    outcome = executed(**faulty("none"), engine={"ray": {"persist_every": 6}}, methods=["random"])
+    outcome = executed(methods=["random"], engine={"ray": {"persist_every": 6}})
     assert (outcome.cause, outcome.message) == ("", "")
     notes = outcome.record.notes.at(outcome.record.notes.named("unpersisted"))
     assert sorted(notes.member.tolist()) == list(range(7))

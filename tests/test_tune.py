@@ -1,23 +1,29 @@
-"""Ray Tune's runs: complete, accounted for, and failing with a reason. Ray starts once for the file."""
+"""Ray Tune's runs: complete, accounted for, and failing with a reason."""
 
 import math
 import sys
-from collections import Counter, defaultdict
+import threading
+import time
+from pathlib import Path
 
-import numpy as np
 import pytest
+from records import assert_accounted_for, forks, kinds, made, scores, starts
 
 from pbtbench import engines
-from pbtbench.engines.tune.lanes import laid, numbered
+from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
 from pbtbench.errors import BadInput
-from pbtbench.record import MARKS, Event
+from pbtbench.measures import measure
+from pbtbench.record import CODES, KINDS
+from pbtbench.running.progress import Progress
 from pbtbench.study import Study
 
+pytestmark = pytest.mark.usefixtures("shared_ray")
+
 PROBLEM_FILE = """
+import time
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from pbtbench.problem import member_seed
 from problems.toy.pbt_quadratic import PROBLEM as TOY, PBTQuadratic
 
 class Faulty(PBTQuadratic):
@@ -35,9 +41,24 @@ class Faulty(PBTQuadratic):
         if self.fault == "once" and self.chosen and self.due() and not self.marker.exists():
             self.marker.touch()
             raise ArithmeticError("once")
+        if self.fault == "nan" and self.chosen and self.made == 3:
+            self.wait_until_seen()
 
     def due(self):
         return self.made == 3 or self.adopted
+
+    def wait_until_seen(self):
+        for _ in range(6000):
+            if self.marker.exists():
+                return
+            time.sleep(0.01)
+        raise ArithmeticError("nobody saw its scores while it trained")
+
+    def morph(self, state, hyperparameters):
+        if self.fault != "nan":
+            return state
+        time.sleep(0.02)
+        return dict(state)
 
     def adopt(self, member, state, hyperparameters):
         super().adopt(member, state, hyperparameters)
@@ -57,12 +78,6 @@ PROBLEM = replace(TOY, start=start, options={"fault": "", "marker": ""})
 def explore(hyperparameters, space, rng):
     return {name: 0.25 for name in hyperparameters}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray_once():
-    yield
-    engines.engine("tune").close()
 
 
 @pytest.fixture(scope="module")
@@ -89,24 +104,6 @@ def executed(*args, **keys):
     return engines.execute(planned(*args, **keys))
 
 
-def scores(trace):
-    """member -> its scores, in order of its iterations."""
-    found = defaultdict(dict)
-    for i in trace.rows("score"):
-        found[int(trace.member[i])][int(trace.iteration[i])] = float(trace.value[i])
-    return {member: [rows[n] for n in sorted(rows)] for member, rows in sorted(found.items())}
-
-
-def starts(trace):
-    """member -> the hyperparameters that it started with."""
-    rows = [i for i in trace.rows("setup") if trace.iteration[i] == 0 and not trace.duration_s[i]]
-    return {int(trace.member[i]): trace.detail[i] for i in rows}
-
-
-def kinds(trace):
-    return Counter(trace.kind.tolist())
-
-
 @pytest.fixture(scope="module")
 def pbt():
     return executed()
@@ -118,6 +115,11 @@ def random_search():
 
 
 @pytest.fixture(scope="module")
+def random_in_process():
+    return executed("random", on="inprocess")
+
+
+@pytest.fixture(scope="module")
 def crowded():
     return executed(population=6, intervals=[4], method={"pbt": {"synchronous": False}})
 
@@ -126,93 +128,127 @@ def crowded():
 def test_every_member_makes_its_budget_and_no_more(run, request):
     outcome = request.getfixturevalue(run)
     assert (outcome.cause, outcome.message) == ("", "")
-    made = {member: len(values) for member, values in scores(outcome.trace).items()}
-    assert made == dict.fromkeys(range(6 if run == "crowded" else 4), 8)
-    assert kinds(outcome.trace)["score"] == sum(made.values())
+    assert made(outcome.record) == dict.fromkeys(range(6 if run == "crowded" else 4), 8)
+    assert len(outcome.record.scores) == sum(made(outcome.record).values())
 
 
 @pytest.mark.parametrize("run", ["pbt", "random_search", "crowded"])
 def test_conservation(run, request):
-    outcome = request.getfixturevalue(run)
-    trace = outcome.trace
-    timed = ~np.isin(trace.kind, MARKS)
-    for worker in range(outcome.workers):
-        own = np.flatnonzero(timed & (trace.worker == worker))
-        start, duration = trace.t_start_s[own], trace.duration_s[own]
-        assert (duration >= 0).all()
-        assert (start[1:] - (start + duration)[:-1] > -1e-6).all()
-        assert duration.sum() == pytest.approx(outcome.wall_s, rel=0.02)
+    assert_accounted_for(request.getfixturevalue(run))
 
 
 def test_states_are_saved_and_restored_with_their_size(pbt):
-    trace = pbt.trace
-    assert set(trace.bytes[trace.rows("save")]) == {16}  # two float64
-    assert set(trace.bytes[trace.rows("restore")]) == {16}
-    assert (trace.bytes[trace.rows("persist")] > 16).all()
+    rows = pbt.record.timeline
+    assert set(rows.bytes[rows.of("save")]) == {16}  # two float64
+    assert set(rows.bytes[rows.of("restore")]) == {16}
+    assert (rows.bytes[rows.of("persist")] > 16).all()
 
 
 def test_forks_have_a_donor_and_new_hyperparameters(pbt):
-    trace = pbt.trace
-    assert len(trace.rows("fork"))
-    for i in trace.rows("fork"):
-        fork = trace.detail[i]
-        assert fork["donor"] in range(4)
-        assert fork["donor"] != trace.member[i]
-        assert set(fork["old"]) == set(fork["new"]) == {"h0", "h1"}
-        outside = [name for name, value in fork["new"].items() if not 0 <= value <= 1]
-        assert fork.get("out_of_bounds", []) == outside
-        assert trace.iteration[i] in (2, 4, 6)
+    assert forks(pbt.record)
+    for fork in forks(pbt.record):
+        assert fork.donor in range(4)
+        assert fork.donor != fork.member
+        assert fork.iteration in (2, 4, 6)
+        assert set(fork.old) == set(fork.new) == {"h0", "h1"}
+        assert fork.out_of_bounds == any(not 0 <= value <= 1 for value in fork.new.values())
 
 
 def test_without_perturbations_nothing_is_saved(random_search):
-    found = kinds(random_search.trace)
-    assert not any(found[kind] for kind in ("save", "persist", "restore", "restart", "fork"))
+    found = kinds(random_search.record)
+    assert not any(found[kind] for kind in ("save", "persist", "restore", "restart"))
+    assert not forks(random_search.record)
 
 
-def test_random_search_is_that_of_one_process_to_the_bit(random_search):
-    reference = executed("random", on="inprocess")
-    assert scores(random_search.trace) == scores(reference.trace)
+def test_random_search_is_that_of_one_process_to_the_bit(random_search, random_in_process):
+    assert scores(random_search.record, "Q") == scores(random_in_process.record, "Q")
 
 
 def test_members_start_as_in_one_process(pbt):
     reference = executed(on="inprocess")
-    assert starts(pbt.trace) == starts(reference.trace)
-    assert len(starts(pbt.trace)) == 4
+    assert starts(pbt.record) == starts(reference.record)
+    assert len(starts(pbt.record)) == 4
+
+
+def test_processes_can_be_told_apart(pbt):
+    """Each actor is a process of its own, whichever members it holds one after another."""
+    rows, notes = pbt.record.timeline, pbt.record.notes
+    processes = set(notes.text[notes.named("process")])
+    assert len(processes) >= pbt.workers
+    assert measure(planned(), pbt).forks.process_starts == len(processes)
+    assert rows.of("memory").sum() >= len(processes)
 
 
 @pytest.fixture(scope="module")
-def odd(faulty):
-    """A run in which member 1 scores NaN, and the user explores."""
-    return executed(
-        problems=[faulty],
-        options={"fault": "nan"},
-        intervals=[4],
-        method={"pbt": {"explore": f"{faulty}:explore"}},
-    )
+def odd(faulty, tmp_path_factory):
+    """A run in which member 1 scores NaN and goes on only once others' scores were seen, the user
+    explores, and states are morphed."""
+    marker = tmp_path_factory.mktemp("seen") / "marker"
+
+    def watch(recorder):
+        threading.Thread(target=look, args=(recorder, marker), daemon=True).start()
+
+    options = {"fault": "nan", "marker": str(marker)}
+    explore = {"pbt": {"explore": f"{faulty}:explore"}}
+    run = planned(problems=[faulty], options=options, intervals=[4], method=explore)
+    return run, engines.execute(run, watch)
+
+
+def look(recorder, marker: Path):
+    """Touch `marker` once a live view shows that some member has scored, and member 1 twice."""
+    progress = Progress(recorder, planned().card.objective)
+    for _ in range(6000):
+        best = {member: about for member, *about in progress.to_dict()["best"]}
+        if any(math.isfinite(score) for _, score, *_ in best.values()) and best.get(1, [0])[0] == 2:
+            marker.touch()
+            return
+        time.sleep(0.01)
+
+
+def test_scores_are_seen_while_the_run_goes_on(odd):
+    """Member 1 waits for it."""
+    _, outcome = odd
+    assert (outcome.cause, outcome.message) == ("", "")
 
 
 def test_a_member_that_scores_nan_is_the_worst_not_the_end(odd):
-    assert odd.cause == ""
-    own = scores(odd.trace)
+    _, outcome = odd
+    own = {member: list(found.values()) for member, found in scores(outcome.record, "Q").items()}
     assert all(math.isnan(score) for score in own[1])
     assert all(math.isfinite(score) for m in (0, 2, 3) for score in own[m])
-    assert odd.trace.member[odd.trace.rows("fork")].tolist() == [1]
+    assert [fork.member for fork in forks(outcome.record)] == [1]
 
 
 def test_the_user_explores(odd):
-    (fork,) = odd.trace.rows("fork")
-    assert odd.trace.detail[fork]["new"] == {"h0": 0.25, "h1": 0.25}
+    (fork,) = forks(odd[1].record)
+    assert fork.new == {"h0": 0.25, "h1": 0.25}
 
 
-def test_a_stop_condition_ends_a_member_that_meets_it_and_no_other():
+def test_a_morph_is_a_part_of_its_restore_and_of_the_checkpoint_overhead(odd):
+    """As on engines of ours, it has a row of its own, and leaves its restore one row."""
+    run, outcome = odd
+    rows, overhead = outcome.record.timeline, measure(run, outcome).overhead
+    morphs, restores = rows.at(rows.of("morph")), rows.at(rows.of("restore"))
+    assert len(morphs) == len(restores) > 0
+    assert (morphs.duration_s >= 0.02).all()  # as long as it sleeps
+    assert (morphs.member == restores.member).all()
+    assert morphs.t_start_s + morphs.duration_s == pytest.approx(restores.t_start_s)
+    assert overhead.seconds["morph"] == pytest.approx(morphs.duration_s.sum())
+    others = ("save", "persist", "transfer", "restore", "restart")
+    without = sum(overhead.seconds[kind] for kind in others) / overhead.work_s
+    assert overhead.checkpoint_overhead - without >= 0.02 * len(morphs) / overhead.work_s
+    assert_accounted_for(outcome)
+
+
+def test_a_stop_condition_ends_a_member_that_meets_it_and_no_other(random_in_process):
     outcome = executed("random", engine={"tune": {"stop": {"Q": -0.35}}})
     assert not outcome.cause
-    whole = scores(executed("random", on="inprocess").trace)
+    whole = scores(random_in_process.record, "Q")
     until = {
-        member: next((i for i, q in enumerate(rows, 1) if q >= -0.35), len(rows))
-        for member, rows in whole.items()
+        member: next((i for i, q in found.items() if q >= -0.35), len(found))
+        for member, found in whole.items()
     }
-    assert {member: len(rows) for member, rows in scores(outcome.trace).items()} == until
+    assert made(outcome.record) == until
     assert len(set(until.values())) > 1
 
 
@@ -229,23 +265,28 @@ def test_a_member_that_raises_fails_the_run_in_one_line(faulty):
     assert "member 1 at iteration 3" in outcome.message
     assert "badly" in outcome.message
     assert "\n" not in outcome.message
-    assert kinds(outcome.trace)["score"] > 0
+    assert len(outcome.record.scores)
 
 
 @pytest.mark.parametrize("kind", ["random", "pbt"])
-def test_a_trial_that_fails_starts_again_where_that_is_allowed(kind, faulty, tmp_path):
+def test_a_trial_that_fails_starts_again_where_that_is_allowed(
+    kind, faulty, tmp_path, random_in_process
+):
     once = {"fault": "once", "marker": str(tmp_path / "fallen")}
     outcome = executed(kind, problems=[faulty], options=once, engine={"tune": {"max_failures": 1}})
     assert (outcome.cause, outcome.message) == ("", "")
-    trace = outcome.trace
-    (error,) = trace.rows("error")
-    assert (trace.member[error], trace.iteration[error]) == (1, 2)
-    discarded = trace.detail[error]["discarded_iterations"]
+    record = outcome.record
+    (error,) = record.timeline.rows("error")
+    assert (record.timeline.member[error], record.timeline.iteration[error]) == (1, 2)
+    discarded = record.timeline.value[error]
     assert discarded == (2 if kind == "random" else 0)
-    assert {m: len(own) for m, own in scores(trace).items()} == dict.fromkeys(range(4), 8)
-    assert kinds(trace)["score"] == 4 * 8 + discarded
+    (note,) = record.notes.named("crash")
+    assert (record.notes.member[note], record.notes.value[note]) == (1, discarded)
+    assert record.notes.text[note] == "its trial failed and starts again"
+    assert made(record) == dict.fromkeys(range(4), 8)
+    assert len(record.scores) == 4 * 8 + discarded
     if kind == "random":
-        assert scores(trace) == scores(executed("random", on="inprocess").trace)
+        assert scores(record, "Q") == scores(random_in_process.record, "Q")
 
 
 @pytest.mark.parametrize(
@@ -267,17 +308,25 @@ def test_what_tune_cannot_do_is_bad_input(keys, says):
 
 
 def row(start, duration, kind, member=0):
-    return Event(start, duration, -1, member, -1, kind)
+    return TimelineRow(start, duration, -1, member, -1, CODES[kind])
+
+
+def counts(*scored):
+    """The counts of members that scored: (member, moment)."""
+    found = Counts()
+    for member, moment in scored:
+        found.add(member, moment)
+    return found
 
 
 def test_an_actor_follows_on_the_lane_that_was_freed():
-    first = [row(-9, 11, "setup"), row(2, 1, "train"), row(3, 0, "score"), row(3, 1, "wait")]
-    second = [row(-9, 12, "setup", 1), row(3, 2, "train", 1), row(5, 0, "score", 1)]
+    first = [row(-9, 11, "setup"), row(2, 1, "train"), row(3, 1, "wait")]
+    second = [row(-9, 12, "setup", 1), row(3, 2, "train", 1)]
     third = [row(4.5, 0.5, "setup"), row(5, 0.5, "restore"), row(5.5, 0.5, "train")]
-    lives = {"a": first, "b": second, "c": third}
-    rows = [(actor, r) for actor, life in lives.items() for r in life]
-    laid_out = [r for r in laid(numbered(rows), 2, 8.0) if r.kind != "score"]
-    assert [(r.kind, r.t_start_s, r.duration_s) for r in laid_out if r.worker == 0] == [
+    lives, made_by = {"a": first, "b": second, "c": third}, counts((0, 3), (1, 5))
+    rows = [(actor, made_by.numbered(r)) for actor, life in lives.items() for r in life]
+    laid_out = laid(rows, 2, 8.0)
+    assert [(KINDS[r.kind], r.t_start_s, r.duration_s) for r in laid_out if r.worker == 0] == [
         ("setup", 0, 2),
         ("train", 2, 1),
         ("wait", 3, 1),
@@ -287,28 +336,32 @@ def test_an_actor_follows_on_the_lane_that_was_freed():
         ("train", 5.5, 0.5),
         ("idle", 6, 2),
     ]
-    assert [r.kind for r in laid_out if r.worker == 1] == ["setup", "train", "idle"]
+    assert [KINDS[r.kind] for r in laid_out if r.worker == 1] == ["setup", "train", "idle"]
     assert {r.worker for r in laid_out} == {0, 1}
 
 
 def test_a_member_counts_its_own_iterations_across_actors():
+    """Whichever actor's rows arrive first."""
+    made_by = counts((0, 7), (0, 1))
     rows = [
-        ("b", row(5, 1, "restore")),
-        ("b", row(6, 1, "train")),
-        ("b", row(7, 0, "score")),
-        ("a", row(0, 1, "train")),
-        ("a", row(1, 0, "score")),
-        ("a", row(1, 1, "save")),
+        row(0, 1, "train"),
+        row(1, 1, "save"),
+        row(5, 1, "restore"),
+        row(6, 1, "train"),
+        row(7, 1, "wait"),
+        row(7, 1, "wait", member=1),
     ]
-    counted = [(r.kind, r.iteration) for _, r in numbered(rows)]
-    assert counted == [
-        ("train", 1),
-        ("score", 1),
-        ("save", 1),
-        ("restore", 1),
-        ("train", 2),
-        ("score", 2),
-    ]
+    assert [made_by.numbered(r).iteration for r in rows] == [1, 1, 1, 2, 2, 0]
+    assert [made_by.at(0, moment) for moment in (0, 1, 6, 7)] == [0, 1, 1, 2]
+
+
+def test_a_member_that_lost_iterations_counts_them_again():
+    """Also where its scores of before arrive after the loss is known."""
+    made_by = counts((0, 1), (0, 2))
+    made_by.add(0, 4, -2)
+    made_by.add(0, 3)
+    made_by.add(0, 6)
+    assert [made_by.at(0, moment) for moment in (1, 2, 3, 4, 5, 6)] == [1, 2, 3, 1, 1, 2]
 
 
 HELPED = """
@@ -342,6 +395,6 @@ def test_a_trainables_trials_find_the_modules_beside_its_file(tmp_path, monkeypa
     reference = f"{tmp_path / 'helped.py'}:Climber"
     outcome = executed("random", problems=[reference], iterations=2)
     assert (outcome.cause, outcome.message) == ("", "")
-    firsts = [made[0] for made in scores(outcome.trace).values()]
+    firsts = [found[1] for found in scores(outcome.record, "place").values()]
     assert len(firsts) == 4
     assert min(firsts) >= 6

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pbtbench import Run, Study, engines, machine
-from pbtbench.measures.overhead import CHECKPOINT, WORK, after_setup_s, overhead
+from pbtbench.measures import Measures, measure
+from pbtbench.measures.overhead import CHECKPOINT
 from pbtbench.record import Outcome
-
 
 ROOTS = 50_000_000
 """Square roots of a step that computes: about as long as one that sleeps 0.1 s."""
@@ -35,10 +35,9 @@ def executed(run: Run) -> Outcome:
     return outcome
 
 
-def beyond_own_time_s(outcome: Outcome) -> float:
+def beyond_own_time_s(m: Measures) -> float:
     """Wall seconds, once training has begun, beyond what a worker trains and evaluates."""
-    seconds = overhead(outcome).seconds
-    return after_setup_s(outcome) - sum(seconds[kind] for kind in WORK) / outcome.workers
+    return m.checkpoints.after_setup_s - m.overhead.work_s / m.workers
 
 
 @pytest.mark.parametrize(
@@ -49,10 +48,14 @@ def test_cost_of_a_member_iteration(benchmark, engine, population, rounds, synch
     """Of a trivial problem, 100 iterations, interval 1, two workers: beyond the problem's own time."""
     keys = {"problems": ["toy.pbt_quadratic"], "population": population, "iterations": 100}
     run = run_of(engine, synchronous=synchronous, **keys)
-    outcomes: list[Outcome] = []
-    benchmark.pedantic(lambda: outcomes.append(executed(run)), rounds=rounds, warmup_rounds=1)
+    found: list[Measures] = []
+
+    def once() -> None:
+        found.append(measure(run, executed(run)))
+
+    benchmark.pedantic(once, rounds=rounds, warmup_rounds=1)
     made = population * run.iterations
-    beyond = [1e3 * beyond_own_time_s(outcome) / made for outcome in outcomes[1:]]
+    beyond = [1e3 * beyond_own_time_s(m) / made for m in found[1:]]
     benchmark.extra_info["ms_beyond_own_time"] = float(np.median(beyond))
     benchmark.extra_info["ms_least_most"] = [min(beyond), max(beyond)]
 

@@ -16,6 +16,7 @@ from pbtbench.problem import member_seed, method_rng
 from pbtbench.record import Outcome
 from pbtbench.running.runner import run_study
 from pbtbench.space.columns import rows
+from pbtbench.store import Store
 
 COLD = ("setup", "compile")
 
