@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pbtbench.measures import closed_forms, measure
 from pbtbench.measures.checkpoints import Stage
 from pbtbench.measures.forks import jumps
+from pbtbench.report import forks
 from pbtbench.report.advice import headline, sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.findings import findings
@@ -301,6 +302,17 @@ class TestForkEffects:
         assert found.peak_device_bytes == 7
         assert math.isnan(self.found(an_outcome(rows[0])).peak_device_bytes)
 
+    def test_a_devices_memory_is_in_the_table_where_one_is_known(self):
+        def table(value):
+            peak = timed("memory", 1, size=2_000_000, value=value)
+            return forks.forks(cells_of([(self.run, an_outcome(peak))]))
+
+        with_device, without = table(3e9), table(math.nan)
+        assert with_device.header[-2:] == ["memory of a worker", "memory of a device"]
+        assert with_device.body[0][-2:] == ["2 MB", "3 GB"]
+        assert without.body[0][-1] == "2 MB"
+        assert len(without.header) == len(with_device.header) - 1
+
     def test_who_never_forked_is_counted(self):
         assert self.found(training(2)).never_perturbed == 1
         assert self.found(training(None)).never_perturbed == 2
@@ -322,12 +334,12 @@ class TestReport:
             *("fork, Ray Tune", "fork, ours", "fork, in process", "fork, one memcpy"),
         ]
         assert [line[0] for line in table.body] == ["1 MB", "16 MB"]
-        assert table.body[0][1:5] == ["100 ms", "100 ms", "100 ms", "100 µs"]
+        assert table.body[0][1:5] == ["100 ms (k=1)", "100 ms (k=1)", "100 ms (k=1)", "100 µs"]
         assert set(headline(self.costs)) == {SIZE, 16 * SIZE}
 
     def test_sentences_say_what_a_fork_costs_and_which_interval_to_take(self):
         told = " ".join(sentences(self.costs))
-        assert "100 ms on Ray Tune (62.5×)" in told
+        assert "100 ms on Ray Tune at k=1 (62.5×)" in told
         assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in told
         assert "off by <0.1% in the median of 12 longer intervals" in told
 
@@ -338,11 +350,11 @@ class TestReport:
             pairs = list(several_sizes(("tune", "inprocess"), (1,), **made))
             return " ".join(sentences(costs_of(pairs, 100.0)))
 
-        assert "100 ms in process (less than a copy: so small a state stays in the" in told()
-        assert "100 ms in process (less than a copy: members of one process share" in told(
+        assert "100 ms in process at k=1 (less than a copy: so small a state stays in the" in told()
+        assert "100 ms in process at k=1 (less than a copy: members of one process share" in told(
             sizes=(1, 100)
         )
-        assert "100 ms on Ray Tune (less than a copy took when the study began)" in told()
+        assert "100 ms on Ray Tune at k=1 (less than a copy took when the study began)" in told()
         assert "×" not in told().partition(".")[0]
         moved = [
             (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
@@ -355,7 +367,7 @@ class TestReport:
     def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
         costs = costs_of(self.pairs, unknown)
         told = " ".join(sentences(costs))
-        assert "With a state of 16 MB a fork of pbt k=1 and all saves made for it" in told
+        assert "With a state of 16 MB a fork and all saves made for it" in told
         assert "–" not in told
         assert "copy" not in told
         assert headline_table(costs).body[0][4] == "–"
@@ -453,7 +465,7 @@ def test_sizes_as_people_read_them(count, text):
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.031, "+3.1%"), (-0.5, "−50%"), (0.0, "+0.0%"), (math.nan, "–"), (29, "+29×")]
+    ("share", "text"), [(0.031, "+3.1%"), (-0.5, "−50%"), (0.0, "+0.0%"), (math.nan, "–"), (29, "+2,900%")]
 )  # fmt: skip
 def test_signed_shares(share, text):
     assert signed(share) == text
