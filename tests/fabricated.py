@@ -1,14 +1,17 @@
 """Runs and outcomes made by hand, for tests of what reads records: each helper gives a function that writes
 its rows onto a recorder."""
 
+import json
 import math
 
 import numpy as np
 
+from pbtbench.measures import measure
 from pbtbench.problem import Card, Objective
 from pbtbench.record import NOBODY, Outcome, Recorder
-from pbtbench.run import Cluster, Run
+from pbtbench.run import Cluster, Provenance, Run
 from pbtbench.space.columns import columns
+from pbtbench.store import Store
 
 
 def a_run(
@@ -102,4 +105,15 @@ def an_outcome(*written, wall_s=10.0, workers=1, cause="", message=""):
     return Outcome(recorder.record(), wall_s, workers, "memory", "local-2cpu", cause, message)
 
 
+def a_folder(path, *pairs, title="a study"):
+    """A study's folder that keeps runs with their outcomes."""
+    store = Store(path)
+    store.folder.make()
+    store.declare(f"name = 'fabricated'\ntitle = {json.dumps(title)}\n")
+    for run, outcome in pairs:
+        store.write(run, outcome, measure(run, outcome), CAME_FROM)
+    return store
+
+
+CAME_FROM = Provenance("1.0", "abc", True, "here", "digest", "2026-01-02T03:04:05.678+00:00")
 NAN = math.nan

@@ -5,10 +5,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from fabricated import a_run, an_outcome, fork, lost, note, score, started, timed
+from fabricated import a_folder, a_run, an_outcome, fork, lost, note, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbtbench import report
 from pbtbench.measures import closed_forms, measure
 from pbtbench.measures.checkpoints import Stage
 from pbtbench.measures.forks import jumps
@@ -377,6 +378,19 @@ class TestReport:
             (run, training(None)) if run.interval else (run, outcome) for run, outcome in self.pairs
         ]
         assert "With a state of" not in " ".join(sentences(costs_of(pairs)))
+
+    def test_page_and_tables_are_written(self, tmp_path):
+        store = a_folder(tmp_path, *self.pairs)
+        store.write_machine({"memcpy_s_per_gb": 0.1})
+        page = report.write(store, store.runs()).read_text("utf-8")
+        assert "What checkpoints cost" in page
+        assert "fork, one memcpy" in page
+        assert "What came with the forks" in page
+        for name in ("overhead", "stages", "closed_forms"):
+            for kind in ("md", "tex", "csv"):
+                assert (tmp_path / "report" / "tables" / f"{name}.{kind}").read_text("utf-8")
+        drawn = {f.name for f in (tmp_path / "report" / "figures").iterdir()}
+        assert {"checkpoint-costs-fork.svg", "checkpoint-costs-tune-stages-by-size.svg"} <= drawn
 
 
 class TestLeastIntervals:
