@@ -44,7 +44,7 @@ def test_a_record_of_format_1_has_all_that_its_rows_said(store):
     assert (records["tune"].forks.copied_iteration[~records["tune"].forks.starts] == 2).all()
     assert len(records["tune"].notes.named("process")) == 2  # of two workers
     assert records["inprocess"].notes.text[records["inprocess"].notes.named("members")] == [
-        "stacked"
+        "looped"
     ]
 
 

@@ -102,6 +102,7 @@ class _Machines(BaseModel):
     clusters: dict[Text, list[_Node]] = {}
 
 
+_RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _FACTS: TypeAdapter[Facts] = TypeAdapter(Facts)
 _PROVENANCE: TypeAdapter[Provenance] = TypeAdapter(Provenance)
 
@@ -133,7 +134,8 @@ def kept(data: bytes, where: Path, place: str) -> Kept:
     number = check_format(fields.get("format", 1), where)
     try:
         about = _table(fields, "run")
-        run = Run.from_dict(migrations.run(about) if number == 1 else about)
+        text = json.dumps(migrations.run(about) if number == 1 else about)
+        run = _RUN.validate_json(text, strict=True)  # text is no number; a list is a tuple
         facts = _FACTS.validate_python(fields if number == 1 else _table(fields, "outcome"))
         provenance = None
         if number == FORMAT:
