@@ -1,9 +1,11 @@
-"""What several test modules share."""
+"""What several test modules share, and what `pytest --quick` leaves out."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,68 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # A shared machine stalls now and then, which is no fault of the code under test.
 settings.register_profile("pbtbench", deadline=None, max_examples=50)
 settings.load_profile("pbtbench")
+
+HEAVY = {"ray": "ray", "tensorflow": "tensorflow", "browser": "selenium"}
+"""Marker -> the package that a test with it may import."""
+
+MODULES = {
+    "ray": (
+        *("address", "bad_input", "brought", "frameworks", "ray", "runner", "trainable"),
+        *("tune", "tune_failures", "tune_methods"),
+    ),
+    "tensorflow": (
+        *("control", "datasets", "internals", "keras", "keras_data", "keras_hyperparameters"),
+        *("keras_problems", "keras_scores", "memory", "morphism", "real_problems", "ring_gan"),
+        *("stacked", "state_size", "step_law", "transport"),
+    ),
+    "processes": ("cli", "output", "sources"),
+}
+"""Marker -> the modules whose tests all have it; other tests have theirs beside them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="the tests that need neither Ray, TensorFlow, a browser nor processes of their own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, package in HEAVY.items():
+        config.addinivalue_line("markers", f"{marker}: imports {package}; --quick leaves it out")
+    config.addinivalue_line("markers", "processes: starts processes; --quick leaves it out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, modules in MODULES.items():
+            if item.path.stem.removeprefix("test_") in modules:
+                item.add_marker(marker)
+    if config.getoption("quick"):
+        slow = [
+            item for item in items if {*HEAVY, "processes"} & {m.name for m in item.iter_markers()}
+        ]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Not even import a module that is left out as a whole."""
+    left_out = {name for modules in MODULES.values() for name in modules}
+    name = collection_path.stem.removeprefix("test_")
+    return True if config.getoption("quick") and name in left_out else None
+
+
+@pytest.fixture(autouse=True)
+def _quick_tests_import_nothing_heavy(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = set(sys.modules)
+    yield
+    if request.config.getoption("quick"):
+        found = {package for package in HEAVY.values() if package in sys.modules}
+        assert not found - before, (
+            f"this test imports {', '.join(found - before)}: give it the marker of that name"
+        )
 
 
 @pytest.fixture(scope="session")

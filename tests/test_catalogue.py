@@ -87,9 +87,10 @@ def test_another_package_adds_problems_by_an_entry_point(tmp_path, monkeypatch):
         ),
         ("raise ValueError('two\\nlines')", "does not import: ValueError: two lines"),
         ("problem = 3", "has no PROBLEM; define PROBLEM = pbtbench.Problem(…)"),
-        (
+        pytest.param(
             "from ray import tune\nclass Mine(tune.Trainable): pass",
             "mine.py:Mine, or define PROBLEM =",
+            marks=pytest.mark.ray,
         ),
         ("PROBLEM = 3", "has a int, not a Problem, as PROBLEM; define PROBLEM ="),
         ("import pbtbench\npbtbench.Uniform(1, 0)", "Uniform(1, 0): the lower bound comes first"),

@@ -72,6 +72,7 @@ def test_a_keras_model_of_ones_own_is_tensorflows():
     assert re.search(r"framework +tensorflow", said("show", str(example), columns=200))
 
 
+@pytest.mark.ray
 def test_a_class_of_ones_own_has_no_framework_that_is_known():
     examples = Path(__file__).parents[1] / "examples"
     digits = said("show", f"{examples / 'my_trainable.py'}:Digits", columns=200)

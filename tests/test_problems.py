@@ -21,7 +21,15 @@ from pbtbench.space.columns import rows
 SIZE = 3
 
 
-@pytest.fixture(params=catalogue.names())
+TRAINED_IN_NUMPY = [name for name in catalogue.names() if problem(name).framework == "numpy"]
+
+
+@pytest.fixture(
+    params=[
+        name if name in TRAINED_IN_NUMPY else pytest.param(name, marks=pytest.mark.tensorflow)
+        for name in catalogue.names()
+    ]
+)
 def each(request):
     """Every problem in turn that runs here: those that need a package or a download have their own tests."""
     found = problem(request.param)

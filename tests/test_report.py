@@ -252,6 +252,7 @@ def browser(tmp_path, javascript=True):
     return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("which", ["honest", "hostile"])
 def test_the_page_in_a_browser_draws_every_figure_and_asks_for_nothing(pages, tmp_path, which):
     from selenium.webdriver.support.ui import WebDriverWait
@@ -283,6 +284,7 @@ def test_the_page_in_a_browser_draws_every_figure_and_asks_for_nothing(pages, tm
         chrome.quit()
 
 
+@pytest.mark.browser
 def test_the_page_can_be_read_without_javascript(pages, tmp_path):
     from selenium.webdriver.common.by import By
 

@@ -82,6 +82,7 @@ def test_what_is_raised_in_a_worker_arrives_whole_whatever_it_is(tmp_path, state
     assert line(arrived).endswith(("(mine.py:2)", "(mine.py:3)"))
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
