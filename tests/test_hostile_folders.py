@@ -372,7 +372,8 @@ TABLES = [
 ]
 CELLS = [
     None, 0, 1, -1, -2, 2, 100, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63), 0.5, 1e308,
-    float("nan"), float("inf"), -float("inf"), True, "", "x", "a\nb", "\x00", "\x1b[31m", "crash", "memory", "null", "[", "[" * 5000,
+    float("nan"), float("inf"), -float("inf"), True, "", "x", "a\nb", "\x00",
+    "\x1b[31m", "crash", "memory", "null", "[", "[" * 5000,
     "1e999", "evil:PROBLEM", '{"a": [null, "\\ud800"]}', "1" * 5000, b"\xff", [1],
 ]  # fmt: skip
 
