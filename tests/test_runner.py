@@ -83,7 +83,7 @@ def run(
     problems: list[str], folder: Path, *, again: bool = False, **keys: Any
 ) -> tuple[Store, Notes]:
     study = Study.plan({"problems": problems, "methods": ["random"], "seeds": 1, **keys})
-    store, notes = Store.claim(folder, study), Notes()
+    store, notes = Store.claim(folder), Notes()
     run_study(study, store, notes, again=again)
     return store, notes
 

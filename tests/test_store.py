@@ -35,20 +35,16 @@ CAME_FROM = Provenance(
 SCORED = score(1.0, 0, 1, 0.5)
 
 
-class Declared:
-    """What a folder needs of a study."""
-
-    def __init__(self, **keys):
-        self.keys = {"name": "mine", **keys}
-
-    def to_toml(self):
-        return "".join(f"{key} = {json.dumps(value)}\n" for key, value in self.keys.items())
+def new_store(path):
+    store = Store.claim(path)
+    store.declare('name = "mine"\n')
+    return store
 
 
 @pytest.fixture
 def store(tmp_path):
     """A new study's folder."""
-    return Store.claim(tmp_path / "out", Declared())
+    return new_store(tmp_path / "out")
 
 
 def outcome_of(value=0.5, cause=""):
@@ -199,28 +195,28 @@ def test_what_a_killed_writer_left_over_is_swept_away(store, tmp_path):
 
 def test_the_same_study_resumes_in_its_folder(store):
     write(store, a_run())
-    assert Store.claim(store.path, Declared()).kept(a_run())
+    assert Store.claim(store.path).kept(a_run())
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(BadInput, match="not empty and no study's folder; give --out"):
-        Store.claim(tmp_path, Declared())
+        Store.claim(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / ".part-study.toml-77").write_text("half, of a writer whose disk was full")
-    assert Store.claim(tmp_path, Declared()) == Store.open(tmp_path)
+    assert new_store(tmp_path) == Store.open(tmp_path)
 
 
 def test_a_path_that_is_a_file_is_refused(tmp_path):
     file = tmp_path / "out"
     file.write_text("")
     with pytest.raises(BadInput, match="out: a file stands where a folder should be"):
-        Store.claim(file, Declared())
+        Store.claim(file)
     with pytest.raises(BadInput, match="out/in: a file or a link stands where a folder should be"):
-        Store.claim(file / "in", Declared())
+        Store.claim(file / "in")
 
 
 def test_a_folder_without_a_study_is_no_store(tmp_path):
@@ -235,7 +231,7 @@ def test_a_folder_without_a_study_is_no_store(tmp_path):
 @pytest.mark.parametrize("text", ['name = "half', "a = " + "[" * 5000, "name = 3", "x = 1e999"])
 def test_a_damaged_declaration_is_refused(store, text):
     (store.path / "study.toml").write_text(text)
-    for way in (Store.open, lambda path: Store.claim(path, Declared())):
+    for way in (Store.open, Store.claim):
         with pytest.raises(
             BadInput, match=r"study\.toml: damaged .*restore it or use another --out"
         ):
@@ -265,7 +261,7 @@ def test_a_second_writer_is_refused_while_the_first_one_writes_and_readers_are_n
 
 @given(text=st.one_of(st.text(), st.sampled_from(["", "{}", "[]", "null", '{"run": {}}', "3"])))
 def test_a_damaged_run_is_left_out_by_name_and_not_kept(tmp_path_factory, text):
-    store = Store.claim(tmp_path_factory.mktemp("out"), Declared())
+    store = new_store(tmp_path_factory.mktemp("out"))
     for seed in range(2):
         write(store, a_run(seed=seed))
     (store.path / "runs" / a_run().id / "run.json").write_text(text, "utf-8", "surrogatepass")
@@ -444,9 +440,47 @@ def test_a_full_disk_leaves_no_folder_that_belongs_to_nobody(tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr("os.rename", full)
         with pytest.raises(Failed, match=r"study\.toml: no space left on the disk; make room"):
-            Store.claim(tmp_path / "out", Declared())
+            new_store(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
-    assert Store.claim(tmp_path / "out", Declared()).title() == "mine"
+    assert new_store(tmp_path / "out").title() == "mine"
+
+
+def test_of_a_study_that_was_never_declared_nothing_is_left(tmp_path):
+    store = Store.claim(tmp_path / "out")
+    with store.locked():
+        store.write_machine(MACHINE)
+        store.log().close()
+        store.write_summary("run\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_study_that_was_declared_all_is_left_and_so_is_what_was_there_before(tmp_path):
+    with Store.claim(tmp_path / "out").locked():
+        new_store(tmp_path / "out")
+    with Store.claim(tmp_path / "out").locked():
+        pass
+    assert Store.open(tmp_path / "out").title() == "mine"
+
+
+def test_a_run_gets_other_targets_and_keeps_its_record(store):
+    run = a_run(targets=(0.4,))
+    write(store, run)
+    more = replace(run, targets=(0.4, 0.6))
+    store.retarget(more)
+    (found,) = store.runs()
+    assert found.run == store.kept(run).run == more
+    assert [(a.target, a.reached) for a in found.attempts] == [(0.4, True), (0.6, False)]
+    assert found.provenance == CAME_FROM
+    with pytest.raises(BadInput, match="targets"):
+        store.retarget(replace(run, targets=(float("nan"),)))
+    assert store.kept(run).run == more
+
+
+def test_all_that_is_kept_undamaged_is_listed_without_its_measures(store):
+    for seed in range(3):
+        write(store, a_run(seed=seed), outcome_of(cause="crash" if seed else ""))
+    (store.path / "runs" / a_run(seed=1).id / "run.json").write_text("")
+    assert [(k.run.seed, k.cause) for k in store.all_kept()] == [(0, ""), (2, "crash")]
 
 
 def test_a_report_is_written_whole_and_inside_the_folder(store, tmp_path):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pbtbench.cli import output
-from pbtbench.errors import BadInput
+from pbtbench.errors import BadInput, Failed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +128,7 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
     console = Console()
     for why in planned.left_out:
         console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
-    store = Store.claim(out or Path("results") / planned.name, planned)
+    store = Store.claim(out or Path("results") / planned.name)
     with store.locked():
         store.write_machine(machine.describe())
         try:
@@ -235,6 +235,8 @@ def main() -> None:
         code = 0
     except BadInput as error:
         code = _stopped(str(error), 2)
+    except Failed as error:
+        code = _stopped(str(error), 1)
     except click.UsageError as error:
         code = _stopped(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -66,18 +67,33 @@ def run_study(study: Study, store: Store, observer: Observer, *, again: bool = F
     runs otherwise, for a problem that can't be run, or if an engine finds the study can't be;
     `KeyboardInterrupt` when interrupted; what was finished before is kept either way.
     """
+    _check_same(study, store)
     missing = _missing(study, store, again=again)
     observer.planned(len(study.runs) - len(missing), len(study.runs))
     with _child(store) as child:
         for run, limit_s in _to_check(missing):
             observer.checking(run)
             child.check(run, limit_s)
+        store.declare(study.to_toml())
         if all(engines.engine(run.engine).distributed for run in missing):
             child.close()  # it would hold a GPU that workers need
         for run in missing:
             _check_unchanged(run)
             observer.started(run)
             observer.ended(run, child.execute(run, observer))
+
+
+def _check_same(study: Study, store: Store) -> None:
+    """Raise `BadInput` if the folder is another study's."""
+    if store.new:
+        return
+    new, declared = tomllib.loads(study.to_toml()), store.declared()
+    differing = sorted(k for k in {*declared, *new} if declared.get(k) != new.get(k))
+    if differing:
+        raise BadInput(
+            f"{store.path}: belongs to another study (it differs in {', '.join(differing)}); "
+            "give another --out, or the same settings to resume"
+        )
 
 
 def _missing(study: Study, store: Store, *, again: bool) -> list[Run]:
@@ -143,7 +159,7 @@ def _check_unchanged(run: Run) -> None:
 
 @contextmanager
 def _child(store: Store) -> Iterator[_Child]:
-    with (store.path / "log.txt").open("ab") as log:
+    with store.log() as log:
         child = _Child(store, log)
         try:
             yield child

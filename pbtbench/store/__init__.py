@@ -24,11 +24,10 @@ from pbtbench.run import Provenance, Run
 from pbtbench.schema import LONGEST_READ
 from pbtbench.store import documents, reading, tables
 from pbtbench.store.documents import Kept
-from pbtbench.store.files import Folder, described
+from pbtbench.store.files import PART, Folder, described
 
 if TYPE_CHECKING:
     from pbtbench.measures import Measures
-    from pbtbench.study import Study
 
 __all__ = ["Kept", "Store"]
 
@@ -40,6 +39,9 @@ class Store:
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
     """What `runs()` did not read, and why, a line for each: it is damaged, or leads elsewhere."""
+
+    new: bool = field(default=False, compare=False)
+    """Whether there was no study in it when it was claimed."""
 
     @property
     def folder(self) -> Folder:
@@ -60,27 +62,23 @@ class Store:
         return store
 
     @classmethod
-    def claim(cls, path: Path, study: Study) -> Store:
-        """The folder for `study`: made if need be, resumed if it is that study's already.
+    def claim(cls, path: Path) -> Store:
+        """A folder to run a study in: one that has one already, or a new or empty one, which is made.
 
-        Raises `BadInput` if the folder is another study's, is no study's but not empty, or can't be
-        written.
+        Raises `BadInput` if the folder is no study's but not empty, or can't be written.
         """
-        store = cls(path)
-        new = study.to_toml()
-        if store.folder.has("study.toml"):
-            _check_same(store.declared(), documents.study_table(new.encode(), path), path)
-            return store
+        folder = Folder(path)
+        if folder.has("study.toml"):
+            return cls.open(path)
         with described(path):
             if path.is_dir() and any(
-                name != ".lock" and not name.startswith(".part-") for name in store.folder.entries()
+                name != ".lock" and not name.startswith(PART) for name in folder.entries()
             ):
                 raise BadInput(
                     f"{path}: not empty and no study's folder; give --out a new or empty folder"
                 )
-        store.folder.make()
-        store.declare(new)
-        return store
+        folder.make()
+        return cls(path, new=True)
 
     def declare(self, toml: str) -> None:
         """Write `study.toml`; `BadInput` for a text that could not be read again."""
@@ -114,9 +112,14 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder as its only writer; `BadInput` if another process does."""
+        """Hold the folder as its only writer; `BadInput` if another process does. If it was new, and nobody
+        has declared a study at the end, nothing is left of it."""
         with self.folder.locked():
-            yield
+            try:
+                yield
+            finally:
+                if self.new and not self.folder.has("study.toml"):
+                    self.folder.clear(("log.txt", "machine.json", "summary.csv", ".lock"))
 
     def write_machine(self, facts: Mapping[str, Any]) -> None:
         """Write this machine's facts to `machine.json`, beside those of others."""
@@ -190,6 +193,20 @@ class Store:
         except BadInput:
             return None
 
+    def all_kept(self) -> list[Kept]:
+        """All runs that are kept here undamaged, in no order, without their measures; as `kept`."""
+        return reading.all_kept(self.folder)
+
+    def retarget(self, run: Run) -> None:
+        """Keep a run with the targets that it has here, whatever it was kept with: its record stays, and its
+        measures are made anew when they are asked for."""
+        name = f"{reading.place(run.id)}/run.json"
+        fields = documents.json_table(self.folder.read(name, documents.RUN_BYTES), self.path / name)
+        fields["run"]["targets"] = list(run.targets)
+        text = json.dumps(fields, indent=2) + "\n"
+        documents.kept(text.encode(), self.path / name, run.id)
+        self.folder.write(name, text.encode())
+
     def discard(self, run: Run) -> None:
         """Delete what is kept of a run, if anything."""
         self.folder.remove(reading.place(run.id))
@@ -239,12 +256,3 @@ class Store:
     def _write_json(self, name: str, fields: Mapping[str, Any]) -> None:
         text = json.dumps({"format": documents.FORMAT, **fields}, indent=2) + "\n"
         self.folder.write(name, text.encode())
-
-
-def _check_same(declared: dict[str, Any], new: dict[str, Any], path: Path) -> None:
-    differing = sorted(k for k in {*declared, *new} if declared.get(k) != new.get(k))
-    if differing:
-        raise BadInput(
-            f"{path}: belongs to another study (it differs in {', '.join(differing)}); "
-            "give another --out, or the same settings to resume"
-        )

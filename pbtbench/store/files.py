@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,6 +186,14 @@ class Folder:
                 os.rename(last, part, src_dir_fd=parent, dst_dir_fd=root)
             _delete(part, root)
 
+    def clear(self, names: Sequence[str]) -> None:
+        """Delete these files, and the folder itself if nothing else is in it."""
+        for name in names:
+            with suppress(OSError), self._root() as root:
+                os.unlink(name, dir_fd=root)
+        with suppress(OSError):
+            self.path.rmdir()
+
     def entries(self) -> list[str]:
         """The names of what is in the folder."""
         with described(self.path):
@@ -205,6 +213,8 @@ class Folder:
                     raise BadInput(
                         f"{self.path}: another pbtbench is writing here; wait for it or give another --out"
                     ) from None
+                if not os.fstat(descriptor).st_nlink:
+                    raise BadInput(f"{self.path}: another pbtbench has just left it; try again")
                 with self._root() as root:
                     for name in self.entries():
                         if name.startswith(PART):

@@ -41,6 +41,21 @@ def kept(folder: Folder, run_id: str) -> tuple[Kept, bytes]:
     return documents.kept(about, folder.path / name, run_id), about
 
 
+def all_kept(folder: Folder) -> list[Kept]:
+    """All kept runs that are undamaged, in no order; `BadInput` for one of a newer format."""
+    if not folder.has("runs"):
+        return []
+    found = []
+    for run_id in folder.holding("runs", "run.json")[0]:
+        try:
+            found.append(kept(folder, run_id)[0])
+        except documents.NewerFormat:
+            raise
+        except (BadInput, Failed):
+            continue
+    return found
+
+
 def record(folder: Folder, of: Kept) -> Record:
     """The record of a kept run; `BadInput` if it is damaged, or no such run's."""
     at = place(of.run.id)

@@ -114,7 +114,7 @@ def test_a_whole_command_of_many_members(benchmark, tmp_path):
 def test_the_fixed_cost_of_a_run(benchmark, tmp_path):
     """Toy runs in a row, of next to no work: milliseconds from the start of one to the start of the next."""
     study = Study.plan({**FEW, "seeds": 50})
-    store, clock = Store.claim(tmp_path / "out", study), Clock()
+    store, clock = Store.claim(tmp_path / "out"), Clock()
 
     def once() -> None:
         run_study(study, store, clock, again=False)
