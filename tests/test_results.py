@@ -8,7 +8,7 @@ import pytest
 
 from pbtbench import BadInput
 from pbtbench.adapters.results import Score, nearest
-from pbtbench.record import AGE
+from pbtbench.protocol import AGE
 
 
 def test_nested_numbers_have_their_path_for_a_name():
