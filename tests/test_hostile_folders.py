@@ -13,6 +13,7 @@ import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
 import pyarrow as pa
@@ -464,57 +465,87 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("old", [False, True])
-def test_nothing_that_a_folder_names_is_imported_run_read_or_written(world, hostile, old):
-    hostile = hostile.format(outside=world.outside)
-    folder = world.fresh()
-    if old:
-        shutil.rmtree(folder)
-        shutil.copytree(FORMAT1, folder)
-    opened = []
-    sys.addaudithook(
-        lambda event, parts: opened.append((event, parts)) if opened is not None else None
-    )
-    files_ = [f for f in folder.rglob("*.json") if f.name != "measures.json"]
-    for file in files_:
+KEPT = {"id", "problem_name", "method", "engine_label", "cause", "started", "goal", "metric"}
+"""Fields of a run that have to fit its place or its record."""
+
+
+def with_every_text(folder, hostile):
+    """Put a text in the place of all that a folder's files have, where a text may stand."""
+    for file in folder.rglob("*.json"):
+        if file.name == "measures.json":
+            file.unlink()
+            continue
         fields = json.loads(file.read_text())
-        keep = (
-            "id",
-            "problem_name",
-            "method",
-            "engine_label",
-            "cause",
-            "started",
-            "goal",
-            "metric",
-        )
         for path in paths(fields):
             value = fields
             for key in path:
                 value = value[key]
-            if isinstance(value, str) and not (set(path) & set(keep)):
+            if isinstance(value, str) and not KEPT.intersection(path):
                 fields = changed(fields, path, hostile)
         for name in ("problem_options", "method_options", "engine_options", "sources"):
             if file.name == "run.json":
                 fields["run"][name] = {hostile: hostile, "explore": hostile}
         file.write_text(json.dumps(fields))
-        (file.parent / "measures.json").unlink(missing_ok=True)
-    declared = {
-        "name": hostile,
-        "title": hostile,
-        "problems": [hostile],
-        "method": {"x": {"is": hostile}},
-    }
-    (folder / "study.toml").write_text(tomli_w.dumps(declared))
-    opened.clear()
-    said = read(folder)
-    events, opened = opened, None
-    assert said == []
-    for event, parts in events:
-        named = [str(part) for part in parts if isinstance(part, str | bytes | Path)]
+    declared = {"name": hostile, "title": hostile, "problems": [hostile]}
+    (folder / "study.toml").write_text(
+        tomli_w.dumps({**declared, "method": {"x": {"is": hostile}}})
+    )
+
+
+def of_format(number, world):
+    folder = world.fresh()
+    if number == 1:
+        shutil.rmtree(folder)
+        shutil.copytree(FORMAT1, folder)
+    return folder
+
+
+@contextmanager
+def audited():
+    """What Python says of what is done meanwhile: (event, its texts)."""
+    heard, on = [], True
+
+    def hear(event, given):
+        if on:
+            code = [p.co_filename for p in given if isinstance(p, CodeType)]
+            texts = [str(p) for p in given if isinstance(p, str | bytes | Path)]
+            heard.append((event, code + texts))
+
+    sys.addaudithook(hear)
+    try:
+        yield heard
+    finally:
+        on = False
+
+
+def nothing_evil(heard, world):
+    for event, texts in heard:
         if event in ("import", "exec", "compile", "subprocess.Popen", "os.system"):
-            assert not any("evil" in part for part in named), (event, named)
+            assert not any("evil" in text for text in texts), (event, texts)
         if event == "open":
-            assert not any(str(world.outside) in part for part in named), named
+            assert not any(str(world.outside) in text for text in texts), texts
     world.unharmed()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("number", [1, 2])
+def test_nothing_that_a_folder_names_is_imported_run_read_or_written(world, hostile, number):
+    folder = of_format(number, world)
+    with_every_text(folder, hostile.format(outside=world.outside))
+    with audited() as heard:
+        assert read(folder) == []
+    nothing_evil(heard, world)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_report_shows_what_a_folder_names_as_text_and_stays_inside(world, number):
+    from pbtbench import report
+
+    folder = of_format(number, world)
+    with_every_text(folder, "</script></pre><img src=evil:x onerror=evil()> ../../outside/evil.py")
+    store = Store.open(folder)
+    with audited() as heard:
+        page = report.write(store, store.runs())
+    assert store.left_out == []
+    assert "<img src=evil" not in page.read_text("utf-8")
+    nothing_evil(heard, world)
