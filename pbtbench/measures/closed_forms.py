@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from scipy import integrate, stats
-
 
 def asynchronous(p_s: float, c_s: float, q: float, c_r: float, k: float, s: float) -> float:
     """Ω(k) = (p_s·c_s + q·c_r) / (k·s): no member waits for another, and each has a slot."""
@@ -46,6 +44,7 @@ def expected_maximum(n: int) -> float:
     """Of n independent standard normals: ∫ x·n·φ(x)·Φ(x)ⁿ⁻¹ dx; 0 for one."""
     if n < 2:
         return 0.0
+    from scipy import integrate, stats  # slow to import, and seldom needed
 
     def weighted(x: float) -> float:
         return float(x * n * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1))

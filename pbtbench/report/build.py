@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -48,11 +49,11 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
     colours = palette.series(cells)
-    records = Records(out)
+    drawing = Drawing(out)
     many = len({cell.problem for cell in shown}) > MANY
     sections = [
         _section(
-            finding, [c for c in shown if c.problem == finding.problem], colours, records, many
+            finding, [c for c in shown if c.problem == finding.problem], colours, drawing, many
         )
         for finding in found
         if any(c.problem == finding.problem for c in shown)
@@ -71,7 +72,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
         study=out.study_text(),
         machine=machine,
         machines=len(out.machines()),
-        left_out=[*out.left_out, *records.damaged],
+        left_out=[*out.left_out, *drawing.damaged],
     )
     light = palette.variables(colours, dark=False)
     drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
@@ -84,14 +85,16 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     }
 
 
-class Records:
-    """The records of the runs that are drawn; of a damaged one is noted what is wrong with it."""
+class Drawing:
+    """What drawing a study's figures shares: the records of the runs that are drawn, and names."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._names: set[str] = set()
         self.damaged: list[str] = []
+        """What is wrong with records that could not be read, a line for each."""
 
-    def of(self, run: Run) -> Record | None:
+    def record(self, run: Run) -> Record | None:
         """A run's record; None if it can't be read."""
         try:
             return self._store.record(run)
@@ -99,17 +102,28 @@ class Records:
             self.damaged.append(str(error))
             return None
 
+    def named(self, figures: Iterable[Figure]) -> list[Figure]:
+        """The figures, each with a name of its own in the report."""
+        found = []
+        for figure in figures:
+            name = figure.name
+            while name.lower() in self._names:
+                name += "-"
+            self._names.add(name.lower())
+            found.append(replace(figure, name=name))
+        return found
+
 
 def _section(
     finding: Finding,
     cells: Sequence[Cell],
     colours: Sequence[Series],
-    records: Records,
+    drawing: Drawing,
     many: bool,
 ) -> html.Section:
     rows = data.of_problem(cells)
-    families = list(_families(cells, records, rows))
-    places = list(_places(cells, records))
+    families = drawing.named(_families(cells, drawing, rows))
+    places = list(_places(cells, drawing))
     plane = cells[0].run.card.plane
     if plane and places:
         rows["places"] = paths.places(places)
@@ -120,12 +134,14 @@ def _section(
         finding=finding,
         rows=tables.rows(cells),
         data=rows,
-        scores=[
-            *progress.progress(cells, rows, colours),
-            *(paths.paths(finding.problem, plane, rows, colours) if plane and places else ()),
-        ],
-        intervals=list(intervals.by_interval(cells, rows, colours)),
-        costs=[cost] if cost else [],
+        scores=drawing.named(
+            [
+                *progress.progress(cells, rows, colours),
+                *(paths.paths(finding.problem, plane, rows, colours) if plane and places else ()),
+            ]
+        ),
+        intervals=drawing.named(intervals.by_interval(cells, rows, colours)),
+        costs=drawing.named([cost] if cost else []),
         lineages=families,
         forks=forks.forks(cells) if many else None,
         thumbnail=progress.thumbnail(rows, colours) if many else "",
@@ -133,7 +149,7 @@ def _section(
 
 
 def _families(
-    cells: Sequence[Cell], records: Records, rows: dict[str, list[data.Row]]
+    cells: Sequence[Cell], drawing: Drawing, rows: dict[str, list[data.Row]]
 ) -> Iterator[Figure]:
     """Figures of a run at the shortest interval, and the best if it is another; their rows go to `rows`."""
     swept = sorted(
@@ -144,7 +160,7 @@ def _families(
     best = compare.best(swept)[0]
     for i, cell in enumerate([best] if best is swept[0] else [swept[0], best]):
         run = cell.completed[0].run
-        record = records.of(run)
+        record = drawing.record(run)
         found = None if record is None else lineages.family(run, record)
         if found is not None:
             rows[f"family{i}"] = found.rows
@@ -152,11 +168,11 @@ def _families(
             yield from lineages.lineages(found, f"family{i}", rows, stem)
 
 
-def _places(cells: Sequence[Cell], records: Records) -> Iterator[tuple[Cell, pd.DataFrame]]:
+def _places(cells: Sequence[Cell], drawing: Drawing) -> Iterator[tuple[Cell, pd.DataFrame]]:
     """Where the members of a run of each method were, for a problem that has a plane."""
     for cell in cells:
         if cell.run.card.plane is not None and cell.completed:
             run = cell.completed[0].run
-            record = records.of(run)
+            record = drawing.record(run)
             if record is not None and len(found := path(run, record)):
                 yield cell, found

@@ -84,8 +84,8 @@ def _curves(cells: Sequence[Cell]) -> list[Row]:
                 kept = np.append(True, (np.diff(steps, axis=0) != 0).any(axis=1))
                 kept[-1] = True
                 lists = {
-                    name: numbers(frame[name].to_numpy()[kept].tolist())
-                    for name in ("x", "median", "low", "high")
+                    name: numbers(frame[name].to_numpy()[kept].tolist(), digits)
+                    for name, digits in (("x", 4), ("median", 5), ("low", 5), ("high", 5))
                 }
                 found.append(
                     {**_identity(cell), "axis": axis, "n": int(frame["n"].iloc[0]), **lists}

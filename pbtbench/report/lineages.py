@@ -19,7 +19,7 @@ from pbtbench.report.figures import Figure, Spec, figure, first, named, pale, pi
 from pbtbench.report.palette import FATES
 from pbtbench.run import Run
 
-DEAD, LIVING, WINNING = 300, 500, 500
+DEAD, LIVING, WINNING = 250, 400, 400
 """Lines of each fate that are drawn at most: more can't be told apart."""
 
 SCHEDULES = 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pbtbench.report.data import Data, Row
@@ -63,7 +64,8 @@ def thumbnail(data: Data, colours: Sequence[Series]) -> str:
         "height": 84,
         "encoding": {**line["encoding"], "x": x, "color": colour},
     }
-    return drawn(clean(small), data, {**CONFIG, "padding": 2})
+    svg = drawn(clean(small), data, {**CONFIG, "padding": 2})
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
 
 
 def _rows(data: Data, engine: str, axis: str) -> list[Row]:
@@ -88,8 +90,7 @@ def _lines(
     wide = low > 0 and high / low > 20
     log = axis == "seconds" and min(value for row in rows for value in row["x"]) > 0
     x = real("x", TITLES[axis], log=log) | {"axis": {"grid": not log}}
-    y = real("median", metric, log=wide, **({} if wide else {"zero": False})) | {}
-    y["scale"].pop("nice")
+    y = real("median", metric, log=wide, **({} if wide else {"zero": False, "nice": True}))
     return {
         "data": {"name": "curves"},
         "transform": [

@@ -21,7 +21,7 @@ def worker_seconds(cells: Sequence[Cell], data: Data) -> Figure | None:
         "data": {"name": "cells"},
         "params": picked("kind"),
         "transform": [
-            {"filter": {"field": "bar", "valid": True}},
+            {"filter": "isValid(datum.bar)"},
             {"flatten": ["kind", "share", "spent"]},
             {"calculate": f"indexof({kinds}, datum.kind)", "as": "order"},
         ],

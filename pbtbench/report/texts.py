@@ -92,7 +92,7 @@ class Table:
     def _marked(self, escaped: Callable[[str], str], bold: str) -> list[list[str]]:
         return [
             [
-                bold.format(escaped(text)) if (i, j) in self.bold else escaped(text)
+                bold.format(escaped(clean(text))) if (i, j) in self.bold else escaped(clean(text))
                 for j, text in enumerate(line)
             ]
             for i, line in enumerate(self.body)

@@ -1,0 +1,378 @@
+"""Figures draw what measures say: their rows are held against these, and their marks against the rows."""
+
+import math
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
+from reported import a_study, measured, pbt_outcome
+
+from pbtbench.measures.checkpoints import BLOCKING
+from pbtbench.measures.lineage import segments
+from pbtbench.measures.paths import path
+from pbtbench.record import TIMED
+from pbtbench.report import (
+    cost_figures,
+    data,
+    figures,
+    intervals,
+    lineages,
+    palette,
+    paths,
+    progress,
+    spending,
+)
+from pbtbench.report.checkpoint_costs import checkpoint_costs, headline_table
+from pbtbench.statistics import checkpoint_costs as costs_of
+from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.curves import curves
+
+
+def marks(svg, kind):
+    """How many marks of a kind a figure has, those of axes and legends not counted."""
+    groups = re.findall(rf'<g class="mark-{kind} role-mark[^>]*>(.*?)</g>', svg)
+    return sum(len(re.findall(r"<(?:path|line)\b", group)) for group in groups)
+
+
+def close(shown, value):
+    return shown is None if value is None or math.isnan(value) else math.isclose(
+        shown, value, rel_tol=1e-4
+    )  # fmt: skip
+
+
+CELLS = cells_of(measured(a_study()))
+ROWS = data.of_problem(CELLS)
+COLOURS = palette.series(CELLS)
+
+
+class TestRows:
+    def test_of_cells_are_the_cells_medians(self):
+        assert len(ROWS["cells"]) == len(CELLS)
+        for row, cell in zip(ROWS["cells"], CELLS, strict=True):
+            assert (row["label"], row["engine"]) == (cell.label, cell.engine)
+            assert close(row["final"], cell.final.median)
+            assert close(row["overhead"], cell.checkpoint_overhead)
+            (target,) = cell.targets
+            assert close(row["seconds"], target.seconds if target.seconds < math.inf else NAN)
+
+    def test_of_worker_seconds_are_all_of_the_cells_shares(self):
+        for row, cell in zip(ROWS["cells"], CELLS, strict=True):
+            shares = dict(zip(row["kind"], row["share"], strict=True))
+            for kind in (*TIMED, "unaccounted"):
+                assert math.isclose(shares.get(kind, 0), cell.shares[kind], abs_tol=1e-4)
+
+    def test_of_runs_are_each_runs_measures(self):
+        swept = [c for c in CELLS if c.interval is not None]
+        assert len(ROWS["runs"]) == len(swept)
+        for row, cell in zip(ROWS["runs"], swept, strict=True):
+            assert row["seed"] == [m.run.seed for m in cell.measures]
+            for i, m in enumerate(cell.measures):
+                assert close(row["final"][i], m.quality.final_score)
+                assert close(row["seconds"][i], m.attempts[0].seconds)
+                assert close(row["overhead"][i], m.overhead.checkpoint_overhead)
+
+    def test_of_a_failed_run_have_its_time_to_a_target_alone(self):
+        crash = replace(pbt_outcome(), cause="crash", message="no luck")
+        run = a_run(method="pbt", interval=1, targets=(0.5,))
+        (row,) = data.of_problem(cells_of(measured([(run, crash)])))["runs"]
+        assert (row["final"], row["overhead"]) == ([None], [None])
+        assert row["seconds"] == [1]
+
+    @pytest.mark.parametrize("axis", data.AXES)
+    def test_of_curves_say_the_same_as_the_whole_grid_with_fewer_points(self, axis):
+        for row in (row for row in ROWS["curves"] if row["axis"] == axis):
+            (cell,) = [c for c in CELLS if (c.label, c.engine) == (row["label"], row["engine"])]
+            frame = curves([cell], axis, data.POINTS)
+            assert row["n"] == frame["n"].iloc[0]
+            assert len(row["x"]) < len(frame)
+            places = np.searchsorted(row["x"], [float(f"{x:.4g}") for x in frame["x"]], "right") - 1
+            for name in ("median", "low", "high"):
+                assert np.allclose(np.array(row[name])[places], frame[name], rtol=1e-4)
+
+    def test_have_few_digits_and_no_number_that_is_none(self):
+        values = [NAN, math.inf, None, 0.123456789, 3.0, 12345678.0]
+        assert data.numbers(values) == [None, None, None, 0.12346, 3, 12346000]
+
+    def test_lose_control_characters(self):
+        run = a_run(method="a\x07b\x1b", interval=1)
+        rows = data.of_problem(cells_of(measured([(run, pbt_outcome())])))
+        assert rows["cells"][0]["method"] == "a b "
+
+
+class TestMarks:
+    def test_of_worker_seconds_are_a_bar_for_each_share(self):
+        drawn = spending.worker_seconds(CELLS, ROWS)
+        assert marks(drawn.svg, "rect") == sum(len(row["kind"]) for row in ROWS["cells"]) > 10
+
+    def test_of_the_interval_are_points_for_runs_and_rules_for_rivals(self):
+        drawn = {f.name: f for f in intervals.by_interval(CELLS, ROWS, COLOURS)}
+        final = drawn["toy.hand-interval-final"]
+        known = [v for row in ROWS["runs"] for v in row["final"] if v is not None]
+        assert marks(final.svg, "symbol") == len(known) == 8
+        assert marks(final.svg, "rule") == 1
+        assert marks(final.svg, "line") == 2
+        overhead = drawn["toy.hand-interval-overhead"]
+        assert marks(overhead.svg, "rule") == 0
+
+    def test_of_progress_are_a_line_and_a_band_for_each_method_of_an_engine(self):
+        drawn = list(progress.progress(CELLS, ROWS, COLOURS))
+        assert [f.name for f in drawn] == [
+            *("toy.hand-inprocess-seconds", "toy.hand-inprocess-member-iterations"),
+            *("toy.hand-tune-seconds", "toy.hand-tune-member-iterations"),
+        ]
+        lines = [(marks(f.svg, "line"), marks(f.svg, "area")) for f in drawn]
+        assert lines == [(3, 3), (3, 3), (2, 2), (2, 2)]
+        small = progress.thumbnail(ROWS, COLOURS)
+        assert marks(small, "line") == 3
+        assert "<text" not in small
+
+    def test_name_the_rows_that_they_use_and_hold_none(self):
+        drawn = [*progress.progress(CELLS, ROWS, COLOURS), spending.worker_seconds(CELLS, ROWS)]
+        drawn += intervals.by_interval(CELLS, ROWS, COLOURS)
+        assert {f.uses for f in drawn} == {("curves",), ("cells",), ("cells", "runs")}
+        assert not any("values" in layer for f in drawn for layer in [f.spec.get("data", {})])
+
+
+class TestFamilies:
+    run = a_run(method="pbt", interval=1)
+
+    def test_of_few_are_all_drawn(self):
+        found = lineages.family(self.run, pbt_outcome().record)
+        assert found.left_out == ""
+        assert found.rows == [
+            {"fate": "died out", "x": [0], "x2": [1], "member": [1], "member2": [1],
+             "h0": [0.4], "h02": [0.4]},
+            {"fate": "lives on", "x": [1], "x2": [3], "member": [0], "member2": [0],
+             "h0": [0.1], "h02": [0.1]},
+            {"fate": "the best member's", "x": [0, 1, 1], "x2": [1, 3, 1],
+             "member": [0, 1, 0], "member2": [0, 1, 1],
+             "h0": [0.1, 0.08, 0.1], "h02": [0.1, 0.08, 0.08]},
+        ]  # fmt: skip
+        drawn = list(lineages.lineages(found, "family0", {"family0": found.rows}, "stem"))
+        assert [f.name for f in drawn] == ["stem-tree", "stem-rate"]
+        assert [marks(f.svg, "rule") for f in drawn] == [5, 5]
+
+    def test_without_forks_are_none(self):
+        outcome = an_outcome(started(0, rate=1), score(1, 0, 1, 0.5))
+        assert lineages.family(self.run, outcome.record) is None
+
+    def test_leave_what_never_changed_and_what_is_no_number_undrawn(self):
+        names = {"kept": (1, 1), "word": ("a", "b"), "rate": (1.0, 2.0), "gone": (1.0, None)}
+        old, new = ({name: pair[i] for name, pair in names.items()} for i in (0, 1))
+        rows = [started(0, **old), started(1, **old), fork(2, 1, 0, 1, old, new)]
+        card = replace(self.run.card, dynamic=tuple(names))
+        found = lineages.family(replace(self.run, card=card), an_outcome(*rows).record)
+        assert list(found.schedules) == ["rate"]
+
+    def test_of_thousands_are_drawn_as_what_can_be_seen(self):
+        tree = large_family(3000, 20)
+        drawn, left_out = lineages.lines(tree)
+        assert len(drawn["died out"]) == lineages.DEAD
+        assert 0 < len(drawn["lives on"]) <= lineages.LIVING
+        assert "of 3,000 members is drawn" in left_out
+        assert f"Of what died out, the {lineages.DEAD} longest of" in left_out
+        winner = drawn["the best member's"]
+        stretches = winner.x2 > winner.x
+        ends = sorted(zip(winner.x[stretches], winner.x2[stretches], strict=True))
+        assert (ends[0][0], ends[-1][1]) == (0, 20)
+        assert all(end == start for (_, end), (start, _) in pairwise(ends))
+
+    def test_shown_in_part_show_nothing_that_is_not_there(self):
+        tree = large_family(3000, 20)
+        drawn, _ = lineages.lines(tree)
+        for fate, mine in drawn.items():
+            stretch = mine.of == mine.to
+            segment = mine.of[stretch]
+            assert (mine.x[stretch] >= tree.start[segment]).all()
+            assert (mine.x2[stretch] <= tree.end[segment]).all()
+            lives = mine.x2[stretch] <= tree.survives_until[segment]
+            assert lives.all() if fate != "died out" else not lives.any()
+            assert (tree.parent[mine.to[~stretch]] == mine.of[~stretch]).all()
+
+    def test_of_one_hundred_thousand_are_as_few_lines(self):
+        drawn, _ = lineages.lines(large_family(100_000, 10))
+        assert sum(map(len, drawn.values())) <= lineages.DEAD + lineages.LIVING + lineages.WINNING
+
+
+def large_family(members, rounds):
+    """Of members of whom a fifth fork from a better fifth after each iteration."""
+    rng = np.random.default_rng(0)
+    recorder_rows = []
+    names = np.arange(members)
+    values = rng.random(members)
+
+    def start(recorder):
+        recorder.started({"rate": values})
+
+    recorder_rows.append(start)
+    for i in range(1, rounds + 1):
+        chosen = rng.permutation(members)
+        bad, good = chosen[: members // 5], chosen[-(members // 5) :]
+        recorder_rows.append(scored_at(i, names, rng.random(members)))
+        if i < rounds:
+            recorder_rows.append(forked_at(i, bad, good))
+    return segments(a_run().card.objective, an_outcome(*recorder_rows).record)
+
+
+def scored_at(i, members, values):
+    return lambda recorder: recorder.scored(members, i, {"accuracy": values}, t_s=float(i))
+
+
+def forked_at(i, members, donors):
+    new = {"rate": np.random.default_rng(i).random(len(members))}
+    more = {"old": new, "new": new, "t_s": i + 0.5, "copied_iteration": i}
+    return lambda recorder: recorder.forked(members, donors, i, **more)
+
+
+def swept(count, seeds, **fields):
+    for k in range(1, count + 1):
+        for seed in range(seeds):
+            run = a_run(method="pbt", interval=k, seed=seed, **fields)
+            rows = [
+                timed("train", 0, 1),
+                score(1, 0, 1, 0.1 + 0.001 * seed),
+                score(2, 0, 2, 0.2 + 0.01 * k),
+            ]
+            yield run, an_outcome(*rows)
+
+
+class TestManyOfAKind:
+    def test_seeds_are_a_sample(self):
+        cells = cells_of(measured(swept(2, 1100)))
+        rows = data.of_problem(cells)
+        drawn = list(intervals.by_interval(cells, rows, palette.series(cells)))
+        assert "Drawn are 2,000 of 2,200 runs, chosen at random." in drawn[0].caption
+        assert marks(drawn[0].svg, "symbol") == sum(len(r["seed"]) for r in rows["runs"]) == 2000
+
+    def test_intervals_are_the_first(self):
+        cells = cells_of(measured(swept(70, 1)))
+        rows = data.of_problem(cells)
+        drawn = [*progress.progress(cells, rows, palette.series(cells))]
+        drawn.append(spending.worker_seconds(cells, rows))
+        assert all("not drawn" not in f.svg for f in drawn)
+        assert "Drawn are the first 60 of 70 rows of the table." in drawn[-1].caption
+
+    def test_places_are_a_sample_of_each_method(self):
+        card = replace(a_run().card, plane=("x", "y"))
+        rows = [
+            score(i, member, i, 0.5, x=float(i), y=float(member))
+            for i in range(1, 1000)
+            for member in (0, 1)
+        ]
+        outcome = an_outcome(*rows)
+        cells = cells_of(
+            measured([(a_run(card=card), outcome), (a_run(method="grid", card=card), outcome)])
+        )
+        found = [(c, path(c.run, outcome.record)) for c in cells]
+        places = {"places": paths.places(found)}
+        (drawn,) = paths.paths("toy.hand", ("x", "y"), places, palette.series(cells))
+        assert "Drawn are 1,500 of 3,996, chosen at random." in drawn.caption
+        assert marks(drawn.svg, "symbol") == paths.POINTS
+        for row in places["places"]:
+            assert set(row["member"]) == {0, 1}
+            assert row["x"] == row["iteration"]
+            assert row["y"] == row["member"]
+
+    def test_hyperparameters_are_the_first(self):
+        names = [f"h{i}" for i in range(20)]
+        card = replace(
+            a_run().card,
+            dynamic=tuple(names),
+            hyperparameters=dict.fromkeys(names, "Uniform(…)"),
+        )
+        old, new = dict.fromkeys(names, 1.0), dict.fromkeys(names, 2.0)
+        rows = [started(0, **old), started(1, **old), fork(2, 1, 0, 1, old, new)]
+        run = a_run(method="pbt", interval=1, card=card)
+        found = lineages.family(run, an_outcome(*rows, score(3, 1, 2, 0.5)).record)
+        drawn = list(lineages.lineages(found, "family0", {"family0": found.rows}, "stem"))
+        assert len(drawn) == 1 + lineages.SCHEDULES
+        assert "Drawn are the first 12 of 20 hyperparameters that changed." in drawn[1].caption
+
+
+@pytest.fixture(scope="module")
+def costs():
+    """Of two sizes on two engines, whose shortest intervals differ."""
+    pairs = []
+    for size, label in ((1000, "1kB"), (2000, "2kB")):
+        about = {"problem": "synthetic.size", "problem_name": f"synthetic.size@{label}"}
+        for engine, shortest in (("inprocess", 1), ("tune", 2)):
+            for k in (shortest, 4):
+                run = a_run(
+                    method="pbt", interval=k, engine=engine, **about, id=f"{label}{engine}{k}"
+                )
+                pairs.append((run, checkpointed(size, 0.5 / k * (3 if engine == "tune" else 1))))
+            run = a_run(engine=engine, **about, id=f"{label}{engine}")
+            pairs.append((run, an_outcome(timed("train", 0, 4), score(4, 0, 2, 0.5), wall_s=5)))
+    return costs_of.checkpoint_costs(cells_of(measured(pairs)), 1e-3)
+
+
+def checkpointed(size, cost):
+    return an_outcome(
+        started(0, rate=1), started(1, rate=2), timed("train", 0, 4, iteration=1),
+        timed("save", 4, cost, member=0, iteration=1, size=size),
+        timed("restore", 5, cost, member=1, iteration=1, size=size),
+        timed("morph", 7, cost / 2, member=1, iteration=1),
+        fork(4, 1, 0, 1, 2, 3), score(6, 0, 2, 0.5), score(6, 1, 2, 0.6),
+    )  # fmt: skip
+
+
+class TestCheckpointCosts:
+    def test_are_the_rows_of_the_figures(self, costs):
+        rows = cost_figures.rows(costs)
+        assert len(rows) == len(costs) == 8
+        for row, c in zip(rows, costs, strict=True):
+            assert close(row["fork"], c.fork_s)
+            assert close(row["copy"], c.limit_s)
+            assert close(row["measured"], c.measured)
+            assert close(row["predicted"], c.predicted)
+            assert row["stage"] == list(BLOCKING)
+            assert math.isclose(sum(row["of_fork"]), c.fork_s, rel_tol=1e-4)
+            assert math.isclose(sum(row["of_work"]), c.cell.checkpoint_overhead, rel_tol=1e-4)
+
+    def test_are_drawn_a_mark_for_each(self, costs):
+        shown = checkpoint_costs(costs)
+        drawn = {f.name: f for f in shown.figures}
+        assert marks(drawn["checkpoint-costs-fork"].svg, "symbol") == 8
+        by_interval = drawn["checkpoint-costs-tune-stages-by-interval"]
+        assert marks(by_interval.svg, "rect") == 2 * 2
+        by_size = drawn["checkpoint-costs-inprocess-stages-by-size"]
+        assert marks(by_size.svg, "rect") == 2 * 2
+        closed = next(f for name, f in drawn.items() if "2kB-" in name)
+        assert marks(closed.svg, "symbol") == 4
+        assert not any("not drawn" in f.svg for f in shown.figures)
+
+    def test_say_the_interval_of_each_fork(self, costs):
+        (first, _) = headline_table(costs).body
+        assert first[:3] == ["1 kB", "1.9 s (k=2)", "1.2 s (k=1)"]
+        said = " ".join(checkpoint_costs(costs).sentences)
+        assert "1.9 s on Ray Tune at k=2" in said
+        assert "1.2 s in process at k=1" in said
+
+
+def test_what_cannot_be_drawn_says_so():
+    drawn = figures.figure("x", "title", "caption", {"mark": "no such mark"}, {})
+    assert "not drawn: " in drawn.svg
+    assert drawn.uses == ()
+
+
+def test_text_for_figures_has_no_control_characters():
+    spec = {
+        "data": {"name": "d"},
+        "mark": "point",
+        "encoding": {"x": {"field": "a", "title": "\x00\x1b\ud800"}},
+    }
+    drawn = figures.figure("n\x00", "t\x1b", "c\x07", spec, {"d": [{"a": 1}]})
+    assert "not drawn" not in drawn.svg
+    assert (drawn.title, drawn.caption) == ("t ", "c ")
+    assert drawn.size[0] > 100
+
+
+def test_colours_are_one_for_each_method_all_over_a_report():
+    labels = [row["label"] for row in ROWS["cells"]]
+    scale = figures.of_methods(labels, COLOURS)["scale"]
+    assert Counter(scale["domain"]) == Counter(set(labels))
+    assert len(set(scale["range"])) == len(scale["domain"])
