@@ -29,7 +29,7 @@ HEAVY = {"ray": "ray", "tensorflow": "tensorflow", "browser": "selenium"}
 MODULES = {
     "ray": (
         *("address", "bad_input", "brought", "frameworks", "ray", "runner", "trainable"),
-        *("tune", "tune_failures", "tune_methods"),
+        *("ray_internals", "tune", "tune_failures", "tune_methods"),
     ),
     "tensorflow": (
         *("control", "datasets", "internals", "keras", "keras_data", "keras_hyperparameters"),
