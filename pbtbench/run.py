@@ -110,13 +110,6 @@ def cell_name(problem_name: str, method: str, engine_label: str, interval: int |
     return name if interval is None else f"{name}/k{interval}"
 
 
-def run_id(
-    problem_name: str, method: str, engine_label: str, interval: int | None, seed: int
-) -> str:
-    """The id of a run, which is its folder, too."""
-    return f"{cell_name(problem_name, method, engine_label, interval)}/s{seed}"
-
-
 @dataclass(frozen=True)
 class Provenance:
     """Where a run comes from."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pbtbench.errors import BadInput, invalid, plain
 from pbtbench.record import Outcome
-from pbtbench.run import Provenance, Run, run_id
+from pbtbench.run import Provenance, Run
 from pbtbench.schema import Number, Text, Whole, unfit
 from pbtbench.store import migrations
 
@@ -222,7 +222,7 @@ def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _check_run(run: Run, place: str) -> None:
     """Raise `BadInput` for a run that no study plans, or that belongs elsewhere."""
-    own = run_id(run.problem_name, run.method, run.engine_label, run.interval, run.seed)
+    own = f"{run.cell}/s{run.seed}"
     if not run.id == own == place:
         raise BadInput(f"the run {own!r}, as {run.id!r}, stands in the place of {place!r}")
     whole = {
