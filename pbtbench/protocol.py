@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pbtbench.errors import BadInput, nearest
+from pbtbench.errors import CONTROL, BadInput, nearest
 
 AGE, DONE = "score_age", "done"
 """What `evaluate` may give beside metrics: for each member, the iterations since its score was measured,
@@ -62,8 +62,11 @@ def check_metrics(metrics: object, size: int) -> dict[str, np.ndarray]:
             "metric -> an array with a number for each member"
         )
     for name in metrics:
-        if not isinstance(name, str) or not name:
-            raise BadInput(f"evaluate() gives a metric named {name!r}; a name must be text")
+        if not isinstance(name, str) or not 0 < len(name) <= 200 or CONTROL.search(name):
+            raise BadInput(
+                f"evaluate() gives a metric named {name!r}; a name must be text of a line, of 200 "
+                "characters at most"
+            )
     return {name: _numbers(name, values, size) for name, values in metrics.items()}
 
 

@@ -120,7 +120,7 @@ def test_metrics_are_a_dictionary(metrics):
     assert "it must give a dictionary" in refusal(lambda: check_metrics(metrics, 3))
 
 
-@pytest.mark.parametrize("name", [3, None, "", ("a", "b")])
+@pytest.mark.parametrize("name", [3, None, "", ("a", "b"), "a\x1b", "x" * 201])
 def test_a_metrics_name_is_text(name):
     assert f"named {name!r}" in refusal(lambda: check_metrics({name: np.zeros(3)}, 3))
 

@@ -22,6 +22,7 @@ from pbtbench import (
     Space,
     Uniform,
 )
+from pbtbench.errors import CONTROL
 from pbtbench.space.columns import column, rows
 from pbtbench.space.hyperparameters import Derived, NotDrawn
 
@@ -72,8 +73,9 @@ real_steps = st.one_of(
 )
 steps = st.one_of(whole_steps, real_steps)
 choices_of_numbers = st.lists(numbers, min_size=1, max_size=5, unique=True).map(Choice)
-choices_of_names = st.lists(st.text(max_size=3), min_size=1, max_size=5, unique=True).map(Choice)
-constants = st.one_of(numbers, st.text(max_size=3)).map(Constant)
+shown = st.text(max_size=3).filter(lambda text: not CONTROL.search(text))
+choices_of_names = st.lists(shown, min_size=1, max_size=5, unique=True).map(Choice)
+constants = st.one_of(numbers, shown).map(Constant)
 choices_of_anything = st.lists(
     st.one_of(st.none(), st.lists(st.integers(0, 9), max_size=2), st.just({"a": 1}), st.booleans()),
     min_size=1,
@@ -476,3 +478,10 @@ def test_a_bad_declaration_is_refused_in_one_line_that_names_it(declare, says):
         declare()
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\ud800"])
+def test_a_text_that_no_terminal_shows_is_no_value(text):
+    for declared in (lambda: Choice(["a", text]), lambda: Constant([text])):
+        with pytest.raises(BadInput, match="holds a control character; leave it out"):
+            declared()

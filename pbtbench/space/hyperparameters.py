@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from pbtbench.errors import BadInput
+from pbtbench.errors import CONTROL, BadInput
 from pbtbench.space.columns import column, placed
 
 Value = Any
@@ -62,8 +62,11 @@ class Hyperparameter(Protocol):
 def plain(value: Any) -> Any:
     """A value as plain data: NumPy's numbers and arrays as Python's, in lists and dictionaries, too.
 
-    Raises `BadInput` for what is no number, text, truth value, None, list or dictionary.
+    Raises `BadInput` for what is no number, text, truth value, None, list or dictionary, and for text that
+    can't be shown.
     """
+    if isinstance(value, str) and CONTROL.search(value):
+        raise BadInput(f"the text {value!r} holds a control character; leave it out")
     if value is None or isinstance(value, bool | int | float | str):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, np.generic):

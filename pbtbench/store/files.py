@@ -73,6 +73,8 @@ class Folder:
     """A folder, and what is in it by its path there, parts separated by slashes."""
 
     path: Path
+    place: Path | None = None
+    """Where it will stand, of one that is being filled: what messages name."""
 
     def has(self, name: str) -> bool:
         """Whether anything stands there."""
@@ -152,7 +154,7 @@ class Folder:
         with described(self.path / name), self._root() as root:
             try:
                 os.mkdir(part, dir_fd=root)
-                yield Folder(self.path / part)
+                yield Folder(self.path / part, self.path / name)
                 with self._holding(name, make=True) as (parent, last):
                     with suppress(FileNotFoundError):
                         os.rename(last, old, src_dir_fd=parent, dst_dir_fd=root)
@@ -165,7 +167,7 @@ class Folder:
     def created(self, name: str) -> Iterator[IO[bytes]]:
         """A new file, open to be written: where nobody reads yet, as in a folder that is being filled."""
         with (
-            described(self.path / name),
+            described((self.place or self.path) / name),
             self._holding(name, make=True) as (parent, last),
             os.fdopen(_new(last, parent), "wb") as file,
         ):
