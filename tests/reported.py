@@ -68,3 +68,26 @@ def a_study():
         outcome = an_outcome(score(1, 0, 1, 0.5), score(1, 1, 1, NAN), timed("train", 0, 1))
         yield a_run(seed=seed, targets=(0.7,)), outcome
     yield a_run(seed=2, targets=(0.7,)), an_outcome(cause="crash", message="RuntimeError: no luck")
+
+
+def a_study_of_costs():
+    """PBT and its control on a state of two sizes, on two engines whose shortest intervals differ."""
+    for size, label in ((1000, "1kB"), (2000, "2kB")):
+        about = {"problem": "synthetic.size", "problem_name": f"synthetic.size@{label}"}
+        for engine, shortest, cost in (("inprocess", 1, 0.5), ("tune", 2, 1.5)):
+            for k in (shortest, 4):
+                name = f"{label}{engine}{k}"
+                run = a_run(method="pbt", interval=k, engine=engine, id=name, **about)
+                yield run, checkpointed(size, cost / k)
+            control = an_outcome(timed("train", 0, 4), score(4, 0, 2, 0.5), wall_s=5)
+            yield a_run(engine=engine, id=f"{label}{engine}", **about), control
+
+
+def checkpointed(size, cost):
+    return an_outcome(
+        started(0, rate=1), started(1, rate=2), timed("train", 0, 4, iteration=1),
+        timed("save", 4, cost, member=0, iteration=1, size=size),
+        timed("restore", 5, cost, member=1, iteration=1, size=size),
+        timed("morph", 7, cost / 2, member=1, iteration=1),
+        fork(4, 1, 0, 1, 2, 3), score(6, 0, 2, 0.5), score(6, 1, 2, 0.6),
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
-from reported import a_study, measured, pbt_outcome
+from reported import a_study, a_study_of_costs, measured, pbt_outcome
 
 from pbtbench.measures.checkpoints import BLOCKING
 from pbtbench.measures.lineage import segments
@@ -295,29 +295,7 @@ class TestManyOfAKind:
 
 @pytest.fixture(scope="module")
 def costs():
-    """Of two sizes on two engines, whose shortest intervals differ."""
-    pairs = []
-    for size, label in ((1000, "1kB"), (2000, "2kB")):
-        about = {"problem": "synthetic.size", "problem_name": f"synthetic.size@{label}"}
-        for engine, shortest in (("inprocess", 1), ("tune", 2)):
-            for k in (shortest, 4):
-                run = a_run(
-                    method="pbt", interval=k, engine=engine, **about, id=f"{label}{engine}{k}"
-                )
-                pairs.append((run, checkpointed(size, 0.5 / k * (3 if engine == "tune" else 1))))
-            run = a_run(engine=engine, **about, id=f"{label}{engine}")
-            pairs.append((run, an_outcome(timed("train", 0, 4), score(4, 0, 2, 0.5), wall_s=5)))
-    return costs_of.checkpoint_costs(cells_of(measured(pairs)), 1e-3)
-
-
-def checkpointed(size, cost):
-    return an_outcome(
-        started(0, rate=1), started(1, rate=2), timed("train", 0, 4, iteration=1),
-        timed("save", 4, cost, member=0, iteration=1, size=size),
-        timed("restore", 5, cost, member=1, iteration=1, size=size),
-        timed("morph", 7, cost / 2, member=1, iteration=1),
-        fork(4, 1, 0, 1, 2, 3), score(6, 0, 2, 0.5), score(6, 1, 2, 0.6),
-    )  # fmt: skip
+    return costs_of.checkpoint_costs(cells_of(measured(a_study_of_costs())), 1e-3)
 
 
 class TestCheckpointCosts:

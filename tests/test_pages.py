@@ -15,7 +15,7 @@ import pytest
 from fabricated import NAN, a_folder, a_run, an_outcome, fork, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import InMemory, a_study, measured, pbt_outcome, reported
+from reported import InMemory, a_study, a_study_of_costs, measured, pbt_outcome, reported
 from rich.console import Console
 
 from pbtbench import BadInput, engines, filename, report
@@ -140,6 +140,7 @@ def pages(tmp_path_factory):
     found = {
         "honest": report.write(store, store.runs()),
         "hostile": reported(root / "hostile", hostile(), HOSTILE),
+        "costs": reported(root / "costs", a_study_of_costs()),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "MANY", 1)
@@ -148,7 +149,7 @@ def pages(tmp_path_factory):
     return found
 
 
-KINDS = ("honest", "hostile", "hostile many", "many")
+KINDS = ("honest", "hostile", "costs", "hostile many", "many")
 
 
 @pytest.mark.parametrize("which", KINDS)

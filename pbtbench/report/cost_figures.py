@@ -158,7 +158,9 @@ def _forks(data: Data) -> Figure:
     )
     layers: list[Spec] = []
     for field, engine, dash in (("fork", "datum.engine", [1, 0]), ("copy", f"'{LIMIT}'", [4, 4])):
-        y = real("seconds", "seconds", log=True) | {"axis": {"format": "~s"}}
+        if not any(row[field] for row in shown):
+            continue
+        y = real("seconds", "seconds", log=True, nice=True) | {"axis": {"format": "~s"}}
         shared: Spec = {
             "transform": [
                 {
@@ -210,7 +212,7 @@ def _closed_forms(data: Data) -> Iterator[Figure]:
                 "transform": [{"filter": {"field": field, "valid": True}}],
                 "encoding": {
                     "x": x,
-                    "y": real(field, "overhead", log=True) | {"axis": {"format": "~%"}},
+                    "y": real(field, "overhead", log=True, nice=True) | {"axis": {"format": "~%"}},
                     "color": _engines(engines, copy=False),
                     "tooltip": about,
                 },
@@ -219,6 +221,7 @@ def _closed_forms(data: Data) -> Iterator[Figure]:
                 ("predicted", {"type": "line", "strokeWidth": 1.5}),
                 ("measured", {"type": "point", "filled": True, "size": 46}),
             )
+            if any(row[field] for row in shown)
         ]
         yield figure(
             f"checkpoint-costs-{problem}-{method}-closed-form",

@@ -104,7 +104,7 @@ def _by_interval(
 
 
 def _scale(log: bool, share: bool) -> Spec:
-    return {"padding": 10} if log else {"zero": share}
+    return {"padding": 10} if log else {"zero": share, "nice": True}
 
 
 def _several(data: Data) -> bool:
