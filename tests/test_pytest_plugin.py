@@ -10,8 +10,10 @@ import pytest
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project with one check, one benchmark marked as ours and one that isn't."""
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with one check, one benchmark marked as ours and one that isn't. It runs by itself, also
+    where these tests run beside others."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     pytester.makepyfile(
         """
         import pytest
