@@ -37,15 +37,12 @@ def names() -> list[str]:
 
 def problem(reference: str) -> Problem:
     """The problem that `reference` names; `BadInput` if there is none or it doesn't import."""
-    place, attribute = _split(reference)
-    if place.endswith(".py") or ":" in reference:
-        return _named(_imported(place, reference), attribute, reference)
-    places = _places()
-    if reference not in places:
-        raise unknown("problem", reference, places)
-    found = _named(_imported(places[reference], reference), "PROBLEM", reference)
-    package = places[reference].partition(".")[0]
-    return replace(found, best_constant=_best_constants(package).get(reference))
+    _, attribute = _split(reference)
+    place = _place(reference)
+    found = _named(_imported(place, reference), attribute, reference)
+    if _is_own(reference):
+        return found
+    return replace(found, best_constant=_best_constants(place.partition(".")[0]).get(reference))
 
 
 def absolute(reference: str) -> str:
@@ -86,8 +83,17 @@ def _split(reference: str) -> tuple[str, str]:
 @cache
 def _place(reference: str) -> str:
     """The module, or file, of a problem that there is."""
-    place, _ = _split(reference)
-    return place if place.endswith(".py") or ":" in reference else _places()[reference]
+    if _is_own(reference):
+        return _split(reference)[0]
+    places = _places()
+    if reference not in places:
+        raise unknown("problem", reference, places)
+    return places[reference]
+
+
+def _is_own(reference: str) -> bool:
+    """Whether a reference gives a place, and not the name of an installed problem."""
+    return ":" in reference or reference.endswith(".py")
 
 
 def _places() -> dict[str, str]:

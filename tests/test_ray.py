@@ -270,7 +270,7 @@ def test_a_state_that_cannot_be_persisted_is_noted_and_the_run_goes_on(monkeypat
         raise TransportFailed("states can't be kept in /full: the disk is full")
 
     monkeypatch.setattr("pbtbench.engines.transport.Npz.write", refused)
-    outcome = executed(methods=["random"], engine={"ray": {"persist_every": 6}})
+    outcome = executed(engine={"ray": {"persist_every": 6}})
     assert (outcome.cause, outcome.message) == ("", "")
     notes = outcome.record.notes.at(outcome.record.notes.named("unpersisted"))
     assert sorted(notes.member.tolist()) == list(range(7))

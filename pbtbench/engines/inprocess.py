@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -64,7 +65,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     objective, members = problem.objective.metric, np.arange(decisions.size)
     decisions.begun(recorder)
     recorder.note("members", members_as)
-    with tempfile.TemporaryDirectory(prefix="pbtbench-states-") as folder:
+    with _folder(run.transport) as folder:
         travel = transport.transport(run.transport, Path(folder))
         lap("setup")
         for iteration in range(1, run.iterations + 1):
@@ -83,6 +84,13 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                     exchange([copy], shard, travel, settle=copy is copies[-1])
         travel.close()
     memory.note(recorder)
+
+
+def _folder(name: str) -> AbstractContextManager[str]:
+    """A folder for the states of that transport; none is made for one that writes nothing."""
+    if name == transport.MEMORY:
+        return nullcontext("")
+    return tempfile.TemporaryDirectory(prefix="pbtbench-states-")
 
 
 def prepare(run: Run) -> None:
@@ -127,7 +135,7 @@ def _stacked(population: FullPopulation, name: str) -> FullPopulation:
 
 ENGINE = Engine(
     purpose="the whole population in one process, states copied in memory: the floor",
-    transports=("memory", "disk", "disk-async", "disk-npz", "disk-npz-async"),
+    transports=(transport.MEMORY, "disk", "disk-async", "disk-npz", "disk-npz-async"),
     execute=execute,
     options=InProcessOptions,
     open=prepare,

@@ -242,8 +242,10 @@ class TensorFlow:
                 raise TransportFailed(f"{place}: TensorFlow wrote nothing, and doesn't say why")
 
 
+MEMORY = "memory"
+
 _KINDS: Mapping[str, Callable[[Path], Transport]] = {
-    "memory": lambda folder: Memory(),
+    MEMORY: lambda folder: Memory(),
     "object-store": lambda folder: Memory(),
     "disk": lambda folder: Disk(folder, TensorFlow(), behind=False),
     "disk-async": lambda folder: Disk(folder, TensorFlow(), behind=True),

@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -125,10 +126,15 @@ def build(kind: str, interval: int | None, options: Mapping[str, Any]) -> Method
             raise unknown(f"option of method {kind!r}", key, names)
     given = dict(options) if interval is None else {**options, "interval": interval}
     try:
-        method: Method = TypeAdapter(cls).validate_python(given)
+        method: Method = _adapter(kind).validate_python(given)
     except ValidationError as found:
         raise invalid(f"method {kind!r}", found) from None
     return method
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Method]:
+    return TypeAdapter(method_class(kind))
 
 
 def check_exploits(

@@ -66,9 +66,10 @@ class Leaderboard:
         """Of each member, another one that has a score: the one at a drawn place, below `len(board) − 1`."""
         if len(self) < self.size:
             scored = np.flatnonzero(~np.isnan(self.latest))
-            return scored[drawn + (drawn >= np.searchsorted(scored, members))]
-        others: np.ndarray = drawn + (drawn >= members)
-        return others
+            found: np.ndarray = scored[drawn + (drawn >= np.searchsorted(scored, members))]
+        else:
+            found = drawn + (drawn >= members)
+        return found
 
     def ranking(self) -> np.ndarray:
         """The members that have a score, the best first."""

@@ -140,5 +140,10 @@ def _is_own(module: str, file: Path, package: str) -> bool:
         return False
     if top == package:
         return True
-    python = {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib")}
-    return not INSTALLED & set(file.parts) and not python & set(file.parents)
+    return not INSTALLED & set(file.parts) and not _python() & set(file.parents)
+
+
+@cache
+def _python() -> set[Path]:
+    """Where Python's own modules are."""
+    return {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib")}
