@@ -115,7 +115,7 @@ def test_what_is_kept_of_a_run_stands_in_one_small_file(store):
     run = a_run()
     write(store, run, outcome_of(cause="crash"))
     for table in (store.path / "runs" / run.id).glob("*.parquet"):
-        table.unlink()
+        table.write_bytes(b"x" * table.stat().st_size)
     kept = store.kept(run)
     assert (kept.run, kept.cause, kept.provenance) == (run, "crash", CAME_FROM)
     assert (kept.facts.wall_s, kept.facts.message) == (10.0, "it broke")
@@ -280,6 +280,9 @@ def test_a_damaged_run_is_left_out_by_name_and_not_kept(tmp_path_factory, text):
         ("", "run", 3),
         ("", "outcome", None),
         ("", "provenance", None),
+        ("", "tables", None),
+        ("tables", "scores.parquet", -1),
+        ("tables", "thesis.tex", 3),
         ("outcome", "wall_s", "long"),
         ("outcome", "wall_s", -1.0),
         ("outcome", "workers", None),
@@ -309,17 +312,22 @@ def test_a_run_with_a_field_that_can_not_be_is_left_out_by_name(store, table, ke
     assert [line.partition(": ")[0] for line in store.left_out] == [str(file)]
 
 
-def test_a_truncated_table_leaves_the_run_out_when_it_is_needed(store):
+@pytest.mark.parametrize("text", [None, b"", b"PAR1", b"x" * 10**5])
+def test_a_table_that_is_not_the_one_that_was_written_leaves_its_run_out_and_to_be_made_again(
+    store, text
+):
     run = a_run()
     write(store, run)
-    folder = store.path / "runs" / run.id
-    (folder / "scores.parquet").write_bytes(b"PAR1")
-    assert len(store.runs()) == 1  # its measures are there
+    file = store.path / "runs" / run.id / "scores.parquet"
+    file.unlink() if text is None else file.write_bytes(text)
+    assert store.runs() == []
+    assert store.left_out[0].startswith(
+        f"{file}: damaged (it is cut short, gone or of another run)"
+    )
+    assert store.kept(run) is None
+    assert store.all_kept() == []
     with pytest.raises(BadInput, match=r"scores\.parquet: damaged"):
         store.record(run)
-    (folder / "measures.json").unlink()
-    assert store.runs() == []
-    assert "scores.parquet: damaged" in store.left_out[0]
 
 
 @pytest.mark.parametrize(

@@ -170,10 +170,10 @@ class Store:
         """Keep a run: whole, or (if the process dies meanwhile) not at all. `measures`: None for a record that
         can't be measured. `BadInput` for what a later reader would refuse, `Failed` if the disk is full
         or gone."""
-        about = documents.run_json(run, outcome, provenance)
         tables.check(outcome.record, run, outcome.cause)
         with self.folder.replaced(reading.place(run.id)) as part:
             tables.write(outcome.record, part)
+            about = documents.run_json(run, outcome, provenance, part.sizes(""))
             texts = {"run.json": about}
             if measures is not None:
                 texts["measures.json"] = reading.measures_json(measures, about)

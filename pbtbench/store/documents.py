@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -63,6 +63,8 @@ class Kept:
     provenance: Provenance | None
     """None for runs of format 1."""
     format: int
+    tables: Mapping[str, int]
+    """The files of its record -> their bytes; empty for runs of format 1."""
 
     @property
     def cause(self) -> str:
@@ -104,11 +106,19 @@ class _Machines(BaseModel):
 
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _FACTS: TypeAdapter[Facts] = TypeAdapter(Facts)
+_TABLES: TypeAdapter[Any] = TypeAdapter(
+    dict[
+        Literal["timeline.parquet", "scores.parquet", "forks.parquet", "notes.parquet"],
+        Annotated[int, Field(strict=True, ge=0)],
+    ]
+)
 _PROVENANCE: TypeAdapter[Provenance] = TypeAdapter(Provenance)
 
 
-def run_json(run: Run, outcome: Outcome, provenance: Provenance) -> bytes:
-    """The text of a `run.json`; `BadInput` for what none holds."""
+def run_json(
+    run: Run, outcome: Outcome, provenance: Provenance, tables: Mapping[str, int]
+) -> bytes:
+    """The text of a `run.json`, with the bytes of the files of its record; `BadInput` for what none holds."""
     facts = {
         "wall_s": outcome.wall_s,
         "workers": outcome.workers,
@@ -122,6 +132,7 @@ def run_json(run: Run, outcome: Outcome, provenance: Provenance) -> bytes:
         "provenance": asdict(provenance),
         "run": run.to_dict(),
         "outcome": facts,
+        "tables": dict(tables),
     }
     text = (json.dumps(fields, indent=2) + "\n").encode()
     kept(text, Path("run.json"), run.id)
@@ -137,16 +148,17 @@ def kept(data: bytes, where: Path, place: str) -> Kept:
         text = json.dumps(migrations.run(about) if number == 1 else about)
         run = _RUN.validate_json(text, strict=True)  # text is no number; a list is a tuple
         facts = _FACTS.validate_python(fields if number == 1 else _table(fields, "outcome"))
-        provenance = None
+        provenance, tables = None, {}
         if number == FORMAT:
             provenance = _PROVENANCE.validate_python(_table(fields, "provenance"))
             datetime.fromisoformat(provenance.started)
+            tables = _TABLES.validate_python(_table(fields, "tables"))
         _check_run(run, place)
     except ValidationError as error:
         raise damaged(where, str(invalid("it says", error))) from None
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(where, str(error)) from None
-    return Kept(run, facts, provenance, number)
+    return Kept(run, facts, provenance, number, tables)
 
 
 def check_format(number: object, where: Path) -> int:

@@ -100,6 +100,21 @@ class Folder:
                     raise BadInput(f"{where}: {size} bytes; such a file has {most} at most")
                 yield file
 
+    def sizes(self, within: str) -> dict[str, int]:
+        """The bytes of what is in a folder, by its name there: of files, not of folders or links."""
+        way = within.split("/") if within else []
+        with described(self.path / within):
+            descriptor = self._descend(way)
+            try:
+                with os.scandir(descriptor) as entries:
+                    return {
+                        entry.name: entry.stat(follow_symlinks=False).st_size
+                        for entry in entries
+                        if entry.is_file(follow_symlinks=False)
+                    }
+            finally:
+                os.close(descriptor)
+
     def holding(self, within: str, name: str) -> tuple[list[str], list[str]]:
         """The folders within a folder, at any depth, in which something of that name stands: their paths
         from there, sorted; and a line for each thing that was not looked into, as it is a link."""

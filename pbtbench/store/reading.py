@@ -36,9 +36,15 @@ def place(run_id: str) -> str:
 
 def kept(folder: Folder, run_id: str) -> tuple[Kept, bytes]:
     """What stands in a run's folder under that id, and the bytes that say so; `BadInput` if it is damaged."""
-    name = f"{place(run_id)}/run.json"
-    about = folder.read(name, documents.RUN_BYTES)
-    return documents.kept(about, folder.path / name, run_id), about
+    at = place(run_id)
+    about = folder.read(f"{at}/run.json", documents.RUN_BYTES)
+    found = documents.kept(about, folder.path / at / "run.json", run_id)
+    sizes = folder.sizes(at) if found.tables else {}
+    for name, size in found.tables.items():
+        if sizes.get(name) != size:
+            what = "it is cut short, gone or of another run"
+            raise documents.damaged(folder.path / at / name, what)
+    return found, about
 
 
 def all_kept(folder: Folder) -> list[Kept]:
