@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.text import Text
 
 from pbtbench.cli.live import View
 
@@ -42,3 +43,32 @@ def test_of_many_runs_only_what_is_new_gets_a_line(planned):
 def test_what_differs_is_said(planned):
     said = shown(planned, ["no luck", "no memory", "no luck"])
     assert (said.count("no luck"), said.count("no memory")) == (1, 1)
+
+
+def test_the_best_members_are_shown_best_first_and_the_others_counted(planned):
+    text = io.StringIO()
+    (run,) = planned(iterations=20)
+    best = [[7, 20, 1.25, 3.0, 2, 4], [3, 19, 1.1, 2.9, 0, None]]
+    counts = {"elapsed": 3.0, "saves": 2, "restores": 2, "forks": 2}
+    with View(Console(file=text, width=120, force_terminal=True)) as view:
+        view.planned(0, 1)
+        view.started(run)
+        view.progressed({**counts, "members": 100_000, "best": best})
+        view._live.refresh()
+    lines = Text.from_ansi(text.getvalue()).plain.splitlines()
+    first, second = (next(line for line in lines if f" {it}/20 " in line) for it in (20, 19))
+    assert first.split()[:2] == ["7", "done"]
+    assert "2 (last from 4)" in first
+    assert second.split()[:2] == ["3", "training"]
+    assert lines.index(first) < lines.index(second)
+    assert "and 99998 more" in text.getvalue()
+
+
+def test_before_anything_is_recorded_a_run_is_starting(planned):
+    text = io.StringIO()
+    (run,) = planned()
+    with View(Console(file=text, width=120, force_terminal=True)) as view:
+        view.planned(0, 1)
+        view.started(run)
+        view._live.refresh()
+    assert "starting" in text.getvalue()
