@@ -50,7 +50,7 @@ class Shard:
 
     def iterate(self) -> dict[str, np.ndarray]:
         """Train and evaluate every member once, and record the scores: metric -> values, shape (members,)."""
-        population, recorder = self.population, self.recorder
+        population, recorder, members = self.population, self.recorder, self.members
         worker, iteration = self.worker, self.iteration + 1
         traces = population.traces
         population.train(self.problem.steps_per_iteration)
@@ -58,9 +58,11 @@ class Shard:
         kind = "train" if population.traces == traces else "compile"
         recorder.lap(kind, worker=worker, iteration=iteration)
         traces = population.traces
-        found = scores(population.evaluate(), self.problem.objective.metric, len(self.members))
+        found = scores(population.evaluate(), self.problem.objective.metric, len(members))
         age, done = found.pop(AGE, None), found.pop(DONE, None)
-        recorder.scored(np.array(self.members, np.int32), iteration, found, age=age, done=done)
+        recorder.scored(
+            np.arange(members.start, members.stop), iteration, found, age=age, done=done
+        )
         kind = "evaluate" if population.traces == traces else "compile"
         recorder.lap(kind, worker=worker, iteration=iteration)
         return found

@@ -149,7 +149,10 @@ def _each_alone(
         fleet.send(unit, [], _steps(run, method, unit))
     for unit, report in fleet.reports():
         start = recorder.now()
-        first, members = unit.iteration - len(report.scores) + 1, np.array(unit.members)
+        first, members = (
+            unit.iteration - len(report.scores) + 1,
+            np.arange(unit.members.start, unit.members.stop),
+        )
         for iteration, scores in enumerate(report.scores, first):
             decisions.report(members, scores, iteration)
         due = decisions.due(unit.iteration)
