@@ -148,7 +148,10 @@ class Folder:
     def make(self) -> None:
         """Make the folder itself, and those that it is in."""
         with described(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except FileNotFoundError:  # such as in /proc
+                raise BadInput(f"{self.path}: no folder can be made there") from None
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, over what stands there."""
