@@ -25,7 +25,7 @@ from pbtbench.adapters import trainable
 from pbtbench.errors import BadInput, unknown
 from pbtbench.problem import BestConstant, Problem
 from pbtbench.user_code import loading
-from pbtbench.user_code.sources import digests
+from pbtbench.user_code.sources import digests, own_files
 
 MARKER = "PBTBENCH_PROBLEMS"
 
@@ -62,9 +62,12 @@ def include_working_directory() -> None:
 def sources(reference: str, method_options: Mapping[str, Any]) -> dict[str, str]:
     """The files whose code a run of the problem depends on -> their digests: the problem's, that of a
     method's own `explore`, and what these import of the user's own."""
-    explore = str(method_options.get("explore", ""))
-    code = [loading.split(explore)[0]] if ":" in explore else []
-    return digests([_place(reference), *code])
+    return digests(_code(reference, str(method_options.get("explore", ""))))
+
+
+def files(reference: str, explore: str) -> list[Path]:
+    """These files themselves."""
+    return [file for place in _code(reference, explore) for file in own_files(place).values()]
 
 
 def label(reference: str) -> str:
@@ -72,6 +75,11 @@ def label(reference: str) -> str:
     place, attribute = _split(reference)
     name = Path(place).stem if place.endswith(".py") else place
     return name if attribute == "PROBLEM" else f"{name}.{attribute}"
+
+
+def _code(reference: str, explore: str) -> list[str]:
+    """The modules, or files, of a problem and of a method's own `explore`."""
+    return [_place(reference), *([loading.split(explore)[0]] if ":" in explore else [])]
 
 
 def _split(reference: str) -> tuple[str, str]:

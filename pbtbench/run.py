@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -78,11 +79,13 @@ class Run:
         """In what another run of this id means something else: files whose code has changed, and fields."""
         files = {**self.sources, **other.sources}
         changed = [f for f in files if self.sources.get(f) != other.sources.get(f)]
-        return sorted(changed) + [
+        differing = [
             f.name
             for f in fields(self)
-            if f.name not in _BESIDE and getattr(self, f.name) != getattr(other, f.name)
+            if f.name not in _BESIDE and _differ(getattr(self, f.name), getattr(other, f.name))
         ]
+        card = ["card"] if _essence(self.card) != _essence(other.card) else []
+        return [*sorted(changed), *differing, *card]
 
     def at_seed(self, seed: int) -> Run:
         """The same with another seed."""
@@ -101,7 +104,17 @@ class Run:
 
 _BESIDE = {"id", "seed", "sources", "targets", "limit_s", "card"}
 """Fields that don't change what a run means, or that are compared otherwise: targets are measured in its
-record, a limit is no part of what was done within it, and a card describes what sources define."""
+record, and a limit is no part of what was done within it."""
+
+
+def _essence(card: Card) -> tuple[object, ...]:
+    """What of a card a run depends on: the rest describes it."""
+    return card.objective.metric, card.objective.goal, dict(card.hyperparameters), card.dynamic
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two values differ, also after a way through JSON."""
+    return bool(one != other) and json.dumps(one, default=vars) != json.dumps(other, default=vars)
 
 
 def cell_name(problem_name: str, method: str, engine_label: str, interval: int | None) -> str:

@@ -7,7 +7,14 @@ import io
 from rich.console import Console
 from rich.text import Text
 
-from pbtbench.cli.live import View
+from pbtbench.cli.live import View, about
+from pbtbench.running.time_left import TimeLeft
+from pbtbench.study.declaration import Declaration
+from pbtbench.study.growth import Growth
+
+
+def growth_of(runs, beside: int = 0) -> Growth:
+    return Growth(Declaration(), tuple(runs), (), (), len(runs), beside)
 
 
 def shown(planned, messages: list[str]) -> str:
@@ -15,7 +22,7 @@ def shown(planned, messages: list[str]) -> str:
     text = io.StringIO()
     runs = planned(seeds=len(messages))
     with View(Console(file=text, width=200)) as view:
-        view.planned(0, len(runs))
+        view.planned(growth_of(runs), TimeLeft(runs))
         view.checking(runs[0])
         for run, message in zip(runs, messages, strict=True):
             view.started(run)
@@ -51,7 +58,7 @@ def test_the_best_members_are_shown_best_first_and_the_others_counted(planned):
     best = [[7, 20, 1.25, 3.0, 2, 4], [3, 19, 1.1, 2.9, 0, None]]
     counts = {"elapsed": 3.0, "saves": 2, "restores": 2, "forks": 2}
     with View(Console(file=text, width=120, force_terminal=True)) as view:
-        view.planned(0, 1)
+        view.planned(growth_of([run]), TimeLeft([run]))
         view.started(run)
         view.progressed({**counts, "members": 100_000, "best": best})
         view._live.refresh()
@@ -68,7 +75,18 @@ def test_before_anything_is_recorded_a_run_is_starting(planned):
     text = io.StringIO()
     (run,) = planned()
     with View(Console(file=text, width=120, force_terminal=True)) as view:
-        view.planned(0, 1)
+        view.planned(growth_of([run]), TimeLeft([run]))
         view.started(run)
         view._live.refresh()
     assert "starting" in text.getvalue()
+
+
+def test_runs_that_the_command_does_not_plan_are_said_to_stay(planned):
+    text = io.StringIO()
+    with View(Console(file=text, width=200)) as view:
+        view.planned(growth_of(planned(), beside=2), TimeLeft(planned()))
+    assert "2 more runs that this command does not plan stay in the folder" in text.getvalue()
+
+
+def test_a_range_of_time_is_one_number_where_its_ends_are_close():
+    assert (about(10.0, 12.0), about(10.0, 125.0)) == ("about 10 s", "about 10 s to 2:05")

@@ -15,8 +15,10 @@ import pytest
 from pbtbench.errors import BadInput
 from pbtbench.run import Run
 from pbtbench.running.runner import run_study
+from pbtbench.running.time_left import TimeLeft
 from pbtbench.store import Store
 from pbtbench.study import Study
+from pbtbench.study.growth import Growth
 
 PROBLEM = """
 import os, signal, threading
@@ -51,8 +53,8 @@ class Notes:
         self.progress: list[dict[str, Any]] = []
         self.checked: list[str] = []
 
-    def planned(self, kept: int, runs: int) -> None:
-        self.kept = kept
+    def planned(self, growth: Growth, left: TimeLeft) -> None:
+        self.kept = growth.runs - len(growth.missing)
 
     def checking(self, run: Run) -> None:
         self.checked.append(run.problem)

@@ -134,7 +134,7 @@ def test_a_changed_card_is_refused_too(tmp_path):
     facts = json.loads(file.read_text())
     facts["run"]["card"]["objective"]["metric"] = "another"
     file.write_text(json.dumps(facts))
-    with pytest.raises(BadInput, match=r"other code than today's \(card\)"):
+    with pytest.raises(BadInput, match=r"other code or settings than today's \(card\)"):
         run(["toy.branin"], out)
 
 

@@ -9,6 +9,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,11 +104,14 @@ def cli() -> None:
 @click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
 @click.option("--quick", is_flag=True, help="The short version of a study that has one.")
 @click.option("--out", type=_Folder(), help="Folder.  [default: results/<name>]")
-@click.option("--again", is_flag=True, help="Make runs anew whose problem was changed since.")
+@click.option(
+    "--again", is_flag=True, help="Make kept runs anew that are of other code or settings."
+)
 def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: Any) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
-    Flags override the study's keys. The same command resumes what was interrupted.
+    Flags override the study's keys. The same command resumes what was interrupted, and lets the study grow:
+    with more seeds, methods, problems, intervals, engines or targets it makes what is missing.
     """
     from pbtbench import catalogue
     from pbtbench.study import Study
@@ -115,9 +119,12 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
     if study is None and flags["problems"] is None:
         raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
     catalogue.include_working_directory()
-    planned = Study.load(study, flags, quick=quick)
 
     from rich.console import Console
+
+    console = Console()
+    with console.status("laying out the runs") if console.is_terminal else nullcontext():
+        planned = Study.load(study, flags, quick=quick)
 
     from pbtbench import machine
     from pbtbench.cli.live import View
@@ -125,7 +132,6 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
     from pbtbench.running.runner import run_study
     from pbtbench.store import Store
 
-    console = Console()
     for why in planned.left_out:
         console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
     store = Store.claim(out or Path("results") / planned.name)
@@ -135,7 +141,9 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
             with View(console) as view:
                 run_study(planned, store, view, again=again)
         except (BadInput, KeyboardInterrupt):
-            store.write_summary(summary_csv(store.runs()))
+            with suppress(BadInput, Failed):
+                if store.folder.has("runs"):
+                    store.write_summary(summary_csv(store.runs()))
             raise
         failed = _present(store, console)
     if failed:
@@ -150,9 +158,7 @@ def report_(folder: Path) -> None:
 
     from pbtbench.store import Store
 
-    store = Store.open(folder)
-    with store.locked():
-        _present(store, Console())
+    _present(Store.open(folder), Console())
 
 
 def _present(store: Store, console: Console) -> int:

@@ -17,9 +17,13 @@ from rich.text import Text
 
 from pbtbench import catalogue, engines
 from pbtbench.run import Run
+from pbtbench.running.time_left import TimeLeft
+from pbtbench.study.growth import Growth
 
 PLAIN_PERIOD_S = 30.0
 """Without a terminal: how often a long run says that it goes on."""
+NARROW = 1.3
+"""Up to which quotient a range is told as its lower end."""
 PLAIN_RUNS = 20
 """Without a terminal: how many runs get a line each; of more, that many lines tell how far it is."""
 
@@ -37,6 +41,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def about(least_s: float, most_s: float) -> str:
+    """A range of seconds as a person reads it: about 12 s, about 1:05 to 4:20."""
+    least, most = clock(least_s), clock(most_s)
+    return f"about {least}" if most_s <= NARROW * least_s else f"about {least} to {most}"
+
+
 def _resources(run: Run) -> str:
     if not engines.engine(run.engine).distributed:
         return "1 process"
@@ -52,8 +62,9 @@ class View(AbstractContextManager["View"]):
         self._console = console
         self._run: Run | None = None
         self._now: dict[str, Any] = {}
-        self._spoke = self._began = time.perf_counter()
+        self._spoke = time.perf_counter()
         self._to_do = self._done = self._failed = 0
+        self._time_left = TimeLeft([])
         self._checking = ""
         self._said: set[str] = set()
         """What was printed of failed runs, without the numbers in it."""
@@ -81,18 +92,25 @@ class View(AbstractContextManager["View"]):
         if self._live.is_started:
             self._live.stop()
 
-    def planned(self, kept: int, runs: int) -> None:
-        self._to_do = runs - kept
-        self._task = self._bar.add_task("", total=runs, completed=kept, left="")
+    def planned(self, growth: Growth, left: TimeLeft) -> None:
+        self._to_do, self._time_left = len(growth.missing), left
+        kept = growth.runs - self._to_do
+        self._task = self._bar.add_task("", total=growth.runs, completed=kept, left="")
         already = f", {kept} of them kept from before" if kept else ""
-        self._console.print(f"{runs} runs{already}", highlight=False)
+        self._console.print(f"{growth.runs} runs{already}", highlight=False)
+        if growth.beside:
+            what = (
+                "run that this command does not plan stays"
+                if growth.beside == 1
+                else ("runs that this command does not plan stay")
+            )
+            self._console.print(f"{growth.beside} more {what} in the folder", highlight=False)
 
     def checking(self, run: Run) -> None:
         self._checking = catalogue.label(run.problem)
 
     def started(self, run: Run) -> None:
-        if self._checking:
-            self._checking, self._began = "", time.perf_counter()
+        self._checking = ""
         self._run, self._now, self._spoke = run, {}, time.perf_counter()
 
     def progressed(self, progress: dict[str, Any]) -> None:
@@ -120,12 +138,14 @@ class View(AbstractContextManager["View"]):
         if new or (not self._live.is_started and self._to_do <= PLAIN_RUNS):
             self._console.print(verdict, highlight=False, soft_wrap=True)
         elif not self._live.is_started and self._done % math.ceil(self._to_do / PLAIN_RUNS) == 0:
-            self._console.print(f"  {self._done} of {self._to_do} runs, {self._left()}")
+            so_far = f"  {self._done} of {self._to_do} runs"
+            self._console.print(", ".join([so_far, *filter(None, [self._left()])]))
 
     def _left(self) -> str:
-        each = (time.perf_counter() - self._began) / max(self._done, 1)
-        left = f"about {clock(each * (self._to_do - self._done))} left"
-        return left + (f", [red]{self._failed} failed[/]" if self._failed else "")
+        """Markup: how long the study still takes, and what failed."""
+        known = self._time_left.range_s()
+        left = [] if known is None else [f"{about(*known)} left"]
+        return ", ".join([*left, *([f"[red]{self._failed} failed[/]"] if self._failed else [])])
 
     def _status(self) -> str:
         now = self._now

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "Store"]
 
+UNCLAIMED = (".lock", "log.txt", "machine.json")
+"""What stands in a folder before its study is declared; a killed process may leave it."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -42,6 +45,9 @@ class Store:
 
     new: bool = field(default=False, compare=False)
     """Whether there was no study in it when it was claimed."""
+
+    made: tuple[Path, ...] = field(default=(), compare=False, repr=False)
+    """The folders that were made for it, the innermost first."""
 
     @property
     def folder(self) -> Folder:
@@ -72,13 +78,12 @@ class Store:
             return cls.open(path)
         with described(path):
             if path.is_dir() and any(
-                name != ".lock" and not name.startswith(PART) for name in folder.entries()
+                name not in UNCLAIMED and not name.startswith(PART) for name in folder.entries()
             ):
                 raise BadInput(
                     f"{path}: not empty and no study's folder; give --out a new or empty folder"
                 )
-        folder.make()
-        return cls(path, new=True)
+        return cls(path, new=True, made=folder.make())
 
     def declare(self, toml: str) -> None:
         """Write `study.toml`; `BadInput` for a text that could not be read again."""
@@ -119,7 +124,7 @@ class Store:
                 yield
             finally:
                 if self.new and not self.folder.has("study.toml"):
-                    self.folder.clear(("log.txt", "machine.json", "summary.csv", ".lock"))
+                    self.folder.clear(UNCLAIMED, self.made)
 
     def write_machine(self, facts: Mapping[str, Any]) -> None:
         """Write this machine's facts to `machine.json`, beside those of others."""

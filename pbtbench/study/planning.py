@@ -142,7 +142,7 @@ class _Planner:
             card=of.card,
             sources=self._once(
                 lambda: catalogue.sources(cell.problem, options),
-                *("sources", cell.problem, cell.method),
+                *("sources", cell.problem, str(options.get("explore", ""))),
             ),
         )
 

@@ -15,8 +15,10 @@ from pbtbench import Run, Study, catalogue, engines
 from pbtbench.problem import member_seed, method_rng
 from pbtbench.record import Outcome
 from pbtbench.running.runner import run_study
+from pbtbench.running.time_left import TimeLeft
 from pbtbench.space.columns import rows
 from pbtbench.store import Store
+from pbtbench.study.growth import Growth
 
 COLD = ("setup", "compile")
 
@@ -134,7 +136,7 @@ class Clock:
     def started(self, run: Run) -> None:
         self.starts.append(time.perf_counter())
 
-    def planned(self, kept: int, runs: int) -> None: ...
+    def planned(self, growth: Growth, left: TimeLeft) -> None: ...
     def checking(self, run: Run) -> None: ...
     def progressed(self, progress: dict[str, Any]) -> None: ...
     def ended(self, run: Run, done: dict[str, Any]) -> None: ...

@@ -1,0 +1,33 @@
+"""Whoever wants to know how a study goes: the live view, tests."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pbtbench.run import Run
+from pbtbench.running.time_left import TimeLeft
+from pbtbench.study.growth import Growth
+
+
+class Observer(Protocol):
+    """What a runner says, as it happens."""
+
+    def planned(self, growth: Growth, left: TimeLeft) -> None:
+        """A study starts, or goes on. `left` is kept up to date while it does."""
+        ...
+
+    def checking(self, run: Run) -> None:
+        """The problem of that run is tried, before any run starts."""
+        ...
+
+    def started(self, run: Run) -> None:
+        """A run starts."""
+        ...
+
+    def progressed(self, progress: dict[str, Any]) -> None:
+        """Some of the current run is done (`Progress.to_dict`)."""
+        ...
+
+    def ended(self, run: Run, done: dict[str, Any]) -> None:
+        """The current run has been stored; `done` has its cause, message and wall seconds."""
+        ...

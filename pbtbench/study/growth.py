@@ -1,0 +1,178 @@
+"""What a folder has of a study already, what is missing, and what the two declare together. Kept runs and what
+a folder declares are data here: nothing that they name is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Protocol
+
+from pbtbench import engines
+from pbtbench.errors import BadInput
+from pbtbench.run import Run
+from pbtbench.study import Study
+from pbtbench.study.cells import Cell, cells, method
+from pbtbench.study.declaration import Declaration
+from pbtbench.study.union import united
+
+SHOWN = 3
+"""Runs that a refusal names."""
+
+
+class Kept(Protocol):
+    """A run as it is kept."""
+
+    @property
+    def run(self) -> Run: ...
+
+    @property
+    def cause(self) -> str:
+        """Why it failed; empty if it didn't."""
+        ...
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A study as it goes on in a folder."""
+
+    declaration: Declaration
+    """Of all that the folder is to have."""
+    missing: tuple[Run, ...]
+    """To be made, in their order."""
+    outdated: tuple[Run, ...]
+    """Kept runs to be discarded, as they mean something else than those made in their place."""
+    retargeted: tuple[Run, ...]
+    """Kept runs, with other targets than they are kept with."""
+    runs: int
+    """How many the study asks for, those that it makes anew among them."""
+    beside: int
+    """Kept runs that the study doesn't ask for."""
+
+
+def grown(
+    study: Study, before: Declaration | None, kept: Iterable[Kept], where: str, *, again: bool
+) -> Growth:
+    """How `study` goes on where runs are kept and `before` was declared.
+
+    Raises `BadInput` for kept runs that would mean something else, if they are not to be made `again`.
+    """
+    found = {one.run.id: one for one in kept}
+    old = {} if before is None else cells(before, where)
+    first = {run.cell: run for run in study.runs if run.seed == 0}
+    planned = {run.id for run in study.runs}
+    tables = _Tables.of(study)
+    changed: dict[str, list[str]] = {}
+    """Kept runs that would mean something else -> in what."""
+    beyond: dict[str, list[str]] = {}
+    """The same of those that the study doesn't plan, but whose method's or engine's options it changes."""
+    for run_id, one in found.items():
+        if one.run.cell in first:
+            if differing := first[one.run.cell].at_seed(one.run.seed).differences(one.run):
+                noted = one.run.sources or not first[one.run.cell].sources
+                changed[run_id] = differing if noted else ["their files were not noted"]
+        elif differing := tables.differences(one.run):
+            beyond[run_id] = differing
+    refused = {
+        id_: what for id_, what in changed.items() if not again and _counts(found[id_], planned)
+    }
+    if beyond:
+        raise BadInput(
+            f"{where}: {_shown(beyond)}: the study file would no longer say what they are; plan them, too, or "
+            "give this study's method another name ([method.NAME] with is = …), or give another --out"
+        )
+    if refused:
+        raise BadInput(
+            f"{where}: {_shown(refused)}; --again makes them anew, another --out keeps them"
+        )
+    together = {**old, **_longer(study.cells, old)}
+    known: dict[str, dict[tuple[float, ...], None]] = {name: {} for name in first}
+    """The targets that a cell's runs are kept with."""
+    for id_, one in found.items():
+        if one.run.cell in first and id_ not in changed:
+            known[one.run.cell][one.run.targets] = None
+    for name, run in first.items():
+        together[name] = _targeted(together[name], run, known[name], old.get(name))
+    targets = {name: together[name].targets or run.targets for name, run in first.items()}
+    asked = [*study.runs, *(_anew(found[id_], first) for id_ in changed if id_ not in planned)]
+    return Growth(
+        declaration=united(study, before, together, old),
+        missing=tuple(
+            replace(run, targets=targets[run.cell])
+            for run in asked
+            if run.id not in found or run.id in changed or found[run.id].cause
+        ),
+        outdated=tuple(found[id_].run for id_ in changed),
+        retargeted=tuple(
+            replace(one.run, targets=targets[one.run.cell])
+            for id_, one in found.items()
+            if one.run.cell in first
+            and id_ not in changed
+            and one.run.targets != targets[one.run.cell]
+        ),
+        runs=len(asked),
+        beside=len(found.keys() - {run.id for run in asked}),
+    )
+
+
+def _counts(one: Kept, planned: set[str]) -> bool:
+    """Whether anything is lost with a kept run: not with one that failed, and that is tried again anyway."""
+    return not (one.cause and one.run.id in planned)
+
+
+def _anew(one: Kept, first: Mapping[str, Run]) -> Run:
+    return first[one.run.cell].at_seed(one.run.seed)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The methods and engines that a study says something of, whatever its sweeps."""
+
+    methods: Mapping[str, tuple[str, Mapping[str, object]]]
+    """Name -> kind and options."""
+    engines: Mapping[str, Mapping[str, object]]
+
+    @classmethod
+    def of(cls, study: Study) -> _Tables:
+        declared, cells = study.declaration, study.cells.values()
+        return cls(
+            {
+                name: method(declared, name)
+                for name in {*declared.method, *(cell.method for cell in cells)}
+            },
+            {
+                name: engines.with_options(name, declared.engine.get(name, {}))
+                for name in {*declared.engine, *(cell.engine for cell in cells)}
+            },
+        )
+
+    def differences(self, run: Run) -> list[str]:
+        """In what they differ from what a run had."""
+        had = run.kind, run.method_options
+        found = [f"method {run.method!r}"] if self.methods.get(run.method, had) != had else []
+        if self.engines.get(run.engine, run.engine_options) != run.engine_options:
+            found.append(f"engine {run.engine!r}")
+        return found
+
+
+def _longer(new: Mapping[str, Cell], old: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The new cells, with as many seeds as the old ones have."""
+    return {
+        name: replace(cell, seeds=max(cell.seeds, old[name].seeds)) if name in old else cell
+        for name, cell in new.items()
+    }
+
+
+def _targeted(cell: Cell, run: Run, known: Iterable[tuple[float, ...]], old: Cell | None) -> Cell:
+    """A cell with all targets of its kept runs, of what was declared, and of the run that is planned now."""
+    declared = old.targets if old and old.targets else ()
+    every = tuple(dict.fromkeys([*chain(*known), *declared, *run.targets]))
+    return replace(cell, targets=None if cell.targets is None and every == run.targets else every)
+
+
+def _shown(changed: Mapping[str, Sequence[str]]) -> str:
+    """How many kept runs are of other code or settings, which, and in what."""
+    some = ", ".join(list(changed)[:SHOWN]) + (", …" if len(changed) > SHOWN else "")
+    what = ", ".join(dict.fromkeys(name for names in changed.values() for name in names))
+    runs = "1 kept run is" if len(changed) == 1 else f"{len(changed)} kept runs are"
+    return f"{runs} of other code or settings than today's ({what}): {some}"
