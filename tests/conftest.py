@@ -36,7 +36,7 @@ MODULES = {
         *("keras_problems", "keras_scores", "memory", "morphism", "real_problems", "ring_gan"),
         *("stacked", "state_size", "step_law", "transport"),
     ),
-    "processes": ("cli", "output", "sources"),
+    "slow": ("cli", "hostile_folders", "output", "pages", "process", "sources"),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them."""
 
@@ -45,14 +45,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help="the tests that need neither Ray, TensorFlow, a browser nor processes of their own",
+        help="the tests that need neither Ray, TensorFlow, a browser nor much time",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for marker, package in HEAVY.items():
         config.addinivalue_line("markers", f"{marker}: imports {package}; --quick leaves it out")
-    config.addinivalue_line("markers", "processes: starts processes; --quick leaves it out")
+    config.addinivalue_line(
+        "markers", "slow: starts processes or takes long; --quick leaves it out"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,9 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.path.stem.removeprefix("test_") in modules:
                 item.add_marker(marker)
     if config.getoption("quick"):
-        slow = [
-            item for item in items if {*HEAVY, "processes"} & {m.name for m in item.iter_markers()}
-        ]
+        slow = [item for item in items if {*HEAVY, "slow"} & {m.name for m in item.iter_markers()}]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
 

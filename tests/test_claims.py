@@ -50,14 +50,14 @@ class TestTies:
             assert tied(a, b)
 
     @pytest.mark.parametrize(
-        ("a", "b", "told"),
+        ("a", "b", "tie"),
         [(0.5, 0.5, True), (0.9722, 0.9723, False), (0.97225 - 1e-9, 0.97225 + 1e-9, True), (0.0, 0.0, True),
          (0.0, -0.0, True), (0.0, 1e-9, False), (float("inf"), float("inf"), True), (1.0, float("inf"), False),
          (NAN, NAN, False), (-0.5, 0.5, False)],
     )  # fmt: skip
-    def test_four_digits_count(self, a, b, told):
-        assert tied(a, b) == told
-        assert tied(b, a) == told
+    def test_four_digits_count(self, a, b, tie):
+        assert tied(a, b) == tie
+        assert tied(b, a) == tie
 
     def test_equal_scores_of_two_intervals_have_no_best(self):
         text = said(pbt(0.9, k=1), pbt(0.9, k=5))
@@ -66,8 +66,8 @@ class TestTies:
 
     def test_of_three_intervals_two_may_tie(self):
         text = said(pbt(0.9, 0.9, k=1), pbt(0.9, 0.90001, k=5), pbt(0.1, 0.1, k=9))
-        told = "pbt k=1 and pbt k=5 tie (medians equal to 4 digits) as the best of its 3 intervals"
-        assert told in text
+        claim = "pbt k=1 and pbt k=5 tie (medians equal to 4 digits) as the best of its 3 intervals"
+        assert claim in text
 
     def test_who_ties_with_random_search_beats_nobody(self):
         text = said(pbt(0.9, 0.8), ends(0.9, 0.8))
@@ -80,8 +80,8 @@ class TestTies:
 
     def test_who_ties_at_a_target_takes_the_same_work(self):
         text = said(pbt(0.9, 0.9, targets=(0.5,)), ends(0.9, 0.9, targets=(0.5,)))
-        told = "takes the same work and wall time with pbt k=1 (2 of 2 seeds) and random (2 of 2 seeds)"
-        assert f"accuracy ≥ 0.5 {told}: 1 member-iteration and 1 s" in text
+        claim = "takes the same work and wall time with pbt k=1 (2 of 2 seeds) and random (2 of 2 seeds)"
+        assert f"accuracy ≥ 0.5 {claim}: 1 member-iteration and 1 s" in text
         assert "least" not in text
 
     def test_many_that_tie_at_a_target_are_counted(self):
@@ -117,7 +117,7 @@ class TestTies:
         assert bold(pbt(good, goal=goal), ends(good, goal=goal)) == [False, False]
         assert bold(pbt(good, goal=goal)) == [False]
 
-    def test_seeds_that_overlap_at_a_target_are_told(self):
+    def test_seeds_that_overlap_at_a_target_are_named(self):
         def reached_after(*iterations, **run):
             for seed, i in enumerate(iterations):
                 scores = [score(t, 0, t, 0.9 * (t == i)) for t in range(1, i + 1)]
@@ -137,7 +137,7 @@ class TestSpread:
     """A difference is put down to every seed only where the seeds are apart, and `n` is named."""
 
     @pytest.mark.parametrize(
-        ("one", "other", "told"),
+        ("one", "other", "says"),
         [
             ([0.9], [0.1], "beats random, with too few seeds to know the spread"),
             ([0.8, 0.9], [0.1, 0.2], "beats random in each of 2 seeds, too few to rule out chance"),
@@ -148,10 +148,10 @@ class TestSpread:
             ([0.8, 0.9, 0.9], [0.1, 0.2], "in each of 2 to 3 seeds"),
         ],
     )
-    def test_of_seeds(self, one, other, told):
-        assert told in said(pbt(*one), ends(*other))
+    def test_of_seeds(self, one, other, says):
+        assert says in said(pbt(*one), ends(*other))
 
-    def test_a_run_without_a_score_counts_as_worst_and_is_told(self):
+    def test_a_run_without_a_score_counts_as_worst_and_is_named(self):
         text = said(pbt(0.8, 0.9, NAN), ends(0.1, 0.2, 0.3))
         assert "beats random on the median of 3 seeds, which overlap" in text
         assert "1 of 3 runs of pbt k=1" in text
@@ -172,7 +172,7 @@ class TestSpread:
         assert "of 4" not in text
 
 
-def test_a_metric_that_comes_now_and_then_is_told_and_no_divergence():
+def test_a_metric_that_comes_now_and_then_is_named_and_no_divergence():
     def at(iteration, value, age=0):
         return score(iteration, 0, iteration, value, age=age)
 
@@ -185,8 +185,8 @@ def test_a_metric_that_comes_now_and_then_is_told_and_no_divergence():
     assert "stopped early" not in text
 
 
-@pytest.mark.parametrize(("seeds", "told"), [(1, False), (2, True)])
-def test_schedules_are_compared_where_seeds_are_apart_and_several(seeds, told):
+@pytest.mark.parametrize(("seeds", "compared"), [(1, False), (2, True)])
+def test_schedules_are_compared_where_seeds_are_apart_and_several(seeds, compared):
     def trained(final, rate, **run):
         for seed in range(seeds):
             yield (
@@ -195,8 +195,8 @@ def test_schedules_are_compared_where_seeds_are_apart_and_several(seeds, told):
             )
 
     text = said(trained(0.5, 0.1, interval=1), trained(0.9, 0.8, interval=2))
-    assert ("What differs early on" in text) == told
-    assert ("rate 0.1 under pbt k=1, 0.8 under pbt k=2 (median of 2 seeds)" in text) == told
+    assert ("What differs early on" in text) == compared
+    assert ("rate 0.1 under pbt k=1, 0.8 under pbt k=2 (median of 2 seeds)" in text) == compared
 
 
 class TestEarlyStops:
@@ -207,7 +207,7 @@ class TestEarlyStops:
         scores += [score(1, 1, 1, 0.1), score(1, 2, 1, 0.1), score(2, 2, 2, 0.1)]
         return a_run(method="tune:asha", iterations=8), an_outcome(*scores)
 
-    def test_are_told_with_their_iterations(self, stopped):
+    def test_are_named_with_their_iterations(self, stopped):
         assert "by iterations made: 2 of 3 of tune:asha after 1 to 2 of 8." in said([stopped])
 
     def test_stand_in_tables_where_there_are_any(self, stopped):

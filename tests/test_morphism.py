@@ -229,7 +229,14 @@ def test_magnitude_beats_truncation_on_a_trained_network():
     assert np.median(after["magnitude"]) > np.median(after["truncation"]) + 0.05
 
 
-@pytest.mark.parametrize("engine", ["inprocess", "ray", "tune"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "inprocess",
+        pytest.param("ray", marks=pytest.mark.ray),
+        pytest.param("tune", marks=pytest.mark.ray),
+    ],
+)
 def test_pbt_perturbs_a_width_on_every_engine(engine):
     (run,) = Study.plan(
         {

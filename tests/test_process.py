@@ -11,7 +11,7 @@ TICK_S = 0.01
 """To which the system knows it."""
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_a_process_says_when_it_began_on_the_clock_of_the_others():
     before = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-c", ASK], stdout=subprocess.PIPE, text=True)

@@ -9,6 +9,12 @@ import sys
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    """Whoever runs these tests in several processes: the projects in them are run in one."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with one check, one benchmark marked as ours and one that isn't. It runs by itself, also

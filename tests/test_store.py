@@ -243,7 +243,7 @@ def test_a_declaration_is_shown_without_what_a_terminal_or_a_page_would_act_on(s
     assert store.study_text() == 'name = "mine"  # \\x9b31m\ntitle = "a\\u0301"\n'
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_a_second_writer_is_refused_while_the_first_one_writes_and_readers_are_not(store):
     write(store, a_run())
     program = (
@@ -354,7 +354,7 @@ def test_measures_that_are_stale_or_of_another_record_are_made_anew_and_kept(sto
     assert file.read_text() == as_written
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_measures_of_many_runs_are_made_anew_by_several_processes(store, monkeypatch):
     monkeypatch.setattr("pbtbench.store.reading.MANY", 3)
     for seed in range(4):
