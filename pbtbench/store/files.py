@@ -145,13 +145,15 @@ class Folder:
                 raise BadInput(f"{self.path / within}: more than {MOST_ENTRIES} files in it")
         return sorted(found), odd
 
-    def make(self) -> None:
-        """Make the folder itself, and those that it is in."""
+    def make(self) -> tuple[Path, ...]:
+        """Make the folder itself, and those that it is in; which had to be made, the innermost first."""
         with described(self.path):
+            missing = tuple(p for p in (self.path, *self.path.parents) if not p.exists())
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except FileNotFoundError:  # such as in /proc
                 raise BadInput(f"{self.path}: no folder can be made there") from None
+        return missing
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, over what stands there."""
@@ -206,13 +208,14 @@ class Folder:
                 os.rename(last, part, src_dir_fd=parent, dst_dir_fd=root)
             _delete(part, root)
 
-    def clear(self, names: Sequence[str]) -> None:
-        """Delete these files, and the folder itself if nothing else is in it."""
+    def clear(self, names: Sequence[str], folders: Sequence[Path]) -> None:
+        """Delete these files, and then these folders as far as nothing else is in them."""
         for name in names:
             with suppress(OSError), self._root() as root:
                 os.unlink(name, dir_fd=root)
         with suppress(OSError):
-            self.path.rmdir()
+            for path in folders:
+                path.rmdir()
 
     def entries(self) -> list[str]:
         """The names of what is in the folder."""
