@@ -185,24 +185,25 @@ def _chart(rows: list[Row], name: str, y: Spec) -> Spec:
     field = y["field"]
     layers: list[Spec] = [
         {
-            "transform": [
-                {"filter": {"field": "fate", "equal": row["fate"]}},
-                {"flatten": ["x", "x2", field, f"{field}2"]},
-            ],
+            "transform": [{"filter": {"field": "fate", "equal": row["fate"]}}],
             "mark": {"type": "rule", "strokeWidth": WIDTHS[row["fate"]], "strokeCap": "round"},
-            "encoding": {
-                "x": real("x", "iteration"),
-                "x2": {"field": "x2"},
-                "y": y,
-                "y2": {"field": f"{field}2"},
-                "color": colour,
-                "opacity": pale(1, 0.08),
-            },
+            "encoding": {"opacity": pale(1, 0.08)},
         }
         for row in rows
     ]
     layers[0]["params"] = picked("fate")
-    return {"data": {"name": name}, "layer": layers}
+    return {
+        "data": {"name": name},
+        "transform": [{"flatten": ["x", "x2", field, f"{field}2"]}],
+        "encoding": {
+            "x": real("x", "iteration"),
+            "x2": {"field": "x2"},
+            "y": y,
+            "y2": {"field": f"{field}2"},
+            "color": colour,
+        },
+        "layer": layers,
+    }
 
 
 def _ticks(members: int) -> list[int]:

@@ -29,7 +29,7 @@ def places(drawn: Sequence[tuple[Cell, pd.DataFrame]]) -> list[Row]:
             if count > POINTS:
                 share = max(1, POINTS * len(frame) // count)
                 shown = frame.sample(share, random_state=0).sort_index()
-            lists = {name: numbers(shown[name].tolist()) for name in ("x", "y", "score")}
+            lists = {name: numbers(shown[name].tolist(), 4) for name in ("x", "y", "score")}
             lists |= {name: shown[name].tolist() for name in ("member", "iteration")}
             about = clean({"label": cell.label, "engine": engine})
             seed = cell.completed[0].run.seed
