@@ -105,7 +105,15 @@ def test_targets_of_both_are_measured_where_runs_are_of_both(one, other):
         if run.id in old and run.id in new:
             assert set(run.targets) == {*old[run.id].targets, *new[run.id].targets}
         if run.id in old:
-            assert retargeted.get(run.id, old[run.id].targets) == run.targets
+            assert {*retargeted.get(run.id, old[run.id].targets)} == {*run.targets}
+
+
+def test_the_union_of_targets_stands_the_easiest_first_and_their_order_is_no_change():
+    one, other = {**SMALL, "targets": [1.19, 0.4]}, {**SMALL, "targets": [0.9]}
+    assert grow(one, other).declaration.targets == [0.4, 0.9, 1.19]
+    loss = {"problems": ["toy.noisy_quadratic"]}
+    assert grow({**one, **loss}, {**other, **loss}).declaration.targets == [1.19, 0.9, 0.4]
+    assert grow(one, {**SMALL, "targets": [0.4, 1.19]}).retargeted == ()
 
 
 def test_a_larger_study_stands_in_the_folder_as_it_was_given():

@@ -108,7 +108,7 @@ def grown(
             for id_, one in found.items()
             if one.run.cell in first
             and id_ not in changed
-            and one.run.targets != targets[one.run.cell]
+            and {*one.run.targets} != {*targets[one.run.cell]}
         ),
         runs=len(asked),
         beside=len(found.keys() - {run.id for run in asked}),
@@ -164,10 +164,14 @@ def _longer(new: Mapping[str, Cell], old: Mapping[str, Cell]) -> dict[str, Cell]
 
 
 def _targeted(cell: Cell, run: Run, known: Iterable[tuple[float, ...]], old: Cell | None) -> Cell:
-    """A cell with all targets of its kept runs, of what was declared, and of the run that is planned now."""
+    """A cell with all targets of its kept runs, of what was declared, and of the run that is planned now,
+    the easiest first."""
     declared = old.targets if old and old.targets else ()
-    every = tuple(dict.fromkeys([*chain(*known), *declared, *run.targets]))
-    return replace(cell, targets=None if cell.targets is None and every == run.targets else every)
+    every = {*chain(*known), *declared, *run.targets}
+    if every == {*run.targets}:
+        return cell
+    sign = run.card.objective.sign
+    return replace(cell, targets=tuple(sorted(every, key=lambda target: sign * target)))
 
 
 def _shown(changed: Mapping[str, Sequence[str]]) -> str:
