@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pbtbench import cli
+from pbtbench.errors import Failed
+from pbtbench.store import Store
+
 HEAVY = {"tensorflow", "keras", "ray", "sklearn"}
 
 
@@ -149,6 +153,92 @@ def test_a_study_runs_resumes_and_is_reported_again(tmp_path):
     assert page.stat().st_mtime_ns > made
     for name in ("study.toml", "machine.json", "summary.csv"):
         assert (tmp_path / "out" / name).is_file()
+
+
+def test_a_study_grows_by_the_same_command_with_more(tmp_path):
+    """And what is declared in its folder then is all that it has."""
+    pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    more = ["--seeds", "2", "--methods", "pbt", "--targets", "0.5"]
+    second = pbtbench("run", *SMALL, *more, "--out", "out", cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert "2 runs, 1 of them kept from before" in second.stdout
+    assert "2 more runs that this command does not plan stay in the folder" in second.stdout
+    rows = (tmp_path / "out" / "summary.csv").read_text().splitlines()[1:]
+    assert len({row.split(",")[0] for row in rows}) == 4
+    whole = pbtbench("run", "out/study.toml", "--out", "out", cwd=tmp_path)
+    assert "4 runs, 4 of them kept from before" in whole.stdout
+    assert "stay in the folder" not in whole.stdout
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_study_that_is_refused_before_its_first_run_leaves_nothing(there, tmp_path):
+    """Nor the folders that its own stands in; an empty one that was there stays."""
+    if there:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "mine.py").write_text(
+        "from pbtbench import *\n"
+        "def start(hyperparameters, seeds): raise BadInput('get the data first')\n"
+        "PROBLEM = Problem('t', 's', 'f', Space({'x': Uniform(0, 1)}), Objective('a', 'max'), 3, 1, start)"
+    )
+    flags = ["--problems", "./mine.py", "--methods", "random"]
+    done = pbtbench("run", *flags, "--out", "a/b", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "get the data first" in done.stderr
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert left - {"mine.py"} == ({"a", "a/b"} if there else set())
+
+
+def test_a_refused_study_leaves_the_folder_of_another_as_it_was(tmp_path):
+    pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    before = (tmp_path / "out" / "study.toml").read_text()
+    (tmp_path / "mine.py").write_text("import os\nfrom problems.toy.plain import PROBLEM\n")
+    broken = "PROBLEM = __import__('dataclasses').replace(PROBLEM, start=lambda *a: os._exit(3))\n"
+    with (tmp_path / "mine.py").open("a") as file:
+        file.write(broken)
+    flags = ["--problems", "./mine.py", "--methods", "random", "--seeds", "1"]
+    done = pbtbench("run", *flags, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "its process died (exit code 3)" in done.stderr
+    assert (tmp_path / "out" / "study.toml").read_text() == before
+
+
+def test_reports_are_made_while_a_study_runs_and_several_at_once(tmp_path):
+    pbtbench("run", *SMALL, "--out", "out", cwd=tmp_path)
+    command = [Path(sys.executable).with_name("pbtbench"), "report", "out"]
+    with Store(tmp_path / "out").locked():
+        reports = [
+            subprocess.Popen(
+                command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            for _ in range(3)
+        ]
+        said = [report.communicate(timeout=120)[1] for report in reports]
+    assert [report.returncode for report in reports] == [0, 0, 0], said
+    assert (tmp_path / "out" / "report" / "index.html").is_file()
+    assert not list((tmp_path / "out").glob(".part-*"))
+
+
+def test_a_disk_that_is_full_gives_one_line_and_the_same_command_resumes(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", ["pbtbench", "run", *SMALL, "--out", "a/out"])
+
+    def full(store, toml):
+        raise Failed(f"{store.path}: no space left on the disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "declare", full)
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "pbtbench: a/out: no space left on the disk\n"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 0
+    assert len(Store.open(tmp_path / "a" / "out").runs()) == 3
 
 
 def test_a_folder_of_another_study_is_refused_and_left_alone(tmp_path):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pbtbench.cli import output
-from pbtbench.errors import BadInput, Failed
+from pbtbench.errors import BadInput, Failed, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +173,7 @@ def _present(store: Store, console: Console) -> int:
     store.write_summary(summary_csv(measures))
     page = report.write(store, measures)
     print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))
-    console.print(f"\nreport: {page}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\nreport: {plain(page)}", highlight=False, markup=False, soft_wrap=True)
     return sum(bool(m.cause) for m in measures)
 
 
@@ -255,7 +255,7 @@ def main() -> None:
 
 
 def _stopped(message: str, code: int) -> int:
-    click.echo(f"pbtbench: {message}", err=True)
+    click.echo(f"pbtbench: {plain(message)}", err=True)
     return code
 
 
