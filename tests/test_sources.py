@@ -11,6 +11,7 @@ import pytest
 from test_runner import run
 
 from pbtbench import BadInput, Study, catalogue
+from pbtbench.running.code import Code
 from pbtbench.store import Store
 from pbtbench.user_code import sources
 
@@ -224,3 +225,22 @@ def test_the_pages_of_a_study_need_none_of_its_code(mine, tmp_path):
     run([str(mine)], tmp_path / "out")
     mine.unlink()
     assert len(Store.open(tmp_path / "out").runs()) == 1
+
+
+def test_files_are_digested_again_only_when_they_were_written(mine, monkeypatch):
+    (run,) = Study.plan({"problems": [str(mine)], "methods": ["random"], "seeds": 1}).runs
+    asked = []
+    digest = catalogue.sources
+    monkeypatch.setattr(
+        "pbtbench.catalogue.sources", lambda *of: asked.append(of[0]) or digest(*of)
+    )
+    code = Code()
+    for seed in range(3):
+        code.check_unchanged(run.at_seed(seed))
+    assert len(asked) == 1
+    mine.touch()
+    code.check_unchanged(run)
+    assert len(asked) == 2
+    mine.write_text(mine.read_text() + "\n")
+    with pytest.raises(BadInput, match=r"mine\.py changed while the study runs"):
+        code.check_unchanged(run)

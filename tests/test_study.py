@@ -105,6 +105,17 @@ def test_the_same_run_in_two_sweeps_is_planned_once():
     assert len(Study.plan({"sweep": [sweep, {**sweep, "seeds": 2}]}).runs) == 2
 
 
+def test_what_many_runs_have_in_common_is_looked_up_once(monkeypatch):
+    asked = []
+    digest = catalogue.sources
+    monkeypatch.setattr(
+        "pbtbench.catalogue.sources", lambda *of: asked.append(of[0]) or digest(*of)
+    )
+    keys = {"methods": ["pbt", "random"], "intervals": list(range(1, 21)), "seeds": 2_000}
+    assert len(Study.plan({**SMALL, **keys}).runs) == 21 * 2_000
+    assert asked == ["toy.pbt_quadratic"]
+
+
 def test_a_study_with_problems_and_sweeps_plans_both():
     study = Study.plan(
         {**SMALL, "methods": ["random"], "sweep": [{"problems": ["toy.noisy_quadratic"]}]}
