@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 
 if TYPE_CHECKING:
-    from pbtbench.record import Recorder
+    from pbtbench.recorder import Recorder
     from pbtbench.run import Cluster
 
 GONE_S = 5.0

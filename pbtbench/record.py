@@ -1,23 +1,19 @@
 """The record: what an engine emits of a run, and all that it emits. Tables of columns, without a row object.
 
-A `Recorder` collects them while a run goes on, on the run's clock: blocks, as arrays of a shard and an
-interval, or single rows. A `Record` is what remains. Timed rows of one worker never overlap; what a
-worker's rows leave open is `idle` where an engine says so, and `unaccounted` otherwise (see
-`measures.overhead`).
+A `Recorder` (`recorder`) collects them while a run goes on; a `Record` is what remains. Timed rows of one
+worker never overlap; what a worker's rows leave open is `idle` where an engine says so, and `unaccounted`
+otherwise (see `measures.overhead`).
 """
 
 from __future__ import annotations
 
-import math
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 
-from pbtbench.space.columns import Columns, joined
+from pbtbench.space.columns import Columns
 
 TIMED = (
     "setup",  # process start, imports, model build
@@ -48,12 +44,9 @@ CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 NOBODY = -1
 """The donor of the values that members start with; and no worker, no member, no iteration."""
 
-Row = tuple[float, float, int, int, int, int, int, float]
-"""A row of the timeline while it is collected: its columns' values, in their order."""
-
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """Columns of equal length, in order of time."""
 
     @classmethod
@@ -84,7 +77,7 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class Timeline(_Table):
+class Timeline(Table):
     """The timed rows and marks. −1 stands for 'none' in the whole-number columns, NaN for 'no value'."""
 
     t_start_s: np.ndarray
@@ -117,7 +110,7 @@ class Timeline(_Table):
 
 
 @dataclass(frozen=True)
-class Scores(_Table):
+class Scores(Table):
     """What members scored: a row for each member and iteration."""
 
     t_s: np.ndarray
@@ -138,7 +131,7 @@ class Scores(_Table):
 
 
 @dataclass(frozen=True)
-class Forks(_Table):
+class Forks(Table):
     """Who took whose state. The values that members start with are forks from nobody, at iteration 0."""
 
     t_s: np.ndarray
@@ -183,7 +176,7 @@ NOTES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Notes(_Table):
+class Notes(Table):
     """What is rare and has words."""
 
     t_s: np.ndarray
@@ -215,290 +208,6 @@ class Record:
     notes: Notes
 
 
-@dataclass
-class Batch:
-    """What a recorder has collected since it was emptied: on its way from one process to another."""
-
-    rows: list[Row] = field(default_factory=list)
-    scores: list[Scores] = field(default_factory=list)
-    """Blocks, as `forks`."""
-    forks: list[Forks] = field(default_factory=list)
-    notes: list[tuple[Any, ...]] = field(default_factory=list)
-    """Single rows of `Notes`."""
-
-
-@dataclass
-class Advance:
-    """Whether a run goes on: how far each member has come, by all that is collected."""
-
-    _furthest: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(member, kind) -> the highest iteration of such a row."""
-    _scored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
-    """The highest iteration at which each member scored."""
-    _read: tuple[int, int] = (0, 0)
-    _unrecorded: int = 0
-    _at: float = 0.0
-
-    def still_s(self, collected: Batch, unrecorded: int, now: float) -> float:
-        """Seconds since it was last seen to go on."""
-        rows, scores = collected.rows[self._read[0] :], collected.scores[self._read[1] :]
-        self._read = self._read[0] + len(rows), self._read[1] + len(scores)
-        moved = [self._row(row) for row in rows] + [self._block(block) for block in scores]
-        if any(moved) or unrecorded != self._unrecorded:
-            self._unrecorded, self._at = unrecorded, now
-        return now - self._at
-
-    def _row(self, row: Row) -> bool:
-        key, iteration = (row[3], row[5]), row[4]
-        further = iteration > self._furthest.get(key, -2)
-        if further:
-            self._furthest[key] = iteration
-        return further
-
-    def _block(self, block: Scores) -> bool:
-        members, iterations = block.member, block.iteration
-        if not len(members):
-            return False
-        if (needed := int(members.max()) + 1 - len(self._scored)) > 0:
-            self._scored = np.append(self._scored, np.zeros(needed, np.int32))
-        further = bool((iterations > self._scored[members]).any())
-        np.maximum.at(self._scored, members, iterations)
-        return further
-
-
-@dataclass
-class Recorder:
-    """Collects what a run emits. A single row takes about a microsecond, and so does a block."""
-
-    start: float = field(default_factory=time.perf_counter)
-    """The run's zero on `time.perf_counter`, which all processes of a machine share on Linux."""
-    lapped: float = 0.0
-    """When the last lap ended, in seconds since the start of the run."""
-    cluster: str = f"local-{os.cpu_count()}cpu"
-    """A short label of where the run is executed."""
-    nodes: list[Mapping[str, Any]] = field(default_factory=list)
-    """The machines of a Ray cluster, each with its clock's offset: for `machine.json`."""
-    unrecorded: Callable[[], int] = lambda: 0
-    """A count that grows with what is done between two rows, for who wants to know whether a run goes on."""
-    collected: Batch = field(default_factory=Batch)
-    """All so far. Lists only grow at their end while a run goes on: others may read along."""
-    _advance: Advance = field(default_factory=Advance)
-
-    def now(self) -> float:
-        """Seconds since the start of the run."""
-        return time.perf_counter() - self.start
-
-    def still_s(self) -> float:
-        """For how many seconds the run has made no progress, as far as it was asked: nothing was done that
-        it had not done before. What a member does again, as it was lost, is none."""
-        return self._advance.still_s(self.collected, self.unrecorded(), self.now())
-
-    def add(
-        self,
-        kind: str,
-        t_start_s: float,
-        duration_s: float = 0.0,
-        *,
-        worker: int = 0,
-        member: int = -1,
-        iteration: int = -1,
-        bytes: int = 0,
-        value: float = math.nan,
-    ) -> None:
-        """Append one row to the timeline."""
-        self.collected.rows.append(
-            (t_start_s, duration_s, worker, member, iteration, CODES[kind], bytes, value)
-        )
-
-    def lap(self, kind: str, **row: Any) -> None:
-        """Append what happened since the last lap, or since the start, as one row; `row` as for `add`.
-
-        Laps leave no gap: the bookkeeping between two calls counts to the later one.
-        """
-        end = self.now()
-        self.add(kind, self.lapped, end - self.lapped, **row)
-        self.lapped = end
-
-    def scored(
-        self,
-        members: np.ndarray,
-        iteration: int | np.ndarray,
-        metrics: Columns,
-        *,
-        t_s: float | np.ndarray | None = None,
-        age: np.ndarray | None = None,
-        done: np.ndarray | None = None,
-    ) -> None:
-        """Append what members scored, now or at `t_s`: metric -> values, shape (members,)."""
-        n = len(members)
-        self.collected.scores.append(
-            Scores(
-                _filled(self.now() if t_s is None else t_s, n, np.float64),
-                np.asarray(members, np.int32),
-                _filled(iteration, n, np.int32),
-                _filled(0 if age is None else age, n, np.int32),
-                _filled(False if done is None else done, n, np.bool_),
-                metrics,
-            )
-        )
-
-    def started(self, hyperparameters: Columns, first: int = 0) -> None:
-        """Append what members `first`, … start with: forks from nobody."""
-        n = len(next(iter(hyperparameters.values())))
-        members = np.arange(first, first + n)
-        self.forked(members, NOBODY, 0, old=hyperparameters, new=hyperparameters)
-
-    def forked(
-        self,
-        members: np.ndarray,
-        donors: int | np.ndarray,
-        iteration: int | np.ndarray,
-        *,
-        old: Columns,
-        new: Columns,
-        t_s: float | np.ndarray | None = None,
-        copied_iteration: int | np.ndarray = -1,
-        out_of_bounds: bool | np.ndarray = False,
-    ) -> None:
-        """Append forks, of now or of `t_s`: those of one moment were decided together."""
-        n = len(members)
-        self.collected.forks.append(
-            Forks(
-                _filled(self.now() if t_s is None else t_s, n, np.float64),
-                np.asarray(members, np.int32),
-                _filled(donors, n, np.int32),
-                _filled(iteration, n, np.int32),
-                _filled(copied_iteration, n, np.int32),
-                _filled(out_of_bounds, n, np.bool_),
-                old,
-                new,
-            )
-        )
-
-    def note(
-        self,
-        name: str,
-        text: str = "",
-        value: float = math.nan,
-        *,
-        worker: int = -1,
-        member: int = -1,
-        iteration: int = -1,
-    ) -> None:
-        """Append a note (`NOTES`)."""
-        self.collected.notes.append((self.now(), worker, member, iteration, name, value, text))
-
-    def lost(
-        self,
-        cause: str,
-        message: str,
-        *,
-        worker: int = -1,
-        member: int = -1,
-        iteration: int = -1,
-        iterations: float = math.nan,
-    ) -> None:
-        """Append an `error`, and the note that says why. `iterations`: how many were lost by it."""
-        at = {"worker": worker, "member": member, "iteration": iteration}
-        self.add("error", self.now(), value=iterations, **at)
-        self.note(cause, message, iterations, **at)
-
-    def take(self) -> Batch:
-        """Hand out all that is collected so far, and forget it. Others may add meanwhile."""
-        mine, taken = self.collected, Batch()
-        for name in ("rows", "scores", "forks", "notes"):
-            collected = getattr(mine, name)
-            found = list(collected)
-            del collected[: len(found)]
-            setattr(taken, name, found)
-        return taken
-
-    def put(self, batch: Batch) -> None:
-        """Take in what another recorder of the run has handed out."""
-        for name in ("rows", "scores", "forks", "notes"):
-            getattr(self.collected, name).extend(getattr(batch, name))
-
-    def record(self) -> Record:
-        """All so far, in order of time."""
-        found = self.collected
-        return Record(
-            timeline=_timeline(list(found.rows)),
-            scores=_scores(list(found.scores)),
-            forks=_forks(list(found.forks)),
-            notes=_notes(list(found.notes)),
-        )
-
-
-def _filled(values: Any, n: int, kind: Any) -> np.ndarray:
-    """An array of n values."""
-    if isinstance(values, np.ndarray):
-        return values.astype(kind, copy=False)
-    return np.full(n, values, kind)
-
-
-def _timeline(rows: Sequence[Row]) -> Timeline:
-    t, duration, worker, member, iteration, kind, size, value = (
-        zip(*rows, strict=True) if rows else ((),) * 8
-    )
-    return Timeline.ordered(
-        np.array(t, np.float64),
-        np.array(duration, np.float64),
-        np.array(worker, np.int32),
-        np.array(member, np.int32),
-        np.array(iteration, np.int32),
-        np.array(kind, np.int8),
-        np.array(size, np.int64),
-        np.array(value, np.float64),
-    )
-
-
-def _scores(blocks: Sequence[Scores]) -> Scores:
-    metrics = {}
-    for name in dict.fromkeys(name for block in blocks for name in block.metrics):
-        parts = [
-            np.asarray(block.metrics[name], np.float64)
-            if name in block.metrics
-            else np.full(len(block), math.nan)
-            for block in blocks
-        ]
-        metrics[name] = np.concatenate(parts)
-    kinds = (np.float64, np.int32, np.int32, np.int32, np.bool_)
-    return Scores.ordered(*_columns(Scores, kinds, blocks), metrics)
-
-
-def _forks(blocks: Sequence[Forks]) -> Forks:
-    kinds = (np.float64, np.int32, np.int32, np.int32, np.int32, np.bool_)
-    old, new = (joined([getattr(block, name) for block in blocks]) for name in ("old", "new"))
-    return Forks.ordered(*_columns(Forks, kinds, blocks), old, new)
-
-
-def _columns(
-    table: type[_Table], kinds: Sequence[Any], blocks: Sequence[_Table]
-) -> list[np.ndarray]:
-    """The first columns of a table, of these kinds: each block's behind the one before."""
-    return [
-        np.concatenate([getattr(block, column.name) for block in blocks])
-        if blocks
-        else np.zeros(0, kind)
-        for column, kind in zip(fields(table), kinds, strict=False)
-    ]
-
-
-def _notes(rows: Sequence[tuple[Any, ...]]) -> Notes:
-    t, worker, member, iteration, name, value, text = zip(*rows, strict=True) if rows else ((),) * 7
-    names, texts = np.empty(len(name), object), np.empty(len(text), object)
-    names[:], texts[:] = name, text
-    return Notes.ordered(
-        np.array(t, np.float64),
-        np.array(worker, np.int32),
-        np.array(member, np.int32),
-        np.array(iteration, np.int32),
-        names,
-        np.array(value, np.float64),
-        texts,
-    )
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run: its record, and what holds for all of it."""
@@ -512,7 +221,3 @@ class Outcome:
     cause: str = ""
     """Empty if the run completed, else `crash` or `hang`."""
     message: str = ""
-
-
-Watch = Callable[[Recorder], None]
-"""Called when a run starts, with the recorder that it fills: whoever watches may read along."""

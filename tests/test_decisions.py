@@ -16,7 +16,7 @@ from pbtbench.engines.decisions import Decisions
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.pbt.exploit import EXPLOITS, SIGNIFICANCE, p_greater
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.space.columns import rows, taken
 
 few_scores = st.sampled_from([0.0, 1.0, 2.0, math.inf, -math.inf, math.nan])  # ties and NaN abound

@@ -12,7 +12,7 @@ import pbtbench
 from pbtbench import machine
 from pbtbench.errors import Failed
 from pbtbench.measures import measure, to_json
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.running import keeping
 from pbtbench.running.keeping import keep, provenance
 from pbtbench.running.worker import Watchdog

@@ -9,7 +9,7 @@ import numpy as np
 
 from pbtbench import process
 from pbtbench.process import Memory
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 
 SIZE = 200_000_000
 
@@ -58,7 +58,7 @@ def test_where_the_peak_can_not_be_started_anew_what_is_held_now_counts(monkeypa
 def test_a_process_does_not_inherit_the_peak_of_who_started_it():
     held = filled()
     code = (
-        "from pbtbench.process import Memory\nfrom pbtbench.record import Recorder\n"
+        "from pbtbench.process import Memory\nfrom pbtbench.recorder import Recorder\n"
         "recorder = Recorder()\nMemory().note(recorder)\n"
         "print(recorder.record().timeline.bytes[0])"
     )

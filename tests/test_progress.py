@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pbtbench.problem import Objective
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.running.progress import SHOWN, Progress
 
 

@@ -12,7 +12,7 @@ from pbtbench.catalogue import problem
 from pbtbench.engines.shard import Shard
 from pbtbench.problem import member_seed
 from pbtbench.protocol import check_metrics, check_state, scores
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 
 OWN = object()
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench.record import CODES, KINDS, MARKS, NOBODY, NOTES, TIMED, Recorder
+from pbtbench.record import CODES, KINDS, MARKS, NOBODY, NOTES, TIMED
+from pbtbench.recorder import Recorder
 from pbtbench.space.columns import columns, rows
 
 times = st.floats(0, 1e6)

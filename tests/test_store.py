@@ -22,7 +22,8 @@ import problems
 from pbtbench import BadInput
 from pbtbench.errors import Failed
 from pbtbench.measures import measure, to_json
-from pbtbench.record import KINDS, Recorder
+from pbtbench.record import KINDS
+from pbtbench.recorder import Recorder
 from pbtbench.run import Provenance
 from pbtbench.store import Store
 from pbtbench.store.files import Folder

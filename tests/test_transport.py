@@ -15,7 +15,8 @@ from pbtbench import engines
 from pbtbench.engines import transport
 from pbtbench.engines.transport import NAMES, TransportFailed
 from pbtbench.errors import BadInput
-from pbtbench.record import KINDS, Recorder
+from pbtbench.record import KINDS
+from pbtbench.recorder import Recorder
 
 BY_DISK = [name for name in NAMES if name.startswith("disk")]
 BEHIND = [name for name in BY_DISK if name.endswith("async")]
@@ -119,7 +120,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from pbtbench.engines import transport
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 
 state = {"weights": np.random.default_rng(0).random(500_000)}
 row = {"worker": 0, "member": 0, "iteration": 1}

@@ -22,7 +22,8 @@ from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed, nearest, unknown
 from pbtbench.options import Options, chosen
 from pbtbench.process import Terminated
-from pbtbench.record import Outcome, Recorder, Watch
+from pbtbench.record import Outcome
+from pbtbench.recorder import Recorder, Watch
 from pbtbench.user_code import tracebacks
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from pbtbench.errors import BadInput
 from pbtbench.user_code.tracebacks import line
 
 if TYPE_CHECKING:
-    from pbtbench.record import Recorder
+    from pbtbench.recorder import Recorder
     from pbtbench.run import Cluster, Run
 
 LOADED = time.perf_counter()

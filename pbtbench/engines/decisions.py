@@ -11,7 +11,7 @@ from pbtbench.engines.shard import Copy
 from pbtbench.methods import Method
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.problem import Problem, method_rng
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.run import Run
 from pbtbench.space import Value
 from pbtbench.space.columns import rows, taken

@@ -30,7 +30,7 @@ from pbtbench.space.columns import rows
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.record import Recorder
+    from pbtbench.recorder import Recorder
     from pbtbench.run import Run
 
 LOOPED, STACKED, FASTEST = "looped", "stacked", "fastest"

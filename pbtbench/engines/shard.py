@@ -14,7 +14,7 @@ import numpy as np
 from pbtbench.engines.transport import Parcel, Transport
 from pbtbench.problem import FullPopulation, Problem, State, state_bytes
 from pbtbench.protocol import AGE, DONE, check_state, scores
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.space import Hyperparameters
 
 

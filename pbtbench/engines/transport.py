@@ -24,7 +24,7 @@ import numpy as np
 
 from pbtbench.errors import Failed, unknown
 from pbtbench.problem import State
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 
 LIMIT_S = 120.0
 """How long a write behind the training may take before whoever waits for it gives up."""

@@ -19,7 +19,7 @@ from pbtbench import engines
 from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed
 from pbtbench.process import kill_tree
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.run import Run
 from pbtbench.running.keeping import keep
 from pbtbench.running.observer import Observer

@@ -12,7 +12,8 @@ import pbtbench
 from pbtbench import catalogue, machine
 from pbtbench.errors import BadInput
 from pbtbench.measures import measure
-from pbtbench.record import Outcome, Recorder
+from pbtbench.record import Outcome
+from pbtbench.recorder import Recorder
 from pbtbench.run import Provenance, Run
 from pbtbench.store import Store
 from pbtbench.user_code import tracebacks

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pbtbench.problem import Objective
-from pbtbench.record import CODES, NOBODY, Forks, Recorder, Scores
+from pbtbench.record import CODES, NOBODY, Forks, Scores
+from pbtbench.recorder import Recorder
 
 SHOWN = 12
 """Members of whom more than their number is said: the best."""

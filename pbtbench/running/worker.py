@@ -30,7 +30,8 @@ from pbtbench import catalogue, engines
 from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed
 from pbtbench.process import Terminated, end, kill_tree
-from pbtbench.record import Outcome, Recorder
+from pbtbench.record import Outcome
+from pbtbench.recorder import Recorder
 from pbtbench.run import Run
 from pbtbench.running.keeping import keep
 from pbtbench.running.progress import Progress

@@ -14,7 +14,8 @@ import numpy as np
 
 from pbtbench import machine
 from pbtbench.protocol import AGE, DONE
-from pbtbench.record import NOBODY, Record, Recorder
+from pbtbench.record import NOBODY, Record
+from pbtbench.recorder import Recorder
 from pbtbench.space.columns import columns
 from pbtbench.store import tables
 from pbtbench.store.files import Folder

@@ -10,7 +10,8 @@ from fabricated import a_run, an_outcome, fork, score, started, timed
 
 from pbtbench.measures import Measures, measure
 from pbtbench.measures.summary import summary_csv
-from pbtbench.record import Outcome, Recorder
+from pbtbench.record import Outcome
+from pbtbench.recorder import Recorder
 from pbtbench.statistics.cells import cells
 
 ITERATIONS, INTERVAL = 100, 10

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pbtbench.engines.shard import Copy
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.record import Recorder
+    from pbtbench.recorder import Recorder
     from pbtbench.run import Run
 
 

@@ -22,7 +22,7 @@ from pbtbench.engines import transport
 from pbtbench.engines.shard import Copy, Shard
 from pbtbench.problem import member_seed, state_bytes
 from pbtbench.process import Memory, Surroundings
-from pbtbench.record import Batch, Recorder
+from pbtbench.recorder import Batch, Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code.tracebacks import contained
 

@@ -23,7 +23,7 @@ from pbtbench.engines.shard import Copy
 from pbtbench.engines.transport import TransportFailed
 from pbtbench.errors import BadInput
 from pbtbench.process import Surroundings
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.run import Run
 from pbtbench.user_code.tracebacks import line, whole
 

@@ -18,7 +18,8 @@ import ray
 
 from pbtbench.engines import cluster, transport
 from pbtbench.problem import state_bytes
-from pbtbench.record import CODES, Batch, Recorder
+from pbtbench.record import CODES
+from pbtbench.recorder import Batch, Recorder
 from pbtbench.run import Run
 
 LIMIT_S = 60.0

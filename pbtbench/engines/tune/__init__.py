@@ -42,7 +42,7 @@ from pbtbench.user_code.tracebacks import line, whole
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.record import Recorder
+    from pbtbench.recorder import Recorder
     from pbtbench.run import Run
     from pbtbench.space import Hyperparameters
 

@@ -11,7 +11,8 @@ import numpy as np
 import ray
 
 from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
-from pbtbench.record import NOBODY, Batch, Recorder, Row, Scores
+from pbtbench.record import NOBODY, Scores
+from pbtbench.recorder import Batch, Recorder, Row
 
 PERIOD_S = 0.4
 LIMIT_S = 10.0

@@ -9,7 +9,7 @@ from ray.tune import Callback
 from pbtbench.engines.tune.collector import Inbox
 from pbtbench.engines.tune.scheduler import Budget
 from pbtbench.engines.tune.trainable import member_of
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 
 
 class Restarts(Callback):  # type: ignore[misc]

@@ -17,7 +17,8 @@ from pbtbench.adapters.results import flattened
 from pbtbench.engines.ray_internals import PBTSteps
 from pbtbench.engines.tune.trainable import STEP, member_of
 from pbtbench.methods.pbt import PBT
-from pbtbench.record import NOBODY, Recorder
+from pbtbench.record import NOBODY
+from pbtbench.recorder import Recorder
 from pbtbench.space import Choice, Space
 from pbtbench.space.columns import columns, rows
 

@@ -21,7 +21,7 @@ from pbtbench.engines.tune.trainable import member_of, nesting
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import Problem
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.space import IntUniform, LogUniform, Space, Uniform
 from pbtbench.space.columns import columns
 

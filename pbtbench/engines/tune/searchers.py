@@ -17,7 +17,7 @@ from pbtbench.engines.tune.trainable import TURNED, member_of
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import method_rng
-from pbtbench.record import Recorder
+from pbtbench.recorder import Recorder
 from pbtbench.space import (
     Choice,
     Constant,

@@ -26,7 +26,8 @@ from pbtbench.engines.cluster import LOADED
 from pbtbench.problem import Problem, State, member_seed, state_bytes
 from pbtbench.process import Memory, Surroundings
 from pbtbench.protocol import AGE, check_state, scores
-from pbtbench.record import NOBODY, Recorder
+from pbtbench.record import NOBODY
+from pbtbench.recorder import Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code import sources
 from pbtbench.user_code.loading import OF_FILE
