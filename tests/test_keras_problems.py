@@ -40,7 +40,7 @@ def test_a_study_runs(problem):
     )
     done = execute(study.runs[0])
     assert done.cause == "", done.message
-    scores = done.trace.value[done.trace.kind == "score"]
+    scores = done.record.scores.metrics["accuracy"]
     assert len(scores) == 12
     assert np.nanmax(scores) > 0.5
 
