@@ -53,13 +53,13 @@ class Method(Protocol):
         """Whether all members decide together, on the same scores."""
         ...
 
-    def check(self, population: int, iterations: int) -> None:
-        """Raise `BadInput` if, with so many members and iterations, the method can't do what it is for."""
-        ...
-
     @property
     def history(self) -> int:
         """How many of a member's latest scores it looks at."""
+        ...
+
+    def check(self, population: int, iterations: int) -> None:
+        """Raise `BadInput` if, with so many members and iterations, the method can't do what it is for."""
         ...
 
     def propose(self, space: Space, size: int, rng: np.random.Generator) -> Columns:
