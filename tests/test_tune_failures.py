@@ -124,12 +124,12 @@ def test_a_result_is_whole_or_says_that_it_is_not(tmp_path):
     keys |= {"method": TOGETHER, "engine": {"tune": {"checkpoint_frequency": 1}}, "limit_s": 60}
     store, notes = run([problem(tmp_path, SLOW_SAVES)], tmp_path / "out", **keys)
     assert len(notes.causes) == 3
-    for run_, outcome in store.runs():
-        trace = outcome.trace
-        made = Counter(trace.member[trace.rows("score")].tolist())
-        whole = made == dict.fromkeys(range(4), run_.iterations)
-        assert whole == (outcome.cause == ""), outcome.message
-        assert outcome.wall_s < 60 + 20
+    assert len(store.runs()) == 3
+    for m in store.runs():
+        made = Counter(store.record(m.run).scores.member.tolist())
+        whole = made == dict.fromkeys(range(4), m.run.iterations)
+        assert whole == (m.cause == ""), m.message
+        assert m.wall_s < 60 + 20
 
 
 def test_trials_that_end_early_without_an_error_are_a_failure(tmp_path, monkeypatch):
@@ -159,7 +159,7 @@ def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
     store, notes = run([reference], tmp_path / "out", **KEYS, iterations=9, seeds=1, limit_s=12)
     (cause,), (message,) = notes.causes.values(), notes.messages.values()
     assert (cause == "hang" and "limit of 12 s" in message) or "did not reach" in message
-    assert store.read("it/pbt/tune/k3/s0")[1].cause == cause
+    assert [m.cause for m in store.runs()] == [cause]
 
 
 @pytest.mark.parametrize("reuse", [False, True])
@@ -169,8 +169,10 @@ def test_a_trainable_that_refuses_to_be_reset_is_set_up_anew(tmp_path, reuse):
     keys = {**KEYS, "iterations": 9, "seeds": 1, "engine": {"tune": {"reuse_actors": reuse}}}
     store, notes = run([reference], tmp_path / "out", **keys)
     assert list(notes.causes.values()) == [""]
-    ((_, outcome),) = store.runs()
-    trace = outcome.trace
-    assert len(trace.rows("fork"))
-    counted = {(int(trace.iteration[i]), float(trace.value[i])) for i in trace.rows("score")}
-    assert counted == {(n, n) for n in range(1, 10)}
+    (m,) = store.runs()
+    record = store.record(m.run)
+    assert m.overhead.forks
+    counted = zip(
+        record.scores.iteration.tolist(), record.scores.metrics["made"].tolist(), strict=True
+    )
+    assert set(counted) == {(n, n) for n in range(1, 10)}

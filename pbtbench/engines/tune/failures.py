@@ -1,4 +1,4 @@
-"""Trials that Tune starts again after a failure (`max_failures`): noted, and their count put right."""
+"""Trials that Tune starts again after a failure (`max_failures`): recorded, and their count put right."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Budget(Stopper):  # type: ignore[misc]
 class RecordedForks(PBTSteps):
     """Records the decisions and forks of Ray's PBT, or of what descends from it."""
 
-    def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
+    def record_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
         """Where to record."""
         self._space, self._nesting = space, nesting
         self._recorder, self._budget = recorder, budget
@@ -164,7 +164,7 @@ class RecordedPBT(RecordedForks, PopulationBasedTraining):  # type: ignore[misc]
             else partial(_explored, method, space, nesting, rng),
             synch=method.synchronous,
         )
-        self.note_to(space, nesting, recorder, budget)
+        self.record_to(space, nesting, recorder, budget)
 
 
 def _mutation(space: Space, name: str, rng: np.random.Generator) -> Any:

@@ -1,4 +1,4 @@
-"""Tune's schedulers by name: they end trials early, or change them, and all that they do is noted."""
+"""Tune's schedulers by name: they end trials early, or change them, and all that they do is recorded."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def scheduler_class(name: str) -> type[Any]:
 def scheduler(
     method: Tuned, problem: Problem, iterations: int, recorder: Recorder, budget: Budget
 ) -> Any:
-    """Tune's scheduler of that name, which notes what it does. Raises `BadInput` for its options."""
+    """Tune's scheduler of that name, which records what it does. Raises `BadInput` for its options."""
     cls = scheduler_class(method.name)
     space, shape = problem.space, nesting(problem)
     options = dict(method.options)
@@ -57,10 +57,10 @@ def scheduler(
         }
     elif method.name in ("median", "median_stopping_rule", "medianstopping"):
         ours["grace_period"] = 1  # Tune's is 60, meant as seconds
-    notes = RecordedPB2 if issubclass(cls, PopulationBasedTraining) else Recorded
-    noted = type(cls.__name__, (notes, cls), {"__signature__": inspect.signature(cls)})
-    found = constructed(method.name, noted, options, ours)
-    found.note_to(space, shape, recorder, budget)
+    records = RecordedPB2 if issubclass(cls, PopulationBasedTraining) else Recorded
+    recorded = type(cls.__name__, (records, cls), {"__signature__": inspect.signature(cls)})
+    found = constructed(method.name, recorded, options, ours)
+    found.record_to(space, shape, recorder, budget)
     return found
 
 
@@ -84,8 +84,8 @@ class RecordedPB2(RecordedForks):
 class Recorded:
     """Records a scheduler's decisions, whom it stops, and where a replay changes its trial."""
 
-    def note_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
-        """Where to note."""
+    def record_to(self, space: Space, nesting: Nesting, recorder: Recorder, budget: Budget) -> None:
+        """Where to record."""
         self._names, self._nesting = list(space), nesting
         self._recorder, self._budget = recorder, budget
 
