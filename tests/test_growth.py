@@ -237,3 +237,9 @@ def test_problems_that_are_not_installed_here_stay_declared(tmp_path):
     keys = {**SMALL, "problems": [str(mine), "toy.branin"], "where_installed": True}
     growth = grow(keys, {**keys, "seeds": 1})
     assert to_toml(growth.declaration) == Study.plan(keys).to_toml()
+
+
+def test_a_folder_that_declares_nothing_is_refused_by_the_name_of_its_file():
+    before = declared('name = "mine"\n')
+    with pytest.raises(BadInput, match=r"^out/study\.toml: no problems"):
+        grown(Study.plan(SMALL), before, [], "out", again=False)

@@ -53,8 +53,11 @@ def cells(declared: Declaration, where: str) -> dict[str, Cell]:
     """All cells of a resolved declaration, by name; of two of one name, the one with more seeds."""
     found: dict[str, Cell] = {}
     for sweep in sweeps(declared, where):
-        for cell in of_sweep(sweep, declared):
-            name = cell.name
+        try:
+            of_this = {cell.name: cell for cell in of_sweep(sweep, declared)}
+        except BadInput as error:
+            raise BadInput(f"{where}: {error}") from None
+        for name, cell in of_this.items():
             if name not in found or found[name].seeds < cell.seeds:
                 found[name] = cell
     return found

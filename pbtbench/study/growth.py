@@ -58,7 +58,7 @@ def grown(
     Raises `BadInput` for kept runs that would mean something else, if they are not to be made `again`.
     """
     found = {one.run.id: one for one in kept}
-    old = {} if before is None else cells(before, where)
+    old = {} if before is None else cells(before, f"{where}/study.toml")
     first = {run.cell: run for run in study.runs if run.seed == 0}
     planned = {run.id for run in study.runs}
     tables = _Tables.of(study)
