@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -49,6 +49,9 @@ NOBODY = -1
 class Table:
     """Columns of equal length, in order of time."""
 
+    COLUMNS: ClassVar[Mapping[str, Any]]
+    """The columns that all tables of the kind have, the time first -> their types."""
+
     @classmethod
     def ordered(cls, *columns: Any) -> Self:
         """The table of these columns, put in order of time where they aren't."""
@@ -60,7 +63,9 @@ class Table:
 
     @property
     def times(self) -> np.ndarray:
-        raise NotImplementedError
+        """The first column, in seconds since the start of the run."""
+        times: np.ndarray = getattr(self, next(iter(self.COLUMNS)))
+        return times
 
     def __len__(self) -> int:
         return len(self.times)
@@ -80,22 +85,27 @@ class Table:
 class Timeline(Table):
     """The timed rows and marks. −1 stands for 'none' in the whole-number columns, NaN for 'no value'."""
 
+    COLUMNS: ClassVar[Mapping[str, Any]] = {
+        "t_start_s": np.float64,
+        "duration_s": np.float64,
+        "worker": np.int32,
+        "member": np.int32,
+        "iteration": np.int32,
+        "kind": np.int8,
+        "bytes": np.int64,
+        "value": np.float64,
+    }
     t_start_s: np.ndarray
-    """Seconds since the start of the run, float64."""
+    """Seconds since the start of the run."""
     duration_s: np.ndarray
     worker: np.ndarray
-    """int32, as the two below; −1: what no worker spends its time on."""
+    """−1: what no worker spends its time on."""
     member: np.ndarray
     iteration: np.ndarray
     kind: np.ndarray
-    """int8, a place in `KINDS`."""
+    """A place in `KINDS`."""
     bytes: np.ndarray
-    """int64."""
     value: np.ndarray
-
-    @property
-    def times(self) -> np.ndarray:
-        return self.t_start_s
 
     def rows(self, *kinds: str) -> np.ndarray:
         """Indices of the rows of these kinds, in order of time."""
@@ -113,31 +123,40 @@ class Timeline(Table):
 class Scores(Table):
     """What members scored: a row for each member and iteration."""
 
+    COLUMNS: ClassVar[Mapping[str, Any]] = {
+        "t_s": np.float64,
+        "member": np.int32,
+        "iteration": np.int32,
+        "age": np.int32,
+        "done": np.bool_,
+    }
     t_s: np.ndarray
     member: np.ndarray
-    """int32, as `iteration`."""
     iteration: np.ndarray
     age: np.ndarray
-    """Iterations since the score was measured, int32: above 0 where a trainable's metric comes only now
-    and then, and the score stands from before."""
+    """Iterations since the score was measured: above 0 where a trainable's metric comes only now and
+    then, and the score stands from before."""
     done: np.ndarray
-    """Whether the member had made its last iteration before, bool."""
+    """Whether the member had made its last iteration before."""
     metrics: Columns
     """Metric -> its values, float64; the objective among them."""
-
-    @property
-    def times(self) -> np.ndarray:
-        return self.t_s
 
 
 @dataclass(frozen=True)
 class Forks(Table):
     """Who took whose state. The values that members start with are forks from nobody, at iteration 0."""
 
+    COLUMNS: ClassVar[Mapping[str, Any]] = {
+        "t_s": np.float64,
+        "member": np.int32,
+        "donor": np.int32,
+        "iteration": np.int32,
+        "copied_iteration": np.int32,
+        "out_of_bounds": np.bool_,
+    }
     t_s: np.ndarray
     """Those of one moment were decided together, and take the states before them all."""
     member: np.ndarray
-    """int32, as the three below."""
     donor: np.ndarray
     """−1: nobody."""
     iteration: np.ndarray
@@ -146,14 +165,10 @@ class Forks(Table):
     """How many the donor had made whose state it is, where the state was saved before; −1 where it is saved
     for the fork."""
     out_of_bounds: np.ndarray
-    """Whether new values are beyond the space's bounds, bool."""
+    """Whether new values are beyond the space's bounds."""
     old: Columns
     """Hyperparameter -> the member's values before (of a start: the same as after)."""
     new: Columns
-
-    @property
-    def times(self) -> np.ndarray:
-        return self.t_s
 
     @property
     def starts(self) -> np.ndarray:
@@ -179,19 +194,23 @@ NOTES: Mapping[str, str] = {
 class Notes(Table):
     """What is rare and has words."""
 
+    COLUMNS: ClassVar[Mapping[str, Any]] = {
+        "t_s": np.float64,
+        "worker": np.int32,
+        "member": np.int32,
+        "iteration": np.int32,
+        "name": np.object_,
+        "value": np.float64,
+        "text": np.object_,
+    }
     t_s: np.ndarray
     worker: np.ndarray
-    """int32, as the two below."""
     member: np.ndarray
     iteration: np.ndarray
     name: np.ndarray
-    """One of `NOTES`; objects, as `text`."""
+    """One of `NOTES`."""
     value: np.ndarray
     text: np.ndarray
-
-    @property
-    def times(self) -> np.ndarray:
-        return self.t_s
 
     def named(self, *names: str) -> np.ndarray:
         """Indices of the notes of these names, in order of time."""

@@ -7,13 +7,15 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pbtbench.record import CODES, NOBODY, Forks, Notes, Record, Scores, Table, Timeline
 from pbtbench.space.columns import Columns, joined
+
+T = TypeVar("T", bound=Table)
 
 Row = tuple[float, float, int, int, int, int, int, float]
 """A row of the timeline while it is collected: its columns' values, in their order."""
@@ -134,17 +136,16 @@ class Recorder:
         done: np.ndarray | None = None,
     ) -> None:
         """Append what members scored, now or at `t_s`: metric -> values, shape (members,)."""
-        n = len(members)
-        self.collected.scores.append(
-            Scores(
-                _filled(self.now() if t_s is None else t_s, n, np.float64),
-                np.asarray(members, np.int32),
-                _filled(iteration, n, np.int32),
-                _filled(0 if age is None else age, n, np.int32),
-                _filled(False if done is None else done, n, np.bool_),
-                metrics,
-            )
+        own = _filled(
+            Scores,
+            len(members),
+            t_s=self.now() if t_s is None else t_s,
+            member=members,
+            iteration=iteration,
+            age=0 if age is None else age,
+            done=False if done is None else done,
         )
+        self.collected.scores.append(Scores(**own, metrics=metrics))
 
     def started(self, hyperparameters: Columns, first: int = 0) -> None:
         """Append what members `first`, … start with: forks from nobody."""
@@ -165,19 +166,17 @@ class Recorder:
         out_of_bounds: bool | np.ndarray = False,
     ) -> None:
         """Append forks, of now or of `t_s`: those of one moment were decided together."""
-        n = len(members)
-        self.collected.forks.append(
-            Forks(
-                _filled(self.now() if t_s is None else t_s, n, np.float64),
-                np.asarray(members, np.int32),
-                _filled(donors, n, np.int32),
-                _filled(iteration, n, np.int32),
-                _filled(copied_iteration, n, np.int32),
-                _filled(out_of_bounds, n, np.bool_),
-                old,
-                new,
-            )
+        own = _filled(
+            Forks,
+            len(members),
+            t_s=self.now() if t_s is None else t_s,
+            member=members,
+            donor=donors,
+            iteration=iteration,
+            copied_iteration=copied_iteration,
+            out_of_bounds=out_of_bounds,
         )
+        self.collected.forks.append(Forks(**own, old=old, new=new))
 
     def note(
         self,
@@ -209,9 +208,8 @@ class Recorder:
 
     def take(self) -> Batch:
         """Hand out all that is collected so far, and forget it. Others may add meanwhile."""
-        mine, taken = self.collected, Batch()
-        for name in ("rows", "scores", "forks", "notes"):
-            collected = getattr(mine, name)
+        taken = Batch()
+        for name, collected in vars(self.collected).items():
             found = list(collected)
             del collected[: len(found)]
             setattr(taken, name, found)
@@ -219,40 +217,36 @@ class Recorder:
 
     def put(self, batch: Batch) -> None:
         """Take in what another recorder of the run has handed out."""
-        for name in ("rows", "scores", "forks", "notes"):
-            getattr(self.collected, name).extend(getattr(batch, name))
+        for name, collected in vars(self.collected).items():
+            collected.extend(getattr(batch, name))
 
     def record(self) -> Record:
         """All so far, in order of time."""
         found = self.collected
         return Record(
-            timeline=_timeline(list(found.rows)),
+            timeline=_of_rows(Timeline, list(found.rows)),
             scores=_scores(list(found.scores)),
             forks=_forks(list(found.forks)),
-            notes=_notes(list(found.notes)),
+            notes=_of_rows(Notes, list(found.notes)),
         )
 
 
-def _filled(values: Any, n: int, kind: Any) -> np.ndarray:
-    """An array of n values."""
-    if isinstance(values, np.ndarray):
-        return values.astype(kind, copy=False)
-    return np.full(n, values, kind)
+def _filled(table: type[Table], n: int, **values: Any) -> dict[str, np.ndarray]:
+    """A table's own columns, each from an array of n values, or from one value for all of them."""
+    return {
+        name: given.astype(kind, copy=False)
+        if isinstance(given := values[name], np.ndarray)
+        else np.full(n, given, kind)
+        for name, kind in table.COLUMNS.items()
+    }
 
 
-def _timeline(rows: Sequence[Row]) -> Timeline:
-    t, duration, worker, member, iteration, kind, size, value = (
-        zip(*rows, strict=True) if rows else ((),) * 8
-    )
-    return Timeline.ordered(
-        np.array(t, np.float64),
-        np.array(duration, np.float64),
-        np.array(worker, np.int32),
-        np.array(member, np.int32),
-        np.array(iteration, np.int32),
-        np.array(kind, np.int8),
-        np.array(size, np.int64),
-        np.array(value, np.float64),
+def _of_rows(table: type[T], rows: Sequence[tuple[Any, ...]]) -> T:
+    """A table of single rows."""
+    kinds = table.COLUMNS.values()
+    columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
+    return table.ordered(
+        *(np.array(values, kind) for values, kind in zip(columns, kinds, strict=True))
     )
 
 
@@ -266,39 +260,20 @@ def _scores(blocks: Sequence[Scores]) -> Scores:
             for block in blocks
         ]
         metrics[name] = np.concatenate(parts)
-    kinds = (np.float64, np.int32, np.int32, np.int32, np.bool_)
-    return Scores.ordered(*_columns(Scores, kinds, blocks), metrics)
+    return Scores.ordered(*_own(Scores, blocks), metrics)
 
 
 def _forks(blocks: Sequence[Forks]) -> Forks:
-    kinds = (np.float64, np.int32, np.int32, np.int32, np.int32, np.bool_)
     old, new = (joined([getattr(block, name) for block in blocks]) for name in ("old", "new"))
-    return Forks.ordered(*_columns(Forks, kinds, blocks), old, new)
+    return Forks.ordered(*_own(Forks, blocks), old, new)
 
 
-def _columns(table: type[Table], kinds: Sequence[Any], blocks: Sequence[Table]) -> list[np.ndarray]:
-    """The first columns of a table, of these kinds: each block's behind the one before."""
+def _own(table: type[Table], blocks: Sequence[Table]) -> list[np.ndarray]:
+    """A table's own columns: each block's behind the one before."""
     return [
-        np.concatenate([getattr(block, column.name) for block in blocks])
-        if blocks
-        else np.zeros(0, kind)
-        for column, kind in zip(fields(table), kinds, strict=False)
+        np.concatenate([getattr(block, name) for block in blocks]) if blocks else np.zeros(0, kind)
+        for name, kind in table.COLUMNS.items()
     ]
-
-
-def _notes(rows: Sequence[tuple[Any, ...]]) -> Notes:
-    t, worker, member, iteration, name, value, text = zip(*rows, strict=True) if rows else ((),) * 7
-    names, texts = np.empty(len(name), object), np.empty(len(text), object)
-    names[:], texts[:] = name, text
-    return Notes.ordered(
-        np.array(t, np.float64),
-        np.array(worker, np.int32),
-        np.array(member, np.int32),
-        np.array(iteration, np.int32),
-        names,
-        np.array(value, np.float64),
-        texts,
-    )
 
 
 Watch = Callable[[Recorder], None]

@@ -39,40 +39,8 @@ _MOMENT = (-_LONG, _LONG)
 """Seconds since the start of the run; clocks of other machines may be ahead of it."""
 
 TEXT = np.object_
-TIMELINE = {
-    "t_start_s": np.float64,
-    "duration_s": np.float64,
-    "worker": np.int32,
-    "member": np.int32,
-    "iteration": np.int32,
-    "kind": TEXT,
-    "bytes": np.int64,
-    "value": np.float64,
-}
-SCORES = {
-    "t_s": np.float64,
-    "member": np.int32,
-    "iteration": np.int32,
-    "age": np.int32,
-    "done": np.bool_,
-}
-FORKS = {
-    "t_s": np.float64,
-    "member": np.int32,
-    "donor": np.int32,
-    "iteration": np.int32,
-    "copied_iteration": np.int32,
-    "out_of_bounds": np.bool_,
-}
-NOTES = {
-    "t_s": np.float64,
-    "worker": np.int32,
-    "member": np.int32,
-    "iteration": np.int32,
-    "name": TEXT,
-    "value": np.float64,
-    "text": TEXT,
-}
+TIMELINE = {**Timeline.COLUMNS, "kind": TEXT}
+"""The columns in the file: kinds are names there."""
 
 
 def write(record: Record, folder: Folder) -> None:
@@ -83,23 +51,23 @@ def write(record: Record, folder: Folder) -> None:
     kinds = pa.DictionaryArray.from_arrays(pa.array(timeline.kind), list(KINDS))
     _write(folder, "timeline", {**_own(timeline, TIMELINE), "kind": kinds})
     metrics = _named("metric", scores.metrics)
-    _write(folder, "scores", {**_own(scores, SCORES), **metrics})
+    _write(folder, "scores", {**_own(scores, Scores.COLUMNS), **metrics})
     values = {**_named("old", forks.old), **_named("new", forks.new)}
-    _write(folder, "forks", {**_own(forks, FORKS), **values})
+    _write(folder, "forks", {**_own(forks, Forks.COLUMNS), **values})
     if len(notes):
         texts = [plain(text) for text in notes.text]
-        _write(folder, "notes", {**_own(notes, NOTES), "text": texts})
+        _write(folder, "notes", {**_own(notes, Notes.COLUMNS), "text": texts})
 
 
 def read(folder: Folder, within: str) -> Record:
     """Read what `write` wrote, from the folder `within` another; `BadInput` for files that are damaged or
     hold no such tables."""
     timeline = _read(folder, f"{within}/timeline.parquet", TIMELINE)
-    scores = _read(folder, f"{within}/scores.parquet", SCORES, "metric")
-    forks = _read(folder, f"{within}/forks.parquet", FORKS, "old", "new")
-    notes: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in NOTES.items()}
+    scores = _read(folder, f"{within}/scores.parquet", Scores.COLUMNS, "metric")
+    forks = _read(folder, f"{within}/forks.parquet", Forks.COLUMNS, "old", "new")
+    notes: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in Notes.COLUMNS.items()}
     if folder.has(f"{within}/notes.parquet"):
-        notes = _read(folder, f"{within}/notes.parquet", NOTES)
+        notes = _read(folder, f"{within}/notes.parquet", Notes.COLUMNS)
     return Record(
         timeline=Timeline.ordered(*timeline.values()),
         scores=Scores.ordered(*scores.values()),
