@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from statistics import fmean
 
 from pbtbench.run import Run
 
@@ -18,7 +17,9 @@ class TimeLeft:
 
     def __init__(self, missing: Iterable[Run], took: Iterable[tuple[Run, float]] = ()) -> None:
         self._missing = Counter(_own(run) for run in missing)
-        self._seconds: dict[Kind, list[float]] = defaultdict(list)
+        self._seconds: dict[Kind, float] = defaultdict(float)
+        """What the runs of each kind took together, so many as `_made` has."""
+        self._made: Counter[Kind] = Counter()
         for run, seconds in took:
             self._add(run, seconds)
 
@@ -29,7 +30,7 @@ class TimeLeft:
 
     def range_s(self) -> tuple[float, float] | None:
         """The least and the most that it may take, in seconds; None while nothing is known."""
-        means = {kind: fmean(values) for kind, values in self._seconds.items()}
+        means = {kind: seconds / self._made[kind] for kind, seconds in self._seconds.items()}
         alike = [mean for kind, mean in means.items() if len(kind) == LENGTH]
         if not alike:
             return None
@@ -41,9 +42,10 @@ class TimeLeft:
         return low, high
 
     def _add(self, run: Run, seconds: float) -> None:
-        kind = _own(run)
-        self._seconds[kind].append(seconds)
-        self._seconds[kind[:LENGTH]].append(seconds)
+        own = _own(run)
+        for kind in (own, own[:LENGTH]):
+            self._seconds[kind] += seconds
+            self._made[kind] += 1
 
 
 LENGTH = 6
