@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbtbench.measures.overhead import WORK
+from pbtbench.measures.overhead import CHECKPOINT, WORK
 from pbtbench.record import CODES, Outcome, Timeline
 from pbtbench.run import Run
 from pbtbench.schema import Total
 
-BLOCKING = ("save", "persist", "transfer", "restore", "restart")
+BLOCKING = tuple(kind for kind in CHECKPOINT if kind != "morph")
 """The stages that keep a worker from training. Morphing is a part of `restore`."""
 
 BEHIND = ("persist behind", "transfer behind")
