@@ -92,14 +92,17 @@ class Store:
 
     def declared(self) -> dict[str, Any]:
         """What `study.toml` declares, unresolved: nothing that it names is looked at."""
-        data = self.folder.read("study.toml", documents.STUDY_BYTES)
-        return documents.study_table(data, self.path / "study.toml")
+        return self._study_toml()[1]
 
     def study_text(self) -> str:
         """The text of `study.toml`, safe to be shown."""
-        self.declared()
-        text = self.folder.read("study.toml", documents.STUDY_BYTES).decode("utf-8")
+        text = self._study_toml()[0].decode("utf-8")
         return "\n".join(plain(line, LONGEST_READ) for line in text.split("\n"))
+
+    def _study_toml(self) -> tuple[bytes, dict[str, Any]]:
+        """What stands in `study.toml`, checked, and what it declares."""
+        data = self.folder.read("study.toml", documents.STUDY_BYTES)
+        return data, documents.study_table(data, self.path / "study.toml")
 
     def title(self) -> str:
         """The study's title, or its name."""
