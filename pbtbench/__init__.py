@@ -2,7 +2,7 @@
 
 Reading order, which is the way of the data:
 
-1. `space`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the named problems;
+1. `space`, `population`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the named problems;
    `adapters` make populations of a framework's models, of pure functions, of a user's trainables;
    `user_code` is how what users bring is found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pbtbench.errors import BadInput
-    from pbtbench.problem import LoopedPopulation, Objective, Population, Problem, State
+    from pbtbench.population import LoopedPopulation, Population, State
+    from pbtbench.problem import Objective, Problem
     from pbtbench.record import Record
     from pbtbench.run import Run
     from pbtbench.space import (
@@ -49,15 +50,15 @@ _HOME = {
     "IntUniform": "space",
     "LogIntUniform": "space",
     "LogUniform": "space",
-    "LoopedPopulation": "problem",
+    "LoopedPopulation": "population",
     "Objective": "problem",
-    "Population": "problem",
+    "Population": "population",
     "Problem": "problem",
     "Record": "record",
     "Run": "run",
     "Sampler": "space",
     "Space": "space",
-    "State": "problem",
+    "State": "population",
     "Study": "study",
     "Uniform": "space",
 }

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pbtbench import BadInput, Objective, catalogue
 from pbtbench.catalogue import problem
-from pbtbench.problem import member_seed, method_rng, state_bytes
+from pbtbench.population import state_bytes
+from pbtbench.problem import member_seed, method_rng
 from pbtbench.protocol import scores
 from pbtbench.space.columns import rows
 

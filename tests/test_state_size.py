@@ -5,7 +5,8 @@ import time
 import pytest
 
 from pbtbench import BadInput, catalogue
-from pbtbench.problem import member_seed, state_bytes
+from pbtbench.population import state_bytes
+from pbtbench.problem import member_seed
 
 PROBLEM = catalogue.problem("synthetic.state_size")
 ROW = 32

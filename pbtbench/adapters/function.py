@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbtbench.problem import Population, Start, State
+from pbtbench.population import Population, State
+from pbtbench.problem import Start
 from pbtbench.space import Hyperparameters
 
 Function = Callable[[np.ndarray], np.ndarray]

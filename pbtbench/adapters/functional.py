@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from pbtbench.adapters import memory
-from pbtbench.problem import FullPopulation, Start, State
+from pbtbench.population import FullPopulation, State
+from pbtbench.problem import Start
 from pbtbench.space import Hyperparameters
 
 Tensors = dict[str, Any]

@@ -30,7 +30,8 @@ from pbtbench.adapters.program import Snapshot, TrainingState
 from pbtbench.adapters.programs import Programs
 from pbtbench.adapters.recipe import RULES, Build, Recipe, Rule
 from pbtbench.errors import BadInput, unknown
-from pbtbench.problem import FullPopulation, Starter, State
+from pbtbench.population import FullPopulation, State
+from pbtbench.problem import Starter
 from pbtbench.space import Hyperparameters, Space
 
 

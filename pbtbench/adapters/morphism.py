@@ -22,7 +22,7 @@ from pbtbench.adapters.keras_internals import takes_from
 from pbtbench.adapters.program import Program
 from pbtbench.adapters.recipe import Rule
 from pbtbench.errors import BadInput
-from pbtbench.problem import State
+from pbtbench.population import State
 
 PASSING = (
     *("InputLayer", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout1D"),

@@ -24,7 +24,7 @@ from pbtbench.adapters.recipe import Recipe
 from pbtbench.adapters.scoring import Scoring
 from pbtbench.adapters.watched import Watched
 from pbtbench.errors import BadInput
-from pbtbench.problem import State
+from pbtbench.population import State
 from pbtbench.space import Hyperparameters
 
 BATCH_SIZE = "batch_size"

@@ -22,7 +22,7 @@ from pbtbench.adapters.optimizers import adam, sgd
 from pbtbench.adapters.program import Program, Snapshot, TrainingState
 from pbtbench.adapters.side_by_side import registered
 from pbtbench.errors import BadInput
-from pbtbench.problem import FullPopulation, LoopedPopulation, State
+from pbtbench.population import FullPopulation, LoopedPopulation, State
 from pbtbench.space import Hyperparameters
 
 

@@ -33,15 +33,8 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.parameters import Parameters
 from pbtbench.adapters.results import Score
 from pbtbench.errors import BadInput
-from pbtbench.problem import (
-    LoopedPopulation,
-    Objective,
-    Population,
-    Problem,
-    Starter,
-    State,
-    method_rng,
-)
+from pbtbench.population import LoopedPopulation, Population, State
+from pbtbench.problem import Objective, Problem, Starter, method_rng
 from pbtbench.protocol import AGE, DONE
 from pbtbench.space import Hyperparameters
 from pbtbench.space.columns import rows

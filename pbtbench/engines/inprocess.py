@@ -23,7 +23,8 @@ from pbtbench.engines.decisions import Decisions
 from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
 from pbtbench.options import Options
-from pbtbench.problem import FullPopulation, member_seed, method_rng
+from pbtbench.population import FullPopulation
+from pbtbench.problem import member_seed, method_rng
 from pbtbench.process import Memory
 from pbtbench.space.columns import rows
 

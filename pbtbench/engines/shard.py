@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pbtbench.engines.transport import Parcel, Transport
-from pbtbench.problem import FullPopulation, Problem, State, state_bytes
+from pbtbench.population import FullPopulation, State, state_bytes
+from pbtbench.problem import Problem
 from pbtbench.protocol import AGE, DONE, check_state, scores
 from pbtbench.recorder import Recorder
 from pbtbench.space import Hyperparameters

@@ -23,7 +23,7 @@ from uuid import uuid4
 import numpy as np
 
 from pbtbench.errors import Failed, unknown
-from pbtbench.problem import State
+from pbtbench.population import State
 from pbtbench.recorder import Recorder
 
 LIMIT_S = 120.0

@@ -11,7 +11,8 @@ import numpy as np
 
 from pbtbench.adapters.keras import keras_population
 from pbtbench.errors import unknown
-from pbtbench.problem import Objective, Population, Problem, Start
+from pbtbench.population import Population
+from pbtbench.problem import Objective, Problem, Start
 from pbtbench.space import Hyperparameters, LogUniform, Space, Uniform
 
 SPACE = Space({"learning_rate": LogUniform(1e-4, 1e-1), "dropout": Uniform(0.0, 0.5)})

@@ -12,7 +12,8 @@ import numpy as np
 
 from pbtbench.adapters.keras import KerasPopulation, keras_population
 from pbtbench.errors import BadInput
-from pbtbench.problem import FullPopulation, Objective, Population, Problem, Start, State
+from pbtbench.population import FullPopulation, Population, State
+from pbtbench.problem import Objective, Problem, Start
 from pbtbench.space import Hyperparameters, LogUniform, Space
 
 SPACE = Space({"learning_rate": LogUniform(1e-3, 10.0)})

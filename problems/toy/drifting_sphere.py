@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pbtbench.adapters.streams import Streams
-from pbtbench.problem import Objective, Problem, State
+from pbtbench.population import State
+from pbtbench.problem import Objective, Problem
 from pbtbench.space import Hyperparameters, LogUniform, Space
 
 DIMENSIONS = 10

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pbtbench.problem import FullPopulation, State
+from pbtbench.population import FullPopulation, State
 from pbtbench.space import Hyperparameters, Space
 from problems.vision.digits_mlp import PROBLEM as DIGITS
 from problems.vision.digits_mlp import data

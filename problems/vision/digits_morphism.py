@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pbtbench.adapters.keras import keras_population
-from pbtbench.problem import Objective, Population, Problem, Start
+from pbtbench.population import Population
+from pbtbench.problem import Objective, Problem, Start
 from pbtbench.space import Choice, Hyperparameters, Space
 from problems.vision import digits_mlp
 

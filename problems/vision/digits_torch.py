@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pbtbench.adapters.streams import FIRST, generator
-from pbtbench.problem import LoopedPopulation, State
+from pbtbench.population import LoopedPopulation, State
 from pbtbench.space import Hyperparameters, Space
 from problems.vision.digits_mlp import PROBLEM as DIGITS
 from problems.vision.digits_mlp import data

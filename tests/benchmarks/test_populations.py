@@ -9,7 +9,8 @@ import pytest
 
 from pbtbench import catalogue
 from pbtbench.adapters.stacked import stacked
-from pbtbench.problem import Population, member_seed, method_rng
+from pbtbench.population import Population
+from pbtbench.problem import member_seed, method_rng
 from pbtbench.space.columns import rows
 
 DIGITS = "vision.digits_mlp"

@@ -20,7 +20,8 @@ import ray
 from pbtbench import catalogue
 from pbtbench.engines import transport
 from pbtbench.engines.shard import Copy, Shard
-from pbtbench.problem import member_seed, state_bytes
+from pbtbench.population import state_bytes
+from pbtbench.problem import member_seed
 from pbtbench.process import Memory, Surroundings
 from pbtbench.recorder import Batch, Recorder
 from pbtbench.space import Hyperparameters

@@ -17,7 +17,7 @@ from typing import Any
 import ray
 
 from pbtbench.engines import cluster, transport
-from pbtbench.problem import state_bytes
+from pbtbench.population import state_bytes
 from pbtbench.record import CODES
 from pbtbench.recorder import Batch, Recorder
 from pbtbench.run import Run

@@ -23,7 +23,8 @@ from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
-from pbtbench.problem import Problem, State, member_seed, state_bytes
+from pbtbench.population import State, state_bytes
+from pbtbench.problem import Problem, member_seed
 from pbtbench.process import Memory, Surroundings
 from pbtbench.protocol import AGE, check_state, scores
 from pbtbench.record import NOBODY
