@@ -14,12 +14,13 @@ from pbtbench.measures import closed_forms, measure
 from pbtbench.measures.checkpoints import Stage
 from pbtbench.measures.forks import jumps
 from pbtbench.report import forks
-from pbtbench.report.advice import headline, sentences
+from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.findings import findings
 from pbtbench.report.wording import signed, size
 from pbtbench.statistics.cells import cells
-from pbtbench.statistics.checkpoint_costs import checkpoint_costs, least_interval, outside
+from pbtbench.statistics.checkpoint_costs import checkpoint_costs, headline, outside
+from pbtbench.statistics.intervals import least_interval
 
 positive = st.floats(1e-4, 10)
 shares = st.floats(0, 1)
@@ -339,24 +340,33 @@ class TestReport:
         assert set(headline(self.costs)) == {SIZE, 16 * SIZE}
 
     def test_sentences_say_what_a_fork_costs_and_which_interval_to_take(self):
-        told = " ".join(sentences(self.costs))
-        assert "100 ms on Ray Tune at k=1 (62.5×)" in told
-        assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in told
-        assert "off by <0.1% in the median of 12 longer intervals" in told
+        text = " ".join(sentences(self.costs))
+        assert "100 ms on Ray Tune at k=1 (62.5×)" in text
+        assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in text
+        assert "off by <0.1% in the median of 12 longer intervals" in text
+
+    def test_a_tax_says_of_each_engine_how_many_seeds_it_is_of(self):
+        again = [
+            (replace(run, seed=1), outcome) for run, outcome in self.pairs if run.engine != "tune"
+        ]
+        text = " ".join(sentences(costs_of([*self.pairs, *again])))
+        assert "on Ray Tune (one seed)" in text
+        assert "on the ray engine (median of 2 seeds)" in text
+        assert "(PBT tax, start-up counted in; one seed)." in " ".join(sentences(self.costs))
 
     def test_a_fork_that_takes_less_than_a_copy_says_why_it_can(self):
         """Here copying a gigabyte takes 100 s, and a fork of 16 MB 0.1 s."""
 
-        def told(**made):
+        def said(**made):
             pairs = list(several_sizes(("tune", "inprocess"), (1,), **made))
             return " ".join(sentences(costs_of(pairs, 100.0)))
 
-        assert "100 ms in process at k=1 (less than a copy: so small a state stays in the" in told()
-        assert "100 ms in process at k=1 (less than a copy: members of one process share" in told(
+        assert "100 ms in process at k=1 (less than a copy: so small a state stays in the" in said()
+        assert "100 ms in process at k=1 (less than a copy: members of one process share" in said(
             sizes=(1, 100)
         )
-        assert "100 ms on Ray Tune at k=1 (less than a copy took when the study began)" in told()
-        assert "×" not in told().partition(".")[0]
+        assert "100 ms on Ray Tune at k=1 (less than a copy took when the study began)" in said()
+        assert "×" not in said().partition(".")[0]
         moved = [
             (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
             for run, outcome in several_sizes(("tune", "inprocess"), (1,))
@@ -367,10 +377,10 @@ class TestReport:
     @pytest.mark.parametrize("unknown", [math.nan, None, "fast", 0, -1.0, math.inf])
     def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
         costs = costs_of(self.pairs, unknown)
-        told = " ".join(sentences(costs))
-        assert "With a state of 16 MB a fork and all saves made for it" in told
-        assert "–" not in told
-        assert "copy" not in told
+        text = " ".join(sentences(costs))
+        assert "With a state of 16 MB a fork and all saves made for it" in text
+        assert "–" not in text
+        assert "copy" not in text
         assert headline_table(costs).body[0][4] == "–"
 
     def test_a_search_that_never_forked_has_no_sentence_of_a_fork(self):

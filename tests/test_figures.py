@@ -29,7 +29,7 @@ from pbtbench.report import (
 from pbtbench.report.checkpoint_costs import checkpoint_costs, headline_table
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics.cells import cells as cells_of
-from pbtbench.statistics.curves import curves
+from pbtbench.statistics.curves import band
 
 
 def marks(svg, kind):
@@ -86,12 +86,12 @@ class TestRows:
     def test_of_curves_say_the_same_as_the_whole_grid_with_fewer_points(self, axis):
         for row in (row for row in ROWS["curves"] if row["axis"] == axis):
             (cell,) = [c for c in CELLS if (c.label, c.engine) == (row["label"], row["engine"])]
-            frame = curves([cell], axis, data.POINTS)
-            assert row["n"] == frame["n"].iloc[0]
-            assert len(row["x"]) < len(frame)
-            places = np.searchsorted(row["x"], [float(f"{x:.4g}") for x in frame["x"]], "right") - 1
+            whole = band(cell, axis, data.POINTS)
+            assert row["n"] == whole.n
+            assert len(row["x"]) < len(whole.x)
+            places = np.searchsorted(row["x"], [float(f"{x:.4g}") for x in whole.x], "right") - 1
             for name in ("median", "low", "high"):
-                assert np.allclose(np.array(row[name])[places], frame[name], rtol=1e-4)
+                assert np.allclose(np.array(row[name])[places], getattr(whole, name), rtol=1e-4)
 
     def test_have_few_digits_and_no_number_that_is_none(self):
         values = [NAN, math.inf, None, 0.123456789, 3.0, 12345678.0]

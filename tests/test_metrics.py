@@ -19,7 +19,7 @@ from pbtbench.problem import Objective
 from pbtbench.record import TIMED
 from pbtbench.run import Provenance
 from pbtbench.statistics.cells import cells
-from pbtbench.statistics.curves import curves
+from pbtbench.statistics.curves import band
 
 UP = Objective("accuracy", "max")
 DOWN = Objective("accuracy", "min")
@@ -82,8 +82,8 @@ class TestOverhead:
         for kind in TIMED:
             spent = [d for of_kind, d, worker in rows if of_kind == kind and worker >= 0]
             assert cost.seconds[kind] == pytest.approx(sum(spent))
-        told = sum(d for _, d, worker in rows if worker >= 0)
-        assert cost.seconds["unaccounted"] == pytest.approx(workers * 7 - told)
+        timed_s = sum(d for _, d, worker in rows if worker >= 0)
+        assert cost.seconds["unaccounted"] == pytest.approx(workers * 7 - timed_s)
 
     def test_a_fork_costs_all_that_checkpoints_took_and_nothing_without_one(self):
         rows = [
@@ -123,11 +123,11 @@ class TestTarget:
         assert found.spent_s == 3
 
     @pytest.mark.parametrize(
-        ("cause", "told"), [("", "budget"), ("crash", "crash"), ("hang", "hang")]
+        ("cause", "expected"), [("", "budget"), ("crash", "crash"), ("hang", "hang")]
     )
-    def test_missed_is_censored_with_its_cause(self, cause, told):
+    def test_missed_is_censored_with_its_cause(self, cause, expected):
         found = attempt(UP, 1, an_outcome(*two_members(0, 0), cause=cause))
-        assert found.cause == told
+        assert found.cause == expected
 
     def test_reached_before_a_crash_is_reached(self):
         assert attempt(UP, 1, an_outcome(*two_members(1, 0), cause="crash")).reached
@@ -197,14 +197,15 @@ class TestQuality:
         assert found.x[0] == found.y[0] == 1
         assert found.x[-1] == found.y[-1] == found.end == 4 * STEPS - 1
 
-    def test_curves_take_the_median_over_seeds_and_keep_what_has_ended(self):
+    def test_a_band_takes_the_median_over_seeds_and_keeps_what_has_ended(self):
         one = measure(a_run(seed=0), an_outcome(*two_members(0.1, 0, 0.3, 0)))
         two = measure(a_run(seed=1), an_outcome(*two_members(0.2, 0)))
         three = measure(a_run(seed=2), an_outcome(*two_members(0, 0), cause="crash"))
-        found = curves(cells([one, two, three]), "iteration", points=2)
-        assert found["median"].tolist() == pytest.approx([0.15, 0.25])
-        assert found[["low", "high"]].iloc[-1].tolist() == pytest.approx([0.2, 0.3])
-        assert set(found["n"]) == {2}
+        (cell,) = cells([one, two, three])
+        found = band(cell, "iteration", points=2)
+        assert found.median.tolist() == pytest.approx([0.15, 0.25])
+        assert (found.low[-1], found.high[-1]) == pytest.approx((0.2, 0.3))
+        assert found.n == 2
 
     @pytest.mark.parametrize(("goal", "final"), [("max", 0.3), ("min", 0.1)])
     def test_a_seed_that_starts_late_doesnt_cut_the_curve_of_the_others(self, goal, final):
@@ -213,12 +214,12 @@ class TestQuality:
             measure(a_run(seed=seed, goal=goal), an_outcome(*two_members(*values, since=since)))
             for seed, since in enumerate((0, 0, 100))
         ]
-        found = curves(cells(runs), "seconds", points=50)
-        assert found["x"].iloc[0] == pytest.approx(1)
-        assert found["median"].tolist()[:: len(found) - 1] == pytest.approx([0.2, final])
-        assert (found["low"] <= found["median"]).all()
-        assert (found["median"] <= found["high"]).all()
-        assert found[["low", "high"]].notna().all(axis=None)
+        (cell,) = cells(runs)
+        found = band(cell, "seconds", points=50)
+        assert found.x[0] == pytest.approx(1)
+        assert (found.median[0], found.median[-1]) == pytest.approx((0.2, final))
+        assert (found.low <= found.median).all()
+        assert (found.median <= found.high).all()
 
     def test_forks_out_of_bounds_and_skipped_exploits_are_counted(self):
         outside = fork(2.0, 0, 1, 1, 0.1, 9.0, out_of_bounds=True)
@@ -240,9 +241,9 @@ class TestQuality:
         assert set(found["method"]) == {"random"}
         assert path(a_run(), record(at)).empty
 
-    def test_curves_of_nothing_are_empty(self):
-        assert curves([], "seconds").empty
-        assert curves(cells([measure(a_run(), an_outcome())]), "seconds").empty
+    def test_without_a_score_there_is_no_band(self):
+        (cell,) = cells([measure(a_run(), an_outcome())])
+        assert band(cell, "seconds", points=50) is None
 
 
 def record(*written):
@@ -272,9 +273,9 @@ class TestSummary:
         assert found["cause"].tolist() == ["", "budget", ""]
         assert found["population"].tolist() == [2, 2, 2]
         row = summary_csv([hit, other]).splitlines()[3].split(",")
-        told = dict(zip(self.columns, row, strict=True))
-        assert told["interval"] == "4"
-        assert told["target"] == told["reached"] == told["state_bytes"] == ""
+        columns = dict(zip(self.columns, row, strict=True))
+        assert columns["interval"] == "4"
+        assert columns["target"] == columns["reached"] == columns["state_bytes"] == ""
 
     def test_morphing_is_a_part_of_the_restore_and_of_both_overheads(self):
         rows = [timed("train", 0, 5.0), timed("morph", 5, 0.5), timed("restore", 5.5, 1.0)]

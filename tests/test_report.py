@@ -70,6 +70,16 @@ class TestFindings:
         )
         assert "1 of 11 runs failed: 1 by crash." in said
         assert "2 of random" in said
+        assert "on tune (median of 2 seeds)." in said
+
+    def test_say_of_each_engine_how_many_seeds_it_had(self):
+        pairs = [p for p in a_study() if (p[0].engine, p[0].seed) != ("tune", 1)]
+        assert "pbt k=2 on inprocess (median of 2 seeds); " in self.said(pairs)
+        assert "pbt k=2 on tune (one seed)." in self.said(pairs)
+
+    def test_say_of_an_engine_between_which_its_intervals_seeds_are(self):
+        pairs = [p for p in a_study() if (p[0].engine, p[0].seed, p[0].interval) != ("tune", 1, 2)]
+        assert "pbt k=2 on tune (median of 1 to 2 seeds)." in self.said(pairs)
 
 
 def test_numbers_read_as_people_write_them():

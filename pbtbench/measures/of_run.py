@@ -64,6 +64,10 @@ class Measures:
     curves: Mapping[Axis, Curve]
     """Best score so far, on each of the axes."""
 
+    def attempt(self, target: float) -> Attempt | None:
+        """How it fared with a target; None if that is none of its run's."""
+        return next((a for a in self.attempts if a.target == target), None)
+
     @property
     def iterations_made(self) -> float:
         """The median over the members of what each made."""

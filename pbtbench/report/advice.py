@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from pbtbench.measures.checkpoints import BEHIND
 from pbtbench.report.wording import (
     listed,
+    medians,
     number,
+    once,
     percent,
     plural,
     seconds,
@@ -19,26 +19,14 @@ from pbtbench.report.wording import (
     times,
 )
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.checkpoint_costs import BUDGET, Costs, least_interval
+from pbtbench.statistics.checkpoint_costs import ENGINES, Costs, agreement, headline
+from pbtbench.statistics.intervals import BUDGET, least_intervals
 
-NAMES: Mapping[str, str] = {"tune": "Ray Tune", "ray": "ours", "inprocess": "in process"}
-"""Engines of the headline, and what they are called there."""
+NAMES = dict(zip(ENGINES, ("Ray Tune", "ours", "in process"), strict=True))
+"""What the engines of the headline are called there."""
 
 CACHE = 50_000_000
 """Bytes that a processor may hold in its caches, where a copy is faster than the memory's limit."""
-
-
-def headline(costs: Sequence[Costs]) -> dict[int, dict[str, Costs]]:
-    """State size -> engine -> its costs at the shortest interval, for the engines of `NAMES` with
-    their usual transport, and the method that most engines have."""
-    found: dict[int, dict[str, Costs]] = {}
-    for c in sorted(costs, key=lambda c: (c.cell.interval or 0, c.cell.run.iterations)):
-        if c.cell.engine in NAMES and c.cell.method == costs[0].cell.method:
-            found.setdefault(c.state_bytes, {}).setdefault(c.cell.engine, c)
-    return {
-        state: {engine: of[engine] for engine in NAMES if engine in of}
-        for state, of in found.items()
-    }
 
 
 def at_interval(c: Costs) -> str:
@@ -92,10 +80,12 @@ def _taxes(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
     known = {e: c for e, c in engines.items() if not math.isnan(c.tax.median)}
     if known:
         some = next(iter(known.values()))
-        each = [f"{signed(c.tax.median)} {_on(e)}" for e, c in known.items()]
+        each = [(f"{signed(c.tax.median)} {_on(e)}", medians([c.tax.n])) for e, c in known.items()]
+        texts, seeds = once(each)
+        about = "; ".join(filter(None, ["PBT tax, start-up counted in", seeds]))
         yield (
             f"At {size(state)}, the wall time of {some.cell.label} against that of {some.control} on the "
-            f"same engine: {listed(each)} (PBT tax, start-up counted in; {_median(some.tax.n)})."
+            f"same engine: {listed(texts)} ({about})."
         )
 
 
@@ -115,54 +105,29 @@ def _intervals(by_size: Mapping[int, Mapping[str, Costs]]) -> Iterator[str]:
         )
 
 
-def least_intervals(cells: Sequence[Cell]) -> Iterator[str]:
-    """The intervals that keep the checkpoints of a problem within the budget, on each engine, by what
-    the method that was timed on most engines cost at its shortest interval."""
-    timed: dict[str, dict[str, tuple[Cell, int]]] = {}
-    for cell in sorted(cells, key=lambda c: c.interval or 0):
-        least = least_interval(cell)
-        if least is not None:
-            timed.setdefault(cell.method, {}).setdefault(cell.engine, (cell, least))
-    if not timed:
-        return
-    engines = max(timed.values(), key=len)
+def intervals_of_problem(cells: Sequence[Cell]) -> Iterator[str]:
+    """The intervals that keep the checkpoints of a problem within the budget, on each engine."""
     each = []
-    for engine, (cell, least) in engines.items():
-        beyond = (
-            f", more than the budget of {cell.run.iterations:,}"
-            if least > cell.run.iterations
-            else ""
+    for engine, (cell, least) in least_intervals(cells).items():
+        state = size(cell.state_bytes) if cell.state_bytes else "unknown size"
+        about = [cell.label, f"state of {state}", medians([len(cell.completed)])]
+        if least > cell.run.iterations:
+            about.append(f"more than the budget of {cell.run.iterations:,}")
+        each.append(f"{least:,} {_on(engine)} ({', '.join(about)})")
+    if each:
+        yield (
+            f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at least, in "
+            f"iterations: {listed(each)}."
         )
-        each.append(
-            f"{least:,} {_on(engine)} ({cell.label}, {_sizes(cell)}, {_median(len(cell.completed))}{beyond})"
-        )
-    yield (
-        f"For checkpoints to stay within {BUDGET:.0%} of the time, the interval must be at least, in "
-        f"iterations: {listed(each)}."
-    )
-
-
-def _sizes(cell: Cell) -> str:
-    """`a state of 64 MB`, as it was saved."""
-    most = max((m.overhead.state_bytes or 0 for m in cell.completed), default=0)
-    return f"state of {size(most)}" if most else "state of unknown size"
-
-
-def _median(n: int) -> str:
-    return "one seed" if n == 1 else f"median of {plural(n, 'seed')}"
 
 
 def _agreement(costs: Sequence[Costs]) -> Iterator[str]:
-    """How far the closed forms were off, where they could be."""
-    checked = [c for c in costs if not c.calibrated and not math.isnan(c.difference)]
-    if checked:
-        off = [abs(c.difference) for c in checked]
-        worst = checked[int(np.argmax(off))]
+    if found := agreement(costs):
+        off, worst = found.off, found.worst.cell
         yield (
-            f"The closed forms, calibrated at the shortest interval, are off by "
-            f"{percent(float(np.median(off)))} in the median of {plural(len(off), 'longer interval')}, "
-            f"at worst by {percent(max(off))} ({worst.cell.problem}, {worst.cell.label} on "
-            f"{worst.cell.engine})."
+            f"The closed forms, calibrated at the shortest interval, are off by {percent(off.median)} in the "
+            f"median of {plural(off.n, 'longer interval')}, at worst by {percent(off.high)} "
+            f"({worst.problem}, {worst.label} on {worst.engine})."
         )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pbtbench.measures.checkpoints import STAGES
-from pbtbench.report.advice import NAMES, at_interval, headline, sentences
+from pbtbench.report.advice import NAMES, at_interval, sentences
 from pbtbench.report.cost_figures import LIMIT, by_interval, by_size, rows
 from pbtbench.report.data import Data
 from pbtbench.report.figures import Figure
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, seconds, signed, size
-from pbtbench.statistics.checkpoint_costs import Costs
+from pbtbench.statistics.checkpoint_costs import Costs, headline, shortest
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,6 @@ def headline_table(costs: Sequence[Costs]) -> Table:
         limit = seconds(next(iter(engines.values())).limit_s)
         body.append([size(state), *forks, limit, *taxes])
     return Table(header, body)
-
-
-def shortest(costs: Sequence[Costs]) -> list[Costs]:
-    """Those at the shortest interval of the study."""
-    least = min(c.cell.interval or 0 for c in costs)
-    return [c for c in costs if c.cell.interval == least]
 
 
 def _fork(c: Costs) -> str:

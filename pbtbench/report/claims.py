@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pbtbench.report.wording import listed, plural
+from pbtbench.report.wording import counted, listed
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.compare import DIGITS, Verdict, certainty, same
 
@@ -32,9 +32,7 @@ def claim(verdict: Verdict) -> Claim:
 def how(one: Cell, others: Sequence[Cell]) -> str:
     """How sure a difference from the others' medians is, as the end of a sentence."""
     found = certainty(one, others)
-    seeds = plural(found.most, "seed")
-    if found.fewest < found.most:
-        seeds = f"{found.fewest} to {found.most} seeds"
+    seeds = counted([found.fewest, found.most], "seed")
     return {
         "one seed": ", with too few seeds to know the spread",
         "overlap": f" on the median of {seeds}, which overlap",

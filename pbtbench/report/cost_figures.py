@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pbtbench.measures.checkpoints import BLOCKING
-from pbtbench.report.advice import NAMES, headline
+from pbtbench.report.advice import NAMES
 from pbtbench.report.data import Data, Row, number, numbers
 from pbtbench.report.figures import Figure, Spec, figure, named, real, tooltip
 from pbtbench.report.palette import HUES
 from pbtbench.report.texts import clean
 from pbtbench.report.wording import size
-from pbtbench.statistics.checkpoint_costs import Costs
+from pbtbench.statistics.checkpoint_costs import Costs, headline, shortest
 
 LIMIT = "one memcpy"
 """What copying the state once in memory takes, among the engines. A fork that makes no copy takes less."""
@@ -28,8 +28,8 @@ SMALL = 190
 def rows(costs: Sequence[Costs]) -> list[Row]:
     """A row for each cost, with lists over the blocking stages; `headline` marks those that the figure of forks
     shows, `shortest` those of the study's shortest interval."""
-    shown = {id(c) for of in headline(costs).values() for c in of.values()}
-    least = min(c.cell.interval or 0 for c in costs)
+    in_headline = {id(c) for of in headline(costs).values() for c in of.values()}
+    at_shortest = {id(c) for c in shortest(costs)}
     return [
         clean(
             {
@@ -40,8 +40,8 @@ def rows(costs: Sequence[Costs]) -> list[Row]:
                 "transport": c.cell.run.transport,
                 "bytes": c.state_bytes,
                 "state": size(c.state_bytes),
-                "headline": id(c) in shown,
-                "shortest": c.cell.interval == least,
+                "headline": id(c) in in_headline,
+                "shortest": id(c) in at_shortest,
                 "fork": _positive(c.fork_s),
                 "copy": _positive(c.limit_s),
                 "measured": _positive(c.measured),

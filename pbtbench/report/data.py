@@ -18,8 +18,8 @@ from pbtbench.report.palette import KINDS
 from pbtbench.report.texts import clean
 from pbtbench.report.wording import seconds
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.curves import curves
-from pbtbench.statistics.targets import hardest
+from pbtbench.statistics.curves import Band, band
+from pbtbench.statistics.targets import compared_target
 
 Row = dict[str, Any]
 Data = Mapping[str, Sequence[Row]]
@@ -55,42 +55,34 @@ def numbers(values: Iterable[float | None], digits: int = 5) -> list[float | Non
     return [number(value, digits) for value in values]
 
 
-def compared_target(cells: Sequence[Cell]) -> float:
-    """The target whose times are drawn against the interval: the hardest that methods with one reach;
-    NaN without."""
-    swept = [c for c in cells if c.interval is not None]
-    hits = hardest(swept) if swept else []
-    return hits[0].target.target if hits else math.nan
-
-
 def _identity(cell: Cell) -> Row:
     found: Row = clean({"label": cell.label, "method": cell.method, "engine": cell.engine})
     return found | {"interval": cell.interval}
 
 
 def _curves(cells: Sequence[Cell]) -> list[Row]:
-    """Best score so far: a row for each cell and axis; x, median, low and high where one of them changes,
-    and at the end."""
-    found = []
+    """Best score so far: a row for each cell and axis."""
+    found: list[Row] = []
     for axis in AXES:
         for engine in dict.fromkeys(c.engine for c in cells):
             mine = [c for c in cells if c.engine == engine]
             points = max(8, min(POINTS, ALL_POINTS // len(mine)))
-            for cell in mine:
-                frame = curves([cell], axis, points)
-                if frame.empty:
-                    continue
-                steps = frame[["median", "low", "high"]].to_numpy()
-                kept = np.append(True, (np.diff(steps, axis=0) != 0).any(axis=1))
-                kept[-1] = True
-                lists = {
-                    name: numbers(frame[name].to_numpy()[kept].tolist(), digits)
-                    for name, digits in (("x", 4), ("median", 5), ("low", 5), ("high", 5))
-                }
-                found.append(
-                    {**_identity(cell), "axis": axis, "n": int(frame["n"].iloc[0]), **lists}
-                )
+            found += [
+                _identity(cell) | {"axis": axis} | _steps(of_seeds)
+                for cell in mine
+                if (of_seeds := band(cell, axis, points)) is not None
+            ]
     return found
+
+
+def _steps(of_seeds: Band) -> Row:
+    """A band where one of its lines changes, and at the end."""
+    lines = np.array([of_seeds.median, of_seeds.low, of_seeds.high])
+    changes = np.append(True, (np.diff(lines) != 0).any(axis=0))
+    changes[-1] = True
+    x = numbers(of_seeds.x[changes].tolist(), 4)
+    median, low, high = (numbers(line) for line in lines[:, changes].tolist())
+    return {"n": of_seeds.n, "x": x, "median": median, "low": low, "high": high}
 
 
 def _cells(cells: Sequence[Cell]) -> list[Row]:
@@ -100,21 +92,21 @@ def _cells(cells: Sequence[Cell]) -> list[Row]:
     target, bars = compared_target(cells), 0
     found = []
     for cell in cells:
+        reached, shares = cell.target(target), cell.shares
         row = _identity(cell) | {
             "final": number(cell.final.median),
-            "seconds": number(next((t.seconds for t in cell.targets if t.target == target), None)),
+            "seconds": number(reached.seconds if reached else None),
             "overhead": number(cell.checkpoint_overhead),
         }
-        spent = [kind for kind in KINDS if cell.shares.get(kind, 0) > 0]
+        spent = [kind for kind in KINDS if shares.get(kind, 0) > 0]
         if spent:
             bars += 1
         if spent and bars <= BARS:
-            of_runs = [sum(m.overhead.seconds[kind] for m in cell.completed) for kind in spent]
             row |= {
                 "bar": f"{row['label']} · {row['engine']}" if several else row["label"],
                 "kind": spent,
-                "share": numbers([cell.shares[kind] for kind in spent], 4),
-                "spent": [seconds(sum_s / len(cell.completed)) for sum_s in of_runs],
+                "share": numbers([shares[kind] for kind in spent], 4),
+                "spent": [seconds(cell.seconds[kind]) for kind in spent],
             }
         found.append(row)
     return found
@@ -129,13 +121,12 @@ def _runs(cells: Sequence[Cell]) -> list[Row]:
         swept = [swept[i] for i in sorted(chosen.tolist())]
     found: dict[int, Row] = {}
     for cell, m in swept:
+        attempt = m.attempt(target)
         row = found.setdefault(
             id(cell), _identity(cell) | {"seed": [], "final": [], "seconds": [], "overhead": []}
         )
         row["seed"].append(m.run.seed)
         row["final"].append(None if m.cause else number(m.quality.final_score))
-        row["seconds"].append(
-            number(next((a.seconds for a in m.attempts if a.target == target), None))
-        )
+        row["seconds"].append(number(attempt.seconds if attempt else None))
         row["overhead"].append(None if m.cause else number(m.overhead.checkpoint_overhead))
     return list(found.values())

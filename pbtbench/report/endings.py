@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 
 from pbtbench.report.claims import Claim, claim, claimed, how, tie
-from pbtbench.report.wording import listed, number, plural, score
+from pbtbench.report.wording import counted, listed, number, score
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.compare import against, apart, best, early_difference
 
@@ -59,9 +58,7 @@ def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
     that is known."""
     card = cells[0].run.card
     counts = {c.final.n for c in cells}
-    what = (
-        f"median regret of {_seeds(counts)}" if max(counts) > 1 else f"regret of {_seeds(counts)}"
-    )
+    what = f"{'median ' * (max(counts) > 1)}regret of {counted(counts, 'seed')}"
     what = f"{where}{what}" if where else what.capitalize()
 
     def each(medians: Sequence[float | None]) -> str:
@@ -89,21 +86,16 @@ def _ends(cells: Sequence[Cell]) -> str:
     ]
     median = "median " if max(counts) > 1 else ""
     better = "higher" if objective.sign > 0 else "lower"
-    return f"{', '.join(ends)} ({median}{objective.metric} of {_seeds(counts)}, {better} is better)"
-
-
-def _seeds(counts: AbstractSet[int]) -> str:
-    return (
-        f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else plural(min(counts), "seed")
-    )
+    return f"{', '.join(ends)} ({median}{objective.metric} of {counted(counts, 'seed')}, {better} is better)"
 
 
 def _schedules(short: Cell, top: Cell) -> Iterator[str]:
     """What of the winning lineages differs most early on."""
     if found := early_difference(short, top):
         a, b = number(found.one), number(found.other)
+        seeds = counted({len(short.completed), len(top.completed)}, "seed")
         yield (
             f"What differs early on: at iteration {found.iteration:,} of {short.run.iterations:,} the "
             f"lineage of the best member trains with {found.name} {a} under {short.label}, {b} under "
-            f"{top.label} (median of {_seeds({len(short.completed), len(top.completed)})})."
+            f"{top.label} (median of {seeds})."
         )

@@ -6,16 +6,26 @@ what a difference has to be).
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pbtbench.report.advice import least_intervals
+from pbtbench.report.advice import intervals_of_problem
 from pbtbench.report.endings import endings, regrets
-from pbtbench.report.wording import listed, number, percent, plural, seconds, size, times
+from pbtbench.report.wording import (
+    listed,
+    medians,
+    number,
+    once,
+    percent,
+    plural,
+    seconds,
+    size,
+    times,
+)
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.targets import SAME_TIME, Hit, hardest, least_time, least_work, missed
+from pbtbench.statistics.forks import fork_costs
+from pbtbench.statistics.targets import Hit, hardest, least_time, least_work, missed
+from pbtbench.statistics.totals import spills, totals
 
 NAMED = 3
 """Methods that tie and are named; more are counted."""
@@ -57,25 +67,21 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
         yield from regrets(mine, where)
     yield from _targets(cells)
     yield from _costs(done, engines)
-    yield from least_intervals(cells)
+    yield from intervals_of_problem(cells)
     yield from _divergence(cells)
     yield from _standing(cells)
     yield from _early_stops(cells)
     for engine in engines:
-        runs = [m for c in done if c.engine == engine for m in c.completed]
-        forks, outside = (
-            sum(m.overhead.forks for m in runs),
-            sum(m.quality.out_of_bounds for m in runs),
-        )
-        if outside:
-            yield f"On {engine}, {outside} of {plural(forks, 'fork')} left the hyperparameters' bounds."
-        if skipped := sum(m.quality.exploits_skipped for m in runs):
+        counted = totals([c for c in done if c.engine == engine])
+        if outside := counted.out_of_bounds:
+            forks = plural(counted.forks, "fork")
+            yield f"On {engine}, {outside} of {forks} left the hyperparameters' bounds."
+        if skipped := counted.exploits_skipped:
             verb = "was" if skipped == 1 else "were"
             yield (
                 f"On {engine}, {plural(skipped, 'exploit')} {verb} skipped: the donor had no checkpoint."
             )
-    beyond = sum(m.quality.beyond_bound for c in cells for m in c.measures)
-    if beyond:
+    if beyond := totals(cells).beyond_bound:
         yield f"{plural(beyond, 'score')} beat the bound of the problem: its bound or code is wrong."
 
 
@@ -85,9 +91,9 @@ def _targets(cells: Sequence[Cell]) -> Iterator[str]:
     relation = "≥" if objective.sign > 0 else "≤"
     if hits := hardest(cells):
         target = hits[0].target.target
-        alone = sum(t.target == target for cell in cells for t in cell.targets) > 1
+        others = sum(cell.target(target) is not None for cell in cells) > 1
         several = len({c.engine for c in cells}) > 1
-        yield f"{objective.metric} {relation} {number(target)} {_least(hits, alone, several)}"
+        yield f"{objective.metric} {relation} {number(target)} {_least(hits, others, several)}"
     if never := missed(cells):
         targets = " or ".join(f"{relation} {number(t)}" for t in never)
         yield f"No run reached {objective.metric} {targets} within its budget."
@@ -139,53 +145,45 @@ def _names(names: Sequence[str], hits: Sequence[Hit]) -> str:
 
 def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
     """What checkpoints cost at the shortest and longest interval, and a fork on each engine."""
-    swept = [c for c in done if c.interval is not None]
+    swept = sorted((c for c in done if c.interval is not None), key=lambda c: c.interval or 0)
     each = []
     for engine in engines:
-        mine = sorted((c for c in swept if c.engine == engine), key=lambda c: c.interval or 0)
-        mine = [c for c in mine if c.checkpoint_overhead > 0]
-        ends = [mine[0], mine[-1]] if len(mine) > 1 else mine
-        if ends:
+        mine = [c for c in swept if c.engine == engine and c.checkpoint_overhead > 0]
+        if ends := mine[:1] + mine[1:][-1:]:
             costs = listed([f"{percent(c.checkpoint_overhead)} with {c.label}" for c in ends])
-            each.append(f"{costs} on {engine}")
+            each.append((f"{costs} on {engine}", medians(len(c.completed) for c in ends)))
     if each:
-        n = max(len(c.completed) for c in swept)
-        median = f" (median of {plural(n, 'seed')})" if n > 1 else ""
-        yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(each)}{median}."
-    for label in dict.fromkeys(c.label for c in swept):
-        forks = {c.engine: c.fork_s for c in swept if c.label == label}
-        forks = {engine: cost for engine, cost in forks.items() if cost > 0}
-        if len(forks) > 1:
-            dear, cheap = max(forks, key=forks.__getitem__), min(forks, key=forks.__getitem__)
-            if forks[dear] <= SAME_TIME * forks[cheap]:
-                continue
-            yield (
-                f"With {label}, a fork (with all saves made for it) costs {seconds(forks[dear])} on "
-                f"{dear}, {seconds(forks[cheap])} on {cheap}: "
-                f"{times(forks[dear] / forks[cheap])}."
-            )
-            break
+        texts, seeds = once(each)
+        end = f" ({seeds})" if seeds else ""
+        yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(texts)}{end}."
+    if found := fork_costs([c for c in done if c.interval is not None]):
+        dear, cheap = found.dear, found.cheap
+        yield (
+            f"With {dear.label}, a fork (with all saves made for it) costs {seconds(dear.fork_s)} on "
+            f"{dear.engine}, {seconds(cheap.fork_s)} on {cheap.engine}: {times(found.times)}."
+        )
 
 
 def _divergence(cells: Sequence[Cell]) -> Iterator[str]:
     """Members whose score was no finite number, and runs that ended without any."""
-    diverged = [(c, sum(m.quality.nan_members for m in c.measures)) for c in cells]
-    each = [f"{n:,} of {_on(c, cells)}" for c, n in diverged if n]
+    counted = [(c, totals([c])) for c in cells]
+    each = [f"{of.nan_members:,} of {_on(c, cells)}" for c, of in counted if of.nan_members]
     if each:
         yield f"Members that diverged (scored NaN or infinite): {listed(each)}."
-    without = [(c, sum(math.isnan(m.quality.final_score) for m in c.completed)) for c in cells]
-    each = [f"{n} of {plural(len(c.completed), 'run')} of {_on(c, cells)}" for c, n in without if n]
+    each = [
+        f"{of.unscored} of {plural(len(c.completed), 'run')} of {_on(c, cells)}"
+        for c, of in counted
+        if of.unscored
+    ]
     if each:
         yield f"No member of these ended with a score, and they count as worst: {listed(each)}."
 
 
 def _standing(cells: Sequence[Cell]) -> Iterator[str]:
     """Scores of iterations that measured none."""
+    counted = [(c, totals([c])) for c in cells]
     each = [
-        f"{n:,} of {scores:,} of {_on(c, cells)}"
-        for c in cells
-        if (n := sum(m.quality.standing for m in c.measures))
-        for scores in [sum(m.quality.scores for m in c.measures)]
+        f"{of.standing:,} of {of.scores:,} of {_on(c, cells)}" for c, of in counted if of.standing
     ]
     if each:
         metric = cells[0].run.card.objective.metric
@@ -197,14 +195,12 @@ def _early_stops(cells: Sequence[Cell]) -> Iterator[str]:
     `stop`, and trainables that say that they are done."""
     each = []
     for c in cells:
-        if not c.stopped_early:
-            continue
-        early = {i: n for i, n in c.iterations_made.items() if i < c.run.iterations}
-        after = f"{min(early):,}" if len(early) == 1 else f"{min(early):,} to {max(early):,}"
-        each.append(
-            f"{sum(early.values()):,} of {c.made.n:,} of {_on(c, cells)} after {after} of "
-            f"{c.run.iterations:,}"
-        )
+        if early := c.stopped:
+            after = f"{min(early):,}" if len(early) == 1 else f"{min(early):,} to {max(early):,}"
+            each.append(
+                f"{sum(early.values()):,} of {c.made.n:,} of {_on(c, cells)} after {after} of "
+                f"{c.run.iterations:,}"
+            )
     if each:
         yield f"Members that stopped early, by iterations made: {'; '.join(each)}."
 
@@ -215,25 +211,17 @@ def _on(cell: Cell, cells: Sequence[Cell]) -> str:
 
 
 def _failures(cells: Sequence[Cell]) -> Iterator[str]:
-    runs = [m for c in cells for m in c.measures]
-    failed = [m for m in runs if m.cause]
-    if failed:
-        causes = Counter(m.cause for m in failed)
-        each = listed([f"{n} by {cause}" for cause, n in causes.items()])
-        yield f"{len(failed)} of {plural(len(runs), 'run')} failed: {each}."
+    counted = totals(cells)
+    if failed := counted.failed:
+        each = listed([f"{n} by {cause}" for cause, n in failed.items()])
+        yield f"{sum(failed.values())} of {plural(counted.runs, 'run')} failed: {each}."
 
 
 def _spills(cells: Sequence[Cell]) -> Iterator[str]:
     for engine in dict.fromkeys(c.engine for c in cells):
-        spilled = [
-            m for c in cells if c.engine == engine for m in c.measures if m.checkpoints.spills
-        ]
-        if spilled:
-            count = sum(m.checkpoints.spills for m in spilled)
-            most = max(m.overhead.state_bytes or 0 for m in spilled)
-            holds = max(m.checkpoints.store_bytes for m in spilled)
+        if found := spills([c for c in cells if c.engine == engine]):
             yield (
-                f"On {engine}, {plural(count, 'state')} of up to {size(most)} did not fit into the "
-                f"object store of {size(holds)}: Ray spilled to disk. Start Ray with a larger "
-                "--object-store-memory, or take transport disk."
+                f"On {engine}, {plural(found.states, 'state')} of up to {size(found.state_bytes)} did not "
+                f"fit into the object store of {size(found.store_bytes)}: Ray spilled to disk. Start Ray "
+                "with a larger --object-store-memory, or take transport disk."
             )

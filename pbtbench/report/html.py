@@ -37,6 +37,7 @@ from pbtbench.report.tables import Row, iterations
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import seconds
 from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.totals import totals
 
 VEGA = "vega.js"
 """Where several pages have the scripts of their figures."""
@@ -88,7 +89,7 @@ class Section:
     @property
     def early(self) -> bool:
         """Whether members stopped before their budget."""
-        return any(row.cell.stopped_early for row in self.rows)
+        return any(row.cell.stopped for row in self.rows)
 
     @property
     def run(self) -> Any:
@@ -191,7 +192,7 @@ def _rendered(
             measures=measures,
             less=LESS,
             problems={cell.problem for cell in content.cells},
-            failed=sum(bool(m.cause) for m in measures),
+            failed=sum(totals(content.cells).failed.values()),
             failures=failures(measures),
             definitions=MEASURES,
             machine=json.dumps(content.machine, indent=2, ensure_ascii=False),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pbtbench.report.data import SEEDS, Data, Row, compared_target
+from pbtbench.report.data import SEEDS, Data, Row
 from pbtbench.report.figures import Figure, Spec, figure, named, real, tooltip
 from pbtbench.report.palette import HUES, Series
 from pbtbench.report.wording import number
 from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.targets import compared_target
 
 SHOWN = "A point for each seed, a line through their medians."
 

@@ -20,7 +20,7 @@ from pbtbench.report.figures import (
 )
 from pbtbench.report.palette import Series
 from pbtbench.report.texts import clean
-from pbtbench.report.wording import plural
+from pbtbench.report.wording import counted
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.curves import QUARTILES_FROM
 
@@ -76,7 +76,7 @@ def _of_seeds(least: int, most: int) -> str:
     """What a curve and its band are, of as many seeds."""
     if most == 1:
         return "One seed."
-    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+    seeds = counted([least, most], "seed")
     if least < QUARTILES_FROM <= most:
         return f"Median of {seeds}, band: quartiles, or the range of fewer than {QUARTILES_FROM}."
     return f"Median of {seeds}, band: {'quartiles' if most >= QUARTILES_FROM else 'range'}."

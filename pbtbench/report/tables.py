@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, seconds
 from pbtbench.statistics import compare
-from pbtbench.statistics.cells import Cell, TargetCell
+from pbtbench.statistics.cells import Cell
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _row(cell: Cell, best: bool, targets: Sequence[float]) -> Row:
 
 def _target(target: float, cell: Cell) -> TargetText:
     """The texts of a target, none where the method's runs did not try it."""
-    found: TargetCell | None = next((t for t in cell.targets if t.target == target), None)
+    found = cell.target(target)
     if found is None:
         return TargetText(number(target), NONE, NONE, NONE)
     return TargetText(
@@ -141,7 +141,7 @@ def comparison(cells: Sequence[Cell]) -> Table:
     problem are bold. Iterations are a column where members stopped early."""
     table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
-    early = any(row.cell.stopped_early for row in table)
+    early = any(row.cell.stopped for row in table)
     header = ["problem", "method", "engine", "runs", *["iterations"] * early]
     header += ["final score", "min, max"]
     constants = any(row.cell.run.card.best_constant is not None for row in table)

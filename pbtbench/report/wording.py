@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 NONE = "–"
 
@@ -72,6 +72,28 @@ def seconds(value: float) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def counted(counts: Iterable[int], noun: str) -> str:
+    """What several have each: `3 seeds`, or `2 to 3 seeds` where they differ."""
+    known = set(counts)
+    least, most = min(known), max(known)
+    return plural(most, noun) if least == most else f"{least:,} to {most:,} {noun}s"
+
+
+def medians(counts: Iterable[int]) -> str:
+    """Of how many seeds numbers are: `one seed`, `median of 3 seeds`."""
+    text = counted(counts, "seed")
+    return "one seed" if text == "1 seed" else f"median of {text}"
+
+
+def once(parts: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
+    """Texts, and what is so of all of them: of each text its remark is given; where remarks differ, each stands
+    behind its own text, and nothing is so of all."""
+    remarks = {remark for _, remark in parts}
+    if len(remarks) == 1:
+        return [text for text, _ in parts], remarks.pop()
+    return [f"{text} ({remark})" for text, remark in parts], ""
 
 
 def listed(parts: Sequence[str]) -> str:

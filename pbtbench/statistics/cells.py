@@ -67,8 +67,8 @@ class Cell:
     wall_s: float
     early: Mapping[str, float]
     """Numeric hyperparameters with which the winning lineages trained early on (`Measures.early`)."""
-    shares: Mapping[str, float]
-    """Kind, or `unaccounted` -> its share of all worker-seconds of these runs; empty where there are none."""
+    seconds: Mapping[str, float]
+    """Kind, or `unaccounted` -> its worker-seconds in one of these runs, on average; empty without any."""
 
     @property
     def n(self) -> int:
@@ -85,9 +85,24 @@ class Cell:
         return not math.isnan(self.final.median)
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether members made fewer iterations than their budget, in runs that completed."""
-        return self.made.low < self.run.iterations
+    def stopped(self) -> dict[int, int]:
+        """Iterations -> how many members of these runs stopped after so many, before their budget."""
+        return {i: n for i, n in self.iterations_made.items() if i < self.run.iterations}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Kind, or `unaccounted` -> its share of all worker-seconds of these runs; empty without any."""
+        wall = sum(self.seconds.values())
+        return {kind: s / wall for kind, s in self.seconds.items()} if wall > 0 else {}
+
+    @property
+    def state_bytes(self) -> int:
+        """The largest state that was saved or restored in these runs; 0 if none was."""
+        return max((m.overhead.state_bytes or 0 for m in self.completed), default=0)
+
+    def target(self, value: float) -> TargetCell | None:
+        """One of its targets; None if none of its runs tried it."""
+        return next((t for t in self.targets if t.target == value), None)
 
     @property
     def run(self) -> Run:
@@ -138,7 +153,7 @@ def _cell(measures: Sequence[Measures], *, several: bool) -> Cell:
         fork_s=spread(m.overhead.fork_s for m in completed).median,
         wall_s=spread(m.wall_s for m in completed).median,
         early=_early(completed),
-        shares=_shares(completed),
+        seconds=_seconds(completed),
     )
 
 
@@ -172,11 +187,10 @@ def _early(completed: Sequence[Measures]) -> dict[str, float]:
     return {name: spread(values).median for name, values in known.items()}
 
 
-def _shares(completed: Sequence[Measures]) -> dict[str, float]:
-    wall = sum(m.workers * m.wall_s for m in completed)
-    if not wall > 0:
+def _seconds(completed: Sequence[Measures]) -> dict[str, float]:
+    if not completed:
         return {}
     return {
-        kind: sum(m.overhead.seconds[kind] for m in completed) / wall
+        kind: sum(m.overhead.seconds[kind] for m in completed) / len(completed)
         for kind in (*TIMED, "unaccounted")
     }

@@ -1,9 +1,9 @@
 """What checkpoints cost, stage by stage, on one problem in several sizes (METHOD 1).
 
-PBT at an interval is held against its control: the same engine, budget and seeds without checkpoints.
-The closed forms are fed with the cost of a save and a restore at the shortest interval, and with the
-pace and the shares that save and exploit at the interval itself; what they say of longer intervals
-can be wrong. A pace that checkpoints slow down is interference, which is told apart from the overhead.
+PBT at an interval is held against its control, which is the same engine, budget and seeds without
+checkpoints; and against the closed forms, fed with what was timed at the shortest interval: what they say of
+longer ones can be wrong. A pace that checkpoints slow down is interference, which is told apart from the
+overhead.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
-from pbtbench.measures import Measures, closed_forms
-from pbtbench.measures.checkpoints import STAGES, Stage
-from pbtbench.measures.overhead import WORK
+from pbtbench.measures import Measures
+from pbtbench.measures.checkpoints import Stage
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.spread import Spread, spread
+from pbtbench.statistics.intervals import least_interval
+from pbtbench.statistics.predictions import pace, predicted, stages
+from pbtbench.statistics.spread import Spread, ratio, spread
 
 INSTRUMENTS = "synthetic."
 """What the names of problems begin with that exist to measure costs with."""
 
-BUDGET = 0.05
-"""The share of all time that checkpoints may take, where an interval is advised."""
+ENGINES = ("tune", "ray", "inprocess")
+"""The engines of the headline, each with its usual transport."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ class Costs:
 
     def stage_of_fork_s(self, stage: str) -> float:
         """A stage's seconds for each fork; NaN without forks."""
-        return _over(self.stages[stage].seconds, sum(m.overhead.forks for m in self.cell.completed))
+        return ratio(self.stages[stage].seconds, sum(m.overhead.forks for m in self.cell.completed))
 
     def stage_overhead(self, stage: str) -> float:
         """A stage's seconds over training and evaluation; NaN without any."""
-        return _over(
+        return ratio(
             self.stages[stage].seconds, sum(m.overhead.work_s for m in self.cell.completed)
         )
 
@@ -71,6 +70,15 @@ class Costs:
     def difference(self) -> float:
         """How far the measured overhead is from the closed form's, relative to that."""
         return self.measured / self.predicted - 1 if self.predicted > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the closed forms were off, where they could be: at intervals longer than the shortest."""
+
+    off: Spread
+    """|measured/predicted − 1|."""
+    worst: Costs
 
 
 def checkpoint_costs(cells: Sequence[Cell], memcpy_s_per_gb: object) -> list[Costs]:
@@ -97,18 +105,32 @@ def checkpoint_costs(cells: Sequence[Cell], memcpy_s_per_gb: object) -> list[Cos
     return found
 
 
-def least_interval(cell: Cell) -> int | None:
-    """The shortest interval, in iterations, at which checkpoints take no more than `BUDGET` of the time, by
-    what those of a cell took; None where none was timed. A run's checkpoints were made after every
-    interval but one that ends with the run, where nobody forks any more."""
-    if cell.interval is None or not any(_saved_and_restored(cell)):
+def headline(costs: Sequence[Costs]) -> dict[int, dict[str, Costs]]:
+    """State size in bytes -> engine -> its costs at the shortest interval, for those of `ENGINES` that
+    there are, and the first cost's method."""
+    found: dict[int, dict[str, Costs]] = {}
+    for c in sorted(costs, key=lambda c: (c.cell.interval or 0, c.cell.run.iterations)):
+        if c.cell.engine in ENGINES and c.cell.method == costs[0].cell.method:
+            found.setdefault(c.state_bytes, {}).setdefault(c.cell.engine, c)
+    return {
+        state: {engine: of[engine] for engine in ENGINES if engine in of}
+        for state, of in found.items()
+    }
+
+
+def shortest(costs: Sequence[Costs]) -> list[Costs]:
+    """Those at the shortest interval of the study."""
+    least = min(c.cell.interval or 0 for c in costs)
+    return [c for c in costs if c.cell.interval == least]
+
+
+def agreement(costs: Sequence[Costs]) -> Agreement | None:
+    """How far the closed forms were off; None where no cost says."""
+    checked = [c for c in costs if not c.calibrated and not math.isnan(c.difference)]
+    if not checked:
         return None
-    if not math.isfinite(cell.checkpoint_overhead):
-        return None
-    saved = max(m.checkpoints.last_save for m in cell.completed)
-    made = int(cell.made.high)
-    rounds = max(1, (made if saved >= made else made - 1) // cell.interval)
-    return closed_forms.least_interval(cell.checkpoint_overhead * made / rounds, 1.0, BUDGET)
+    off = spread(abs(c.difference) for c in checked)
+    return Agreement(off, next(c for c in checked if abs(c.difference) == off.high))
 
 
 def outside(cells: Sequence[Cell], costs: Sequence[Costs]) -> list[Cell]:
@@ -138,24 +160,22 @@ def _costs(
     cell: Cell, control: Cell, cells: Sequence[Cell], memcpy_s_per_gb: float
 ) -> Costs | None:
     """`cells`: those of its problem."""
-    size = max((m.overhead.state_bytes or 0 for c in cells for m in c.completed), default=0)
+    size = max(c.state_bytes for c in cells)
     if not size:
         return None
     reference = min(_family(cell, cells), key=lambda c: c.interval or 0)
-    together = cell.run.synchronous
-    predict = _synchronously if together else _asynchronously
     return Costs(
         cell=cell,
         control=control.label,
         state_bytes=size,
-        stages=_stages(cell),
+        stages=stages(cell),
         fork_s=cell.fork_s,
         limit_s=size * memcpy_s_per_gb / 1e9,
         tax=_tax(cell, control, lambda m: m.wall_s),
         tax_after_setup=_tax(cell, control, lambda m: m.checkpoints.after_setup_s),
-        interference=_over(_pace(cell, ("train",)), _pace(control, ("train",))) - 1,
-        measured=spread([_measured(m, waits=together) for m in cell.completed]).median,
-        predicted=predict(cell, reference),
+        interference=ratio(pace(cell, ["train"]), pace(control, ["train"])) - 1,
+        measured=spread(_measured(m) for m in cell.completed).median,
+        predicted=predicted(cell, reference),
         calibrated=reference is cell,
         least_interval=least_interval(cell),
     )
@@ -172,91 +192,15 @@ def _family(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _stages(cell: Cell) -> dict[str, Stage]:
-    return {
-        name: reduce(add, (m.checkpoints.stages[name] for m in cell.completed)) for name in STAGES
-    }
-
-
 def _tax(cell: Cell, control: Cell, taken: Callable[[Measures], float]) -> Spread:
     without = {m.run.seed: taken(m) for m in control.completed}
     return spread(
-        _over(taken(m), without[m.run.seed]) - 1 for m in cell.completed if m.run.seed in without
+        ratio(taken(m), without[m.run.seed]) - 1 for m in cell.completed if m.run.seed in without
     )
 
 
-def _over(one: float, other: float) -> float:
-    """Their ratio; NaN over nothing."""
-    return one / other if other else math.nan
-
-
-def _trained(cell: Cell) -> int:
-    return sum(m.checkpoints.trained for m in cell.completed)
-
-
-def _pace(cell: Cell, kinds: Sequence[str]) -> float:
-    """Seconds of an iteration of what a worker trains as one; NaN if nothing was trained."""
-    rows = _trained(cell)
-    spent = sum(m.overhead.seconds[kind] for m in cell.completed for kind in kinds)
-    return _over(spent, rows)
-
-
-def _measured(m: Measures, *, waits: bool) -> float:
-    """Checkpoints over work; with the waits of each worker since it began to train."""
-    waited = _over(m.checkpoints.waits_s, m.overhead.work_s) if waits else 0.0
+def _measured(m: Measures) -> float:
+    """Checkpoints over work; where decisions are synchronous with the waits of each worker since it began to
+    train."""
+    waited = ratio(m.checkpoints.waits_s, m.overhead.work_s) if m.run.synchronous else 0.0
     return m.overhead.checkpoint_overhead + waited
-
-
-def _saved_and_restored(cell: Cell) -> tuple[int, int]:
-    return (
-        sum(m.overhead.saves for m in cell.completed),
-        sum(m.overhead.restores for m in cell.completed),
-    )
-
-
-def _asynchronously(cell: Cell, reference: Cell) -> float:
-    saves, restores = _saved_and_restored(cell)
-    timed_saves, timed_restores = _saved_and_restored(reference)
-    if not _pace(cell, WORK) > 0:
-        return math.nan
-    if (saves and not timed_saves) or (restores and not timed_restores):
-        return math.nan
-    stages, k, s = _stages(reference), cell.interval or 1, _pace(cell, WORK)
-    c_s = (stages["save"].seconds + stages["persist"].seconds) / max(1, timed_saves)
-    if (behind := stages["persist behind"]).rows:
-        blocked = min(m.checkpoints.least_persist_s for m in reference.completed)
-        snapshot = stages["save"].seconds / max(1, timed_saves) + blocked
-        c_s = closed_forms.effective_save(snapshot, behind.seconds / behind.rows, k, s)
-    back = sum(stages[kind].seconds for kind in ("transfer", "restore", "restart"))
-    c_r = back / max(1, timed_restores)
-    intervals = _trained(cell) / k
-    return closed_forms.asynchronous(saves / intervals, c_s, restores / intervals, c_r, k, s)
-
-
-def _synchronously(cell: Cell, reference: Cell) -> float:
-    """The last interval has its barrier, but no checkpoints: nobody forks at the end."""
-    k = cell.interval or 1
-    if not all(_saved_and_restored(reference)) or not _pace(cell, WORK) > 0:
-        return math.nan
-    deciding = (cell.run.iterations - 1) // k * k / cell.run.iterations
-    return closed_forms.synchronous(
-        deciding * _pause(reference),
-        _spread_between_workers(cell),
-        cell.completed[0].workers,
-        k,
-        _pace(cell, WORK),
-    )
-
-
-def _pause(cell: Cell) -> float:
-    """Seconds of a pause after an interval, on average (`Checkpoints.pause_s`)."""
-    pauses = sum(m.checkpoints.pauses for m in cell.completed)
-    spent = sum(m.checkpoints.pause_s for m in cell.completed)
-    return _over(spent, pauses)
-
-
-def _spread_between_workers(cell: Cell) -> float:
-    """The standard deviation of an iteration's seconds between workers that make it at the same time."""
-    squares = sum(m.checkpoints.squares for m in cell.completed)
-    freedom = sum(m.checkpoints.freedom for m in cell.completed)
-    return math.sqrt(squares / freedom) if freedom else 0.0

@@ -1,11 +1,10 @@
-"""Best score so far of methods over their seeds."""
+"""Best score so far of a method over its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pbtbench.measures.quality import Axis, Curve, turned
 from pbtbench.problem import Objective
@@ -15,43 +14,38 @@ QUARTILES_FROM = 4
 """Seeds from which a band shows quartiles; with fewer it spans all of them."""
 
 
-def curves(cells: Sequence[Cell], axis: Axis, points: int = 120) -> pd.DataFrame:
-    """Best score so far over the seeds of each cell, on a grid of so many points each.
+@dataclass(frozen=True)
+class Band:
+    """Best score so far at ascending places of an axis; arrays of shape (points,)."""
 
-    Columns: problem, method (with its interval), name, interval, engine, x, median, low, high, n. A
-    run that has ended keeps its last score, one that has none yet counts as worst; the grid is
-    logarithmic along `seconds`. `low` and `high` are quartiles, or with under 4 seeds the extremes.
-    Failed runs are left out.
+    x: np.ndarray
+    median: np.ndarray
+    low: np.ndarray
+    """A quartile, or with under `QUARTILES_FROM` seeds the extreme."""
+    high: np.ndarray
+    n: int
+    """How many runs it is of."""
+
+
+def band(cell: Cell, axis: Axis, points: int) -> Band | None:
+    """Best score so far over the completed runs of a cell, on a grid of so many points, of which those are left
+    out where most have no score yet. None if no run has one.
+
+    A run that has ended keeps its last score, one that has none yet counts as worst; the grid is
+    logarithmic along `seconds`.
     """
-    frames = []
-    for cell in cells:
-        steps = [m.curves[axis] for m in cell.completed if m.curves[axis].x]
-        if not steps:
-            continue
-        start, end = min(one.x[0] for one in steps), max(one.end for one in steps)
-        logarithmic = axis == "seconds" and 0 < start < end
-        grid = (np.geomspace if logarithmic else np.linspace)(start, end, points)
-        grid[-1] = end
-        objective = cell.run.card.objective
-        low, middle, high = _band(np.array([_at(grid, one) for one in steps]), objective)
-        known = np.isfinite(middle)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "problem": cell.problem,
-                    "method": cell.label,
-                    "name": cell.method,
-                    "interval": cell.interval,
-                    "engine": cell.engine,
-                    "x": grid[known],
-                    "median": middle[known],
-                    "low": low[known],
-                    "high": high[known],
-                    "n": len(steps),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    steps = [m.curves[axis] for m in cell.completed if m.curves[axis].x]
+    if not steps:
+        return None
+    start, end = min(one.x[0] for one in steps), max(one.end for one in steps)
+    logarithmic = axis == "seconds" and 0 < start < end
+    grid = (np.geomspace if logarithmic else np.linspace)(start, end, points)
+    grid[-1] = end
+    low, median, high = _quantiles(
+        np.array([_at(grid, one) for one in steps]), cell.run.card.objective
+    )
+    known = np.isfinite(median)
+    return Band(grid[known], median[known], low[known], high[known], len(steps))
 
 
 def _at(grid: np.ndarray, steps: Curve) -> np.ndarray:
@@ -59,7 +53,9 @@ def _at(grid: np.ndarray, steps: Curve) -> np.ndarray:
     return np.where(place < 0, np.nan, np.array(steps.y)[np.maximum(place, 0)])
 
 
-def _band(sampled: np.ndarray, objective: Objective) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _quantiles(
+    sampled: np.ndarray, objective: Objective
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Low, median and high over the runs, shape (points,), of scores (runs, points) with NaN where a
     run has none yet. The median is not finite while most have none; the band ends at what is known."""
     worth = turned(objective, sampled)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.spread import Spread, spread
+from pbtbench.statistics.targets import SAME_TIME
+from pbtbench.statistics.totals import totals
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,39 @@ class ForksOfCell:
     device_bytes: Spread
 
 
+@dataclass(frozen=True)
+class ForkCosts:
+    """A method at one interval on the engine where its forks cost most, and where they cost least."""
+
+    dear: Cell
+    cheap: Cell
+
+    @property
+    def times(self) -> float:
+        return self.dear.fork_s / self.cheap.fork_s
+
+
+def fork_costs(cells: Sequence[Cell]) -> ForkCosts | None:
+    """Of the first method and interval whose forks cost more on one engine than on another, by more than clocks
+    can't tell (`SAME_TIME`); None if there is none. `cells`: of one problem."""
+    for label in dict.fromkeys(c.label for c in cells):
+        timed = [c for c in cells if c.label == label and c.fork_s > 0]
+        if timed:
+            by_cost = sorted(timed, key=lambda c: c.fork_s)
+            found = ForkCosts(dear=by_cost[-1], cheap=by_cost[0])
+            if found.dear.engine != found.cheap.engine and found.times > SAME_TIME:
+                return found
+    return None
+
+
 def forks_of(cell: Cell) -> ForksOfCell:
     """Of a cell that has completed runs."""
-    runs = cell.completed
+    runs, counted = cell.completed, totals([cell])
     effects = [m.forks for m in runs]
     return ForksOfCell(
-        forks=sum(m.overhead.forks for m in runs),
-        exploits_skipped=sum(m.quality.exploits_skipped for m in runs),
-        out_of_bounds=sum(m.quality.out_of_bounds for m in runs),
+        forks=counted.forks,
+        exploits_skipped=counted.exploits_skipped,
+        out_of_bounds=counted.out_of_bounds,
         never_perturbed=sum(e.never_perturbed for e in effects),
         members=sum(m.population for m in runs),
         lost=sum(e.lost for e in effects),

@@ -42,6 +42,11 @@ def worst_first(sign: int, scores: Sequence[float]) -> Spread:
     return Spread(back(float(np.median(turned))), low, high, len(turned))
 
 
+def ratio(one: float, other: float) -> float:
+    """One over the other; NaN over nothing."""
+    return one / other if other else math.nan
+
+
 def median_of_known(values: Iterable[float | None]) -> float | None:
     """The median of those that there are, NaN counting as infinite; None of none."""
     known = [math.inf if math.isnan(v) else v for v in values if v is not None]

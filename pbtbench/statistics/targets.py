@@ -43,6 +43,13 @@ def hardest(cells: Sequence[Cell]) -> list[Hit]:
     return [hit for hit in found if sign * hit.target.target == top]
 
 
+def compared_target(cells: Sequence[Cell]) -> float:
+    """The target by which intervals are compared: the hardest that methods with one reach; NaN without."""
+    swept = [c for c in cells if c.interval is not None]
+    hits = hardest(swept) if swept else []
+    return hits[0].target.target if hits else math.nan
+
+
 def missed(cells: Sequence[Cell]) -> list[float]:
     """The targets that were tried and never reached, in order."""
     tried = [target for cell in cells for target in cell.targets]
@@ -73,8 +80,7 @@ def _overlap(
             getattr(a, axis)
             for hit in some
             for m in hit.cell.measures
-            for a in m.attempts
-            if a.target == hit.target.target
+            if (a := m.attempt(hit.target.target)) is not None
         ]
         return [math.inf if value is None else value for value in found]
 
