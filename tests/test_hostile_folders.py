@@ -154,13 +154,14 @@ def read(folder):
             said += store.left_out
             texts = [store.title(), *store.study_text().splitlines(), str(store.machine())]
             store.machines()
+            kept = {k.run.id: k.run for k in store.all_kept()}
             for m in found:
                 try:
                     record = store.record(m.run)
                     texts += record.notes.text.tolist()
                 except BadInput as error:
                     said.append(str(error))
-                assert store.kept(m.run).run == m.run
+                assert kept[m.run.id] == m.run
             texts += summary_csv(found).splitlines()
             cells(found)
         except BadInput as error:

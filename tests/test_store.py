@@ -117,7 +117,7 @@ def test_what_is_kept_of_a_run_stands_in_one_small_file(store):
     write(store, run, outcome_of(cause="crash"))
     for table in (store.path / "runs" / run.id).glob("*.parquet"):
         table.write_bytes(b"x" * table.stat().st_size)
-    kept = store.kept(run)
+    (kept,) = store.all_kept()
     assert (kept.run, kept.cause, kept.provenance) == (run, "crash", CAME_FROM)
     assert (kept.facts.wall_s, kept.facts.message) == (10.0, "it broke")
 
@@ -136,7 +136,7 @@ def test_runs_are_listed_with_seeds_in_their_order(store):
 
 
 def test_a_run_that_is_not_there_is_not_kept(store):
-    assert store.kept(a_run()) is None
+    assert store.all_kept() == []
 
 
 def test_a_run_that_is_written_again_replaces_the_old_one(store):
@@ -157,7 +157,7 @@ def test_a_crash_before_the_rename_leaves_no_run(store, monkeypatch, step):
         with pytest.raises(KeyboardInterrupt):
             write(store, a_run())
     assert store.runs() == []
-    assert store.kept(a_run()) is None
+    assert store.all_kept() == []
 
 
 def test_a_crash_between_the_renames_of_a_replacement_leaves_no_half_run(store, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_crash_between_the_renames_of_a_replacement_leaves_no_half_run(store, 
     assert store.runs() == []
     with store.locked():
         write(store, run)
-    assert store.kept(run)
+    assert [k.run for k in store.all_kept()] == [run]
 
 
 def test_what_a_killed_writer_left_over_is_swept_away(store, tmp_path):
@@ -196,7 +196,7 @@ def test_what_a_killed_writer_left_over_is_swept_away(store, tmp_path):
 
 def test_the_same_study_resumes_in_its_folder(store):
     write(store, a_run())
-    assert Store.claim(store.path).kept(a_run())
+    assert [k.run for k in Store.claim(store.path).all_kept()] == [a_run()]
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
@@ -271,7 +271,7 @@ def test_a_damaged_run_is_left_out_by_name_and_not_kept(tmp_path_factory, text):
     (line,) = store.left_out
     assert "s0/run.json: damaged (" in line
     assert "delete its folder and run again" in line
-    assert store.kept(a_run()) is None
+    assert [k.run.seed for k in store.all_kept()] == [1]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,6 @@ def test_a_table_that_is_not_the_one_that_was_written_leaves_its_run_out_and_to_
     assert store.left_out[0].startswith(
         f"{file}: damaged (it is cut short, gone or of another run)"
     )
-    assert store.kept(run) is None
     assert store.all_kept() == []
     with pytest.raises(BadInput, match=r"scores\.parquet: damaged"):
         store.record(run)
@@ -384,7 +383,7 @@ def test_a_newer_format_is_refused_and_its_run_not_made_anew(store):
     write(store, run)
     file = store.path / "runs" / run.id / "run.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 3}))
-    for way in (store.runs, lambda: store.kept(run), lambda: store.record(run)):
+    for way in (store.runs, store.all_kept, lambda: store.record(run)):
         with pytest.raises(BadInput, match=r"run\.json: format 3; .*update pbtbench$"):
             way()
 
@@ -441,7 +440,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(store, monkeypatch
             write(store, a_run())
     assert not list(store.path.glob(".part-*"))
     write(store, a_run())
-    assert store.kept(a_run())
+    assert [k.run for k in store.all_kept()] == [a_run()]
 
 
 def test_a_full_disk_leaves_no_folder_that_belongs_to_nobody(tmp_path, monkeypatch):
@@ -478,12 +477,12 @@ def test_a_run_gets_other_targets_and_keeps_its_record(store):
     more = replace(run, targets=(0.4, 0.6))
     store.retarget(more)
     (found,) = store.runs()
-    assert found.run == store.kept(run).run == more
+    assert [k.run for k in store.all_kept()] == [found.run] == [more]
     assert [(a.target, a.reached) for a in found.attempts] == [(0.4, True), (0.6, False)]
     assert found.provenance == CAME_FROM
     with pytest.raises(BadInput, match="targets"):
         store.retarget(replace(run, targets=(float("nan"),)))
-    assert store.kept(run).run == more
+    assert [k.run for k in store.all_kept()] == [more]
 
 
 def test_all_that_is_kept_undamaged_is_listed_without_its_measures(store):

@@ -83,21 +83,20 @@ class Progress:
         ]
 
     def _score(self, block: Scores) -> None:
-        members = self._known(block.member)
-        self._latest[members, 0] = block.iteration
-        self._latest[members, 1] = block.metrics.get(self.objective.metric, np.nan)
-        self._latest[members, 2] = block.t_s
+        self._make_room(block.member)
+        self._latest[block.member, 0] = block.iteration
+        self._latest[block.member, 1] = block.metrics.get(self.objective.metric, np.nan)
+        self._latest[block.member, 2] = block.t_s
 
     def _fork(self, made: Forks) -> None:
-        members = self._known(made.member)
+        self._make_room(made.member)
         self.forks += len(made)
-        np.add.at(self._latest[:, 3], members, 1)
-        self._latest[members, 4] = made.donor
+        np.add.at(self._latest[:, 3], made.member, 1)
+        self._latest[made.member, 4] = made.donor
 
-    def _known(self, members: np.ndarray) -> np.ndarray:
-        """The members, with room for each in the tally."""
+    def _make_room(self, members: np.ndarray) -> None:
+        """Have room for each of the members in the tally."""
         missing = int(members.max(initial=-1)) + 1 - len(self._latest)
         if missing > 0:
             fresh = np.tile([0.0, np.nan, 0.0, 0.0, NOBODY], (missing, 1))
             self._latest = np.concatenate([self._latest, fresh])
-        return members

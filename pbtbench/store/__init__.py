@@ -189,20 +189,9 @@ class Store:
                 with part.created(name) as file:
                     file.write(data)
 
-    def kept(self, run: Run) -> Kept | None:
-        """The run as it is kept here, and how it ended; None if it isn't, or is damaged. `BadInput` for one
-        of a newer format."""
-        if not self.folder.has(f"{reading.place(run.id)}/run.json"):
-            return None
-        try:
-            return reading.kept(self.folder, run.id)[0]
-        except documents.NewerFormat:
-            raise
-        except BadInput:
-            return None
-
     def all_kept(self) -> list[Kept]:
-        """All runs that are kept here undamaged, in no order, without their measures; as `kept`."""
+        """All runs that are kept here undamaged, in no order, without their measures. `BadInput` for one of a
+        newer format."""
         return reading.all_kept(self.folder)
 
     def retarget(self, run: Run) -> None:
