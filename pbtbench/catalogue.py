@@ -141,8 +141,8 @@ def _imported(place: str, reference: str) -> ModuleType:
 
 def _named(module: ModuleType, attribute: str, reference: str) -> Problem:
     found: Any = getattr(module, attribute, None)
-    if trainable.is_trainable(found) or trainable.is_function_beside(found, module):
-        found = trainable.beside(found, module)
+    if trainable.is_trainable(found) or trainable.is_function_trainable(found, module):
+        found = trainable.from_module(found, module)
     if not isinstance(found, Problem):
         what = "has no" if found is None else f"has a {type(found).__name__}, not a Problem, as"
         others = [

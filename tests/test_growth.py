@@ -83,7 +83,7 @@ def test_the_union_of_two_studies_plans_the_runs_of_both_and_no_others(one, othe
     assert set(ids(planned(growth))) == {*ids(old), *ids(new)}
     assert ids(growth.missing) == [run.id for run in new if run.id not in set(ids(old))]
     assert growth.outdated == ()
-    assert growth.beside == len({*ids(old)} - {*ids(new)})
+    assert growth.others == len({*ids(old)} - {*ids(new)})
 
 
 @given(lists, lists, lists)
@@ -124,7 +124,7 @@ def test_a_larger_study_stands_in_the_folder_as_it_was_given():
 def test_a_study_that_shrank_keeps_what_is_there_as_it_was_declared():
     growth = grow({**SMALL, "seeds": 5}, SMALL)
     assert to_toml(growth.declaration) == Study.plan({**SMALL, "seeds": 5}).to_toml()
-    assert (growth.beside, growth.missing) == (3, ())
+    assert (growth.others, growth.missing) == (3, ())
 
 
 def test_a_union_is_read_by_people():

@@ -47,8 +47,8 @@ def test_the_wider_the_terminal_the_more_columns():
 def test_a_card_has_all_that_a_problem_declares(name):
     problem = catalogue.problem(name)
     text = " ".join(said("show", name, columns=200).split())
-    for told in (name, problem.title, problem.framework, problem.source, problem.objective.metric):
-        assert " ".join(told.split()) in text
+    for shown in (name, problem.title, problem.framework, problem.source, problem.objective.metric):
+        assert " ".join(shown.split()) in text
     for h in problem.space:
         assert h in text
     assert f"{problem.iterations} iterations of {problem.steps_per_iteration} step" in text

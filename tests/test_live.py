@@ -13,8 +13,8 @@ from pbtbench.study.declaration import Declaration
 from pbtbench.study.growth import Growth
 
 
-def growth_of(runs, beside: int = 0) -> Growth:
-    return Growth(Declaration(), tuple(runs), (), (), len(runs), beside)
+def growth_of(runs, others: int = 0) -> Growth:
+    return Growth(Declaration(), tuple(runs), (), (), len(runs), others)
 
 
 def shown(planned, messages: list[str]) -> str:
@@ -84,7 +84,7 @@ def test_before_anything_is_recorded_a_run_is_starting(planned):
 def test_runs_that_the_command_does_not_plan_are_said_to_stay(planned):
     text = io.StringIO()
     with View(Console(file=text, width=200)) as view:
-        view.planned(growth_of(planned(), beside=2), TimeLeft(planned()))
+        view.planned(growth_of(planned(), others=2), TimeLeft(planned()))
     assert "2 more runs that this command does not plan stay in the folder" in text.getvalue()
 
 

@@ -86,16 +86,16 @@ def a_population(layers, units, rule="magnitude", optimizer="SGD", members=1):
 
     start = keras_population(SPACE, build, data, batch_size=16, widths=("units",), rule=rule)
     seeds = [member_seed(0, m) for m in range(members)]
-    return start([given_(units)] * members, seeds)
+    return start([with_units(units)] * members, seeds)
 
 
-def given_(units):
+def with_units(units):
     return {"learning_rate": 0.05, "units": units}
 
 
 def predictions(population, state, units):
     """Of the network of that width with that state."""
-    program = population.programs.of(given_(units))
+    program = population.programs.of(with_units(units))
     values = [state[name] for name in program.variables]
     for variable, value in zip(program.variables.values(), values, strict=True):
         variable.value.assign(value)
@@ -119,10 +119,10 @@ def test_growing_keeps_the_function_and_shrinking_back_the_state(kind):
     population, state = trained(kind)
     before = predictions(population, state, 5)
     for units in (8, 13):
-        grown = population.morph(state, given_(units))
+        grown = population.morph(state, with_units(units))
         np.testing.assert_allclose(predictions(population, grown, units), before, atol=1e-5)
         # By truncation, as new units, which are fresh on their way in, may be the larger ones.
-        program = population.programs.of(given_(5))
+        program = population.programs.of(with_units(5))
         back = morphed(grown, program, "truncation")
         for name, array in state.items():
             np.testing.assert_array_equal(back[name], array)
@@ -132,43 +132,45 @@ def test_growing_keeps_the_function_and_shrinking_back_the_state(kind):
 @settings(max_examples=25)
 def test_a_morphed_state_fits_and_trains_on(kind, units):
     population, state = trained(kind)
-    assert population.morph(state, given_(5)) is state
-    population.adopt(0, state, given_(units))
+    assert population.morph(state, with_units(5)) is state
+    population.adopt(0, state, with_units(units))
     population.train(1)
     found = population.state(0)
     assert np.isfinite(population.evaluate()["loss"]).all()
     assert int(found["step"]) == 13
-    population.adopt(0, state, given_(5))
+    population.adopt(0, state, with_units(5))
 
 
 @pytest.mark.parametrize("kind", ["dense", "GRU", "convolution"])
 def test_new_units_learn_and_those_padded_both_ways_with_zeros_are_dead(kind):
     population, state = trained(kind)
-    grown, dead = population.morph(state, given_(8)), padded(population, state, 8)
-    last = len(population.programs.of(given_(8)).model.weights) - 2
+    grown, dead = population.morph(state, with_units(8)), padded(population, state, 8)
+    last = len(population.programs.of(with_units(8)).model.weights) - 2
     out = f"weights/{last}/kernel"
     units = ~old_ones(population, state, 8)[out].all(axis=1)
 
     def moved(start):
-        population.adopt(0, start, given_(8))
+        population.adopt(0, start, with_units(8))
         population.train(4)
         return np.abs(population.state(0)[out][units]).max()
 
     assert np.abs(grown[out][units]).max() == 0
     assert moved(grown) > 1e-4
     assert moved(dead) == 0
-    population.adopt(0, state, given_(5))
+    population.adopt(0, state, with_units(5))
 
 
 def old_ones(population, state, units):
     """Where in a state grown to so many units the old numbers lie."""
     marked = {n: a if n == "step" else np.full(a.shape, 7.0) for n, a in state.items()}
-    return {name: array == 7.0 for name, array in population.morph(marked, given_(units)).items()}
+    return {
+        name: array == 7.0 for name, array in population.morph(marked, with_units(units)).items()
+    }
 
 
 def padded(population, state, units):
     """The state grown with nothing but zeros."""
-    grown, old = population.morph(state, given_(units)), old_ones(population, state, units)
+    grown, old = population.morph(state, with_units(units)), old_ones(population, state, units)
     return {
         n: a if n == "step" else np.where(old[n], a, 0).astype(a.dtype) for n, a in grown.items()
     }
@@ -179,7 +181,7 @@ def test_units_of_no_magnitude_go_without_a_trace(kind):
     population, state = trained(kind)
     dead = padded(population, state, 8)
     before = predictions(population, dead, 8)
-    shrunk = morphed(dead, population.programs.of(given_(5)), "magnitude")
+    shrunk = morphed(dead, population.programs.of(with_units(5)), "magnitude")
     np.testing.assert_array_equal(
         predictions(population, shrunk, 5), predictions(population, state, 5)
     )
@@ -197,10 +199,10 @@ def test_slots_follow_their_weights(optimizer):
     weight_of = {s: "weights/" + "/".join(s.split("/")[1:3]) for s in slots}
     for slot, weight in weight_of.items():
         state[slot] = state[weight].copy()
-    shrunk = population.morph(state, given_(3))
+    shrunk = population.morph(state, with_units(3))
     for slot, weight in weight_of.items():
         np.testing.assert_array_equal(shrunk[slot], shrunk[weight])
-    grown = population.morph(state, given_(13))
+    grown = population.morph(state, with_units(13))
     for slot, weight in weight_of.items():
         new = np.ones(grown[weight].shape, bool)
         new[tuple(slice(0, n) for n in state[weight].shape)] = False
@@ -279,7 +281,7 @@ def test_pbt_perturbs_a_width_on_every_engine(engine):
 def test_a_layer_that_cannot_be_morphed_is_named(layers, says):
     population = a_population(layers, 5)
     with pytest.raises(BadInput, match=says):
-        population.adopt(0, None, given_(8))
+        population.adopt(0, None, with_units(8))
     assert np.isfinite(population.evaluate()["loss"]).all()
 
 
@@ -298,9 +300,9 @@ def test_a_network_that_branches_is_told_so():
         return {"train": part, "validation": part}
 
     start = keras_population(SPACE, build, data, widths=("units",))
-    population = start([given_(5)], [member_seed(0, 0)])
+    population = start([with_units(5)], [member_seed(0, 0)])
     with pytest.raises(BadInput, match="branches can't be morphed: layer 'add"):
-        population.adopt(0, None, given_(8))
+        population.adopt(0, None, with_units(8))
 
 
 @pytest.mark.parametrize(
@@ -324,16 +326,16 @@ def test_a_network_that_branches_is_told_so():
 def test_a_state_of_another_network_is_refused(change, says):
     population, state = trained("dense")
     with pytest.raises(BadInput) as refused:
-        population.adopt(0, change(dict(state)), given_(8))
+        population.adopt(0, change(dict(state)), with_units(8))
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
-    population.adopt(0, state, given_(5))
+    population.adopt(0, state, with_units(5))
 
 
 def test_a_width_of_zero_and_unknown_words_are_refused():
     population, _ = trained("dense")
     with pytest.raises(BadInput, match="units = 0: a layer needs at least 1 unit"):
-        population.adopt(0, None, given_(0))
+        population.adopt(0, None, with_units(0))
     with pytest.raises(BadInput, match="did you mean 'units'"):
         keras_population(SPACE, digits_mlp.build, digits_mlp.data, widths=("unit",))
     with pytest.raises(BadInput, match="did you mean 'magnitude'"):

@@ -87,8 +87,8 @@ def test_without_benchmarks_nothing_is_said(pytester):
 
 
 def test_the_flag_and_the_marker_are_documented(pytester):
-    told = ["*--pbtbench  *run the benchmarks*", "*--benchmark means the same*"]
-    pytester.runpytest("--help").stdout.fnmatch_lines(told)
+    lines = ["*--pbtbench  *run the benchmarks*", "*--benchmark means the same*"]
+    pytester.runpytest("--help").stdout.fnmatch_lines(lines)
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.pbtbench: *"])
 
 

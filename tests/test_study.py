@@ -253,12 +253,12 @@ def test_the_best_constants_score_is_told_only_of_a_problem_as_it_is(monkeypatch
     found = replace(catalogue.problem("toy.noisy_quadratic"), best_constant=known)
     monkeypatch.setattr("pbtbench.study.planning._problem", lambda reference: found)
 
-    def told(**keys):
+    def scores(**keys):
         plan = Study.plan({"problems": ["toy.noisy_quadratic"], "methods": ["random"], **keys})
         return {run.card.best_constant for run in plan.runs}
 
-    assert told() == {0.198}
-    assert told(iterations=999) == told(options={"noise": 1.0}) == {None}
+    assert scores() == {0.198}
+    assert scores(iterations=999) == scores(options={"noise": 1.0}) == {None}
 
 
 @pytest.mark.parametrize("name", studies.shipped())

@@ -60,7 +60,7 @@ class Program:
             name: DynamicNumber(name, number, partial(self._present, place, name))
             for place, (name, number) in enumerate(recipe.dynamic_numbers.items())
         }
-        self._given = HyperparametersInGraph({**static, **numbers})
+        self._hyperparameters = HyperparametersInGraph({**static, **numbers})
         several = isinstance(self.data["train"].labels, dict | tuple)
         self.compiled = compiled(self._built(np.random.SeedSequence(0)), several=several)
         self.model, self.optimizer = self.compiled.model, self.compiled.optimizer
@@ -84,7 +84,7 @@ class Program:
     @property
     def asked(self) -> set[str]:
         """The hyperparameters that `build` asked for, and those that are read elsewhere."""
-        return self._given.asked | {BATCH_SIZE}
+        return self._hyperparameters.asked | {BATCH_SIZE}
 
     def first(self, seed: np.random.SeedSequence) -> tuple[Any, ...]:
         """The values of all variables before the first step, which depend on `seed` alone."""
@@ -146,7 +146,7 @@ class Program:
         import tensorflow as tf
 
         with _seeded(seed), named_refusals():
-            built = self.recipe.build(self._given)
+            built = self.recipe.build(self._hyperparameters)
             model = built[0] if isinstance(built, tuple | list) and built else built
             if not getattr(model, "built", True):
                 model(tf.nest.map_structure(lambda a: a[:1], self.data["train"].inputs))
@@ -274,7 +274,7 @@ class Program:
         for, but what was traced doesn't read."""
         self._check_asked(self.asked)
         for name in self.recipe.dynamic_numbers:
-            if name in self._given.asked and name not in self._read:
+            if name in self._hyperparameters.asked and name not in self._read:
                 raise BadInput(
                     f"dynamic hyperparameter {name!r}: training never reads its present value, so "
                     "changing it would do nothing. build() asks for it and doesn't use it, or made a "

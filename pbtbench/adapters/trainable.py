@@ -93,7 +93,7 @@ def trainable_problem(
     )
 
 
-def beside(trainable: type[Any] | Callable[..., Any], module: ModuleType) -> Problem:
+def from_module(trainable: type[Any] | Callable[..., Any], module: ModuleType) -> Problem:
     """The problem of a trainable whose space and metric stand beside it in its module."""
     missing = [n for n in ("PARAM_SPACE", "METRIC", "MODE") if not hasattr(module, n)]
     if missing:
@@ -138,7 +138,7 @@ def is_trainable(found: object) -> bool:
     return inspect.isclass(found) and any(map(_is_base, found.__mro__))
 
 
-def is_function_beside(found: object, module: ModuleType) -> bool:
+def is_function_trainable(found: object, module: ModuleType) -> bool:
     """Whether something may be a function trainable: a function with a space or a metric beside it."""
     function = inspect.isfunction(found) or isinstance(found, partial)
     return function and (hasattr(module, "PARAM_SPACE") or hasattr(module, "METRIC"))

@@ -98,13 +98,13 @@ class View(AbstractContextManager["View"]):
         self._task = self._bar.add_task("", total=growth.runs, completed=kept, left="")
         already = f", {kept} of them kept from before" if kept else ""
         self._console.print(f"{growth.runs} runs{already}", highlight=False)
-        if growth.beside:
+        if growth.others:
             what = (
                 "run that this command does not plan stays"
-                if growth.beside == 1
+                if growth.others == 1
                 else ("runs that this command does not plan stay")
             )
-            self._console.print(f"{growth.beside} more {what} in the folder", highlight=False)
+            self._console.print(f"{growth.others} more {what} in the folder", highlight=False)
 
     def checking(self, run: Run) -> None:
         self._checking = catalogue.label(run.problem)

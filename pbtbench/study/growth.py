@@ -46,7 +46,7 @@ class Growth:
     """Kept runs, with other targets than they are kept with."""
     runs: int
     """How many the study asks for, those that it makes anew among them."""
-    beside: int
+    others: int
     """Kept runs that the study doesn't ask for."""
 
 
@@ -111,7 +111,7 @@ def grown(
             and {*one.run.targets} != {*targets[one.run.cell]}
         ),
         runs=len(asked),
-        beside=len(found.keys() - {run.id for run in asked}),
+        others=len(found.keys() - {run.id for run in asked}),
     )
 
 

@@ -125,12 +125,14 @@ def _without_usual(boxes: Iterable[_Box]) -> list[_Box]:
 
 def _with_intervals(boxes: Sequence[_Box]) -> list[_Box]:
     """Methods without intervals go with those that have some, where there are such."""
-    beside: dict[_Box, tuple[int, ...]] = {}
+    intervals: dict[_Box, tuple[int, ...]] = {}
     for box in boxes:
         if box.intervals:
-            beside.setdefault(replace(box, methods=(), intervals=()), box.intervals)
+            intervals.setdefault(replace(box, methods=(), intervals=()), box.intervals)
     return [
-        box if box.intervals else replace(box, intervals=beside.get(replace(box, methods=()), ()))
+        box
+        if box.intervals
+        else replace(box, intervals=intervals.get(replace(box, methods=()), ()))
         for box in boxes
     ]
 

@@ -37,21 +37,21 @@ def module(place: str, failure: str) -> ModuleType:
         with guarded(failure):
             return importlib.import_module(place)
     path = Path(place).resolve()
-    _find_beside(path.parent)
+    _add_to_path(path.parent)
     with guarded(failure):
         try:
             found = _from_file(path)
         except BadInput as error:
             raise BadInput(f"{failure}: {error}") from None
-    for name, beside, taken in sources.hidden(path):
+    for name, wanted, taken in sources.hidden(path):
         raise BadInput(
-            f"{failure}: it imports {name}, of which there are two: {beside}, and {taken}, which comes "
+            f"{failure}: it imports {name}, of which there are two: {wanted}, and {taken}, which comes "
             f"first; rename one"
         )
     return found
 
 
-def _find_beside(folder: Path) -> None:
+def _add_to_path(folder: Path) -> None:
     """Have modules of a folder be found, behind all that is installed and before those of the working
     directory."""
     if str(folder) in sys.path:

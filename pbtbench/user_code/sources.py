@@ -55,7 +55,7 @@ def own_files(place: str) -> dict[str, Path]:
     return found
 
 
-def beside(path: Path) -> list[str]:
+def local_modules(path: Path) -> list[str]:
     """The modules in a file's folder that it imports, or that these import."""
     folder = path.resolve().parent
     files = own_files(str(path)).items()
@@ -67,10 +67,10 @@ def hidden(path: Path) -> Iterator[tuple[str, Path, str]]:
     what it gets instead."""
     for imported in sorted({name.partition(".")[0] for name in _imports(path.stem, path)}):
         module, package = path.with_name(f"{imported}.py"), path.with_name(imported) / "__init__.py"
-        beside = package if package.is_file() else module
+        wanted = package if package.is_file() else module
         spec = _spec(imported)
-        if beside.is_file() and (file := _file(spec)) != beside.resolve():
-            yield imported, beside, str(file or (spec.origin if spec else None) or "another")
+        if wanted.is_file() and (file := _file(spec)) != wanted.resolve():
+            yield imported, wanted, str(file or (spec.origin if spec else None) or "another")
 
 
 def _imports(module: str, file: Path) -> set[str]:
@@ -102,9 +102,9 @@ def _statements(text: bytes) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
             found.append((node.level, node.module or "", names))
         elif isinstance(node, ast.Call) and node.args:
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            given = node.args[0]
-            if called in ("import_module", "__import__") and isinstance(given, ast.Constant):
-                found.append((0, str(given.value).lstrip("."), ()))
+            named = node.args[0]
+            if called in ("import_module", "__import__") and isinstance(named, ast.Constant):
+                found.append((0, str(named.value).lstrip("."), ()))
     return tuple(found)
 
 

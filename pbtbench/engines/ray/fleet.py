@@ -149,14 +149,14 @@ class Fleet:
             wanted.setdefault(copy.donor, {})[copy.member] = unit.iteration
         for unit in self.units:
             mine = donors.get(unit.members.start, [])
-            references = self._given(unit, mine, aside) if mine else {}
+            references = self._state_references(unit, mine, aside) if mine else {}
             for donor, reference in references.items():
-                self._survivors.given(donor, wanted[donor], unit.iteration, reference)
+                self._survivors.donated(donor, wanted[donor], unit.iteration, reference)
 
     def persist(self, unit: Unit) -> None:
         """Have a unit's states written behind the training."""
         members = list(unit.members)
-        for member, reference in self._given(unit, members, aside=True).items():
+        for member, reference in self._state_references(unit, members, aside=True).items():
             self._survivors.persist(member, unit.iteration, reference)
 
     def reports(self) -> Iterator[tuple[Unit, Report]]:
@@ -263,7 +263,7 @@ class Fleet:
             if self._unit_of[copy.donor].actor is not unit.actor
         }
 
-    def _given(self, unit: Unit, members: Sequence[int], aside: bool) -> dict[int, Any]:
+    def _state_references(self, unit: Unit, members: Sequence[int], aside: bool) -> dict[int, Any]:
         """The references of the states that a unit's members give, which fill later."""
         group = {"concurrency_group": IO} if aside else {}
         give = unit.actor.handle.give.options(num_returns=len(members) + 1, **group)

@@ -38,7 +38,7 @@ class Survivors:
         self._travel = transport.transport(run.transport, folder)
         self._disk = transport.transport("disk-npz", folder / "persisted")
         self._writer = ThreadPoolExecutor(1)
-        self._given: dict[int, Any] = {}
+        self._donated: dict[int, Any] = {}
         self._in_store: dict[int, tuple[int, Any]] = {}
         """Member -> the iteration of its latest state there, and the reference; the newest last."""
         self._held_by: Counter[Any] = Counter()
@@ -51,9 +51,11 @@ class Survivors:
         self._store = cluster.store_bytes()
         self._state_bytes = 1
 
-    def given(self, donor: int, recipients: dict[int, int], iteration: int, reference: Any) -> None:
+    def donated(
+        self, donor: int, recipients: dict[int, int], iteration: int, reference: Any
+    ) -> None:
         """A donor gives its state of `iteration` to recipients (member -> its iteration)."""
-        self._given[donor] = reference
+        self._donated[donor] = reference
         if not self._by_store:
             self._awaited.append((reference, set(recipients)))
             return
@@ -66,7 +68,7 @@ class Survivors:
 
     def latest(self, donor: int) -> Any:
         """The reference of the state that a donor gave last."""
-        return self._given[donor]
+        return self._donated[donor]
 
     def arrived(self, members: range) -> None:
         """These members have what was on its way to them."""

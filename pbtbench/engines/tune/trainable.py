@@ -285,9 +285,9 @@ def member_class(problem: Problem) -> type[Timed]:
     for name, module in list(sys.modules.items()):
         if name.startswith(OF_FILE):  # Tune's wrappers of what is in there are of modules of Tune's
             register_pickle_by_value(module)
-            for beside in sources.beside(Path(str(module.__file__))):
-                if beside in sys.modules:
-                    register_pickle_by_value(sys.modules[beside])
+            for local in sources.local_modules(Path(str(module.__file__))):
+                if local in sys.modules:
+                    register_pickle_by_value(sys.modules[local])
     start.parameters.put()
     return type(start.trainable.__name__, (Timed, start.trainable), {})
 
