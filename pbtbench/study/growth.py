@@ -61,22 +61,12 @@ def grown(
     old = {} if before is None else cells(before, f"{where}/study.toml")
     first = {run.cell: run for run in study.runs if run.seed == 0}
     planned = {run.id for run in study.runs}
-    tables = _Tables.of(study)
-    changed: dict[str, list[str]] = {}
-    """Kept runs that would mean something else -> in what."""
-    beyond: dict[str, list[str]] = {}
-    """The same of those that the study doesn't plan, but whose method's or engine's options it changes."""
-    for run_id, one in found.items():
-        if one.run.cell in first:
-            if differing := first[one.run.cell].at_seed(one.run.seed).differences(one.run):
-                noted = one.run.sources or not first[one.run.cell].sources
-                changed[run_id] = differing if noted else ["their files were not noted"]
-        elif differing := tables.differences(one.run):
-            beyond[run_id] = differing
+    of_study = {id_: one.run for id_, one in found.items() if one.run.cell in first}
+    changed = _changed(of_study, first)
     refused = {
         id_: what for id_, what in changed.items() if not again and _counts(found[id_], planned)
     }
-    if beyond:
+    if beyond := _beyond(study, [one.run for id_, one in found.items() if id_ not in of_study]):
         raise BadInput(
             f"{where}: {_shown(beyond)}: the study file would no longer say what they are; plan them, too, or "
             "give this study's method another name ([method.NAME] with is = …), or give another --out"
@@ -85,14 +75,8 @@ def grown(
         raise BadInput(
             f"{where}: {_shown(refused)}; --again makes them anew, another --out keeps them"
         )
-    together = {**old, **_longer(study.cells, old)}
-    known: dict[str, dict[tuple[float, ...], None]] = {name: {} for name in first}
-    """The targets that a cell's runs are kept with."""
-    for id_, one in found.items():
-        if one.run.cell in first and id_ not in changed:
-            known[one.run.cell][one.run.targets] = None
-    for name, run in first.items():
-        together[name] = _targeted(together[name], run, known[name], old.get(name))
+    staying = [run for id_, run in of_study.items() if id_ not in changed]
+    together = _together(study.cells, old, first, staying)
     targets = {name: together[name].targets or run.targets for name, run in first.items()}
     asked = [*study.runs, *(_anew(found[id_], first) for id_ in changed if id_ not in planned)]
     return Growth(
@@ -104,15 +88,45 @@ def grown(
         ),
         outdated=tuple(found[id_].run for id_ in changed),
         retargeted=tuple(
-            replace(one.run, targets=targets[one.run.cell])
-            for id_, one in found.items()
-            if one.run.cell in first
-            and id_ not in changed
-            and {*one.run.targets} != {*targets[one.run.cell]}
+            replace(run, targets=targets[run.cell])
+            for run in staying
+            if {*run.targets} != {*targets[run.cell]}
         ),
         runs=len(asked),
         others=len(found.keys() - {run.id for run in asked}),
     )
+
+
+def _changed(kept: Mapping[str, Run], first: Mapping[str, Run]) -> dict[str, list[str]]:
+    """The kept runs that would mean something else, and in what: id -> names. `first`: a cell's first run."""
+    changed = {}
+    for id_, run in kept.items():
+        if differing := first[run.cell].at_seed(run.seed).differences(run):
+            noted = run.sources or not first[run.cell].sources
+            changed[id_] = differing if noted else ["their files were not noted"]
+    return changed
+
+
+def _beyond(study: Study, others: Iterable[Run]) -> dict[str, list[str]]:
+    """The same of runs that the study doesn't plan, but whose method's or engine's options it changes."""
+    tables = _Tables.of(study)
+    return {run.id: differing for run in others if (differing := tables.differences(run))}
+
+
+def _together(
+    new: Mapping[str, Cell],
+    old: Mapping[str, Cell],
+    first: Mapping[str, Run],
+    staying: Iterable[Run],
+) -> dict[str, Cell]:
+    """All cells that the folder is to have, with the targets of the runs that stay."""
+    together = {**old, **_longer(new, old)}
+    known: dict[str, dict[tuple[float, ...], None]] = {name: {} for name in first}
+    for run in staying:
+        known[run.cell][run.targets] = None
+    for name, run in first.items():
+        together[name] = _targeted(together[name], run, known[name], old.get(name))
+    return together
 
 
 def _counts(one: Kept, planned: set[str]) -> bool:
