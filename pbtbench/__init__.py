@@ -7,7 +7,8 @@ Reading order, which is the way of the data:
    trainables; `user_code` is how what users bring is found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;
-4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune);
+4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune), in a `process` whose
+   `process_memory` is known;
 5. `record`, `recorder`, `store`: what an engine emits, how it is collected, and the folder that keeps it;
 6. `running`: a study run by run, each guarded in a child process;
 7. `measures`, `statistics`, then `report`: numbers from records, estimates from many runs' numbers, and

@@ -1,10 +1,9 @@
-"""Processes: what one that isn't the driver's must do before it touches a problem, and how one ends
-with all that it started."""
+"""Processes that a study starts: what one takes over from the driver's, and how one ends, with all that it
+started."""
 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -14,19 +13,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 
 if TYPE_CHECKING:
-    from pbtbench.recorder import Recorder
     from pbtbench.run import Cluster
 
 GONE_S = 5.0
 """How long a process that was killed may take to be gone."""
-
-GROWN = 1.01
-"""By what factor a process's memory must have grown to be worth another row."""
 
 
 class Terminated(SystemExit):
@@ -85,36 +80,6 @@ def began() -> float:
     return time.perf_counter() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
 
 
-class Memory:
-    """The most bytes that this process has held since this was made, as rows `memory`.
-
-    The system keeps one peak for a process's whole life, and hands it on to what the process starts. Linux
-    starts it anew on demand. Where it is still what it was at first, what the process holds now counts.
-    """
-
-    def __init__(self) -> None:
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5", "ascii")
-        self._before = _peak()
-        self._noted = 0
-        if _has_gpu():
-            import tensorflow as tf
-
-            tf.config.experimental.reset_memory_stats("GPU:0")
-
-    def note(self, recorder: Recorder, **row: Any) -> None:
-        """Add a row if the most has grown since the last one."""
-        peak = _peak()
-        most = peak if peak > self._before else psutil.Process().memory_info().rss
-        if most > GROWN * self._noted:
-            self._noted = most
-            recorder.add("memory", recorder.now(), **row, bytes=most, value=_device_memory())
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def kill_tree(pid: int) -> None:
     """Kill a process that leads a process group, with all that it started, in its group or not, and wait
     until all are gone, for `GONE_S` at most.
@@ -130,21 +95,3 @@ def kill_tree(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     psutil.wait_procs(started, timeout=GONE_S)
-
-
-def _has_gpu() -> bool:
-    """Whether TensorFlow is loaded here, and sees a GPU."""
-    if "tensorflow" not in sys.modules:
-        return False
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
-
-
-def _device_memory() -> float:
-    """The most bytes that TensorFlow has held on this process's first GPU; NaN without one."""
-    if not _has_gpu():
-        return float("nan")
-    import tensorflow as tf
-
-    return float(tf.config.experimental.get_memory_info("GPU:0")["peak"])

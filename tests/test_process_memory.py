@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
-from pbtbench import process
-from pbtbench.process import Memory
+from pbtbench import process_memory
+from pbtbench.process_memory import Memory
 from pbtbench.recorder import Recorder
 
 SIZE = 200_000_000
@@ -50,7 +50,7 @@ def test_a_row_is_written_only_where_memory_has_grown():
 
 
 def test_where_the_peak_can_not_be_started_anew_what_is_held_now_counts(monkeypatch):
-    monkeypatch.setattr(process, "_peak", lambda: 10**15)
+    monkeypatch.setattr(process_memory, "_peak", lambda: 10**15)
     (most,) = noted(Memory())
     assert 10**6 < most < 10**12
 
@@ -58,7 +58,7 @@ def test_where_the_peak_can_not_be_started_anew_what_is_held_now_counts(monkeypa
 def test_a_process_does_not_inherit_the_peak_of_who_started_it():
     held = filled()
     code = (
-        "from pbtbench.process import Memory\nfrom pbtbench.recorder import Recorder\n"
+        "from pbtbench.process_memory import Memory\nfrom pbtbench.recorder import Recorder\n"
         "recorder = Recorder()\nMemory().note(recorder)\n"
         "print(recorder.record().timeline.bytes[0])"
     )

@@ -25,7 +25,7 @@ from pbtbench.errors import BadInput
 from pbtbench.options import Options
 from pbtbench.population import FullPopulation
 from pbtbench.problem import member_seed, method_rng
-from pbtbench.process import Memory
+from pbtbench.process_memory import Memory
 from pbtbench.space.columns import rows
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from pbtbench.engines import transport
 from pbtbench.engines.shard import Copy, Shard
 from pbtbench.population import state_bytes
 from pbtbench.problem import member_seed
-from pbtbench.process import Memory, Surroundings
+from pbtbench.process import Surroundings
+from pbtbench.process_memory import Memory
 from pbtbench.recorder import Batch, Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code.tracebacks import contained

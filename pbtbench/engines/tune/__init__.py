@@ -2,9 +2,10 @@
 
 A trial is a member; its actor holds a population of one (`trainable`) and times what it does on the
 run's clock. Rows travel to this process through a small actor (`collector`); at the end each actor
-gets a lane, which is a worker (`lanes`). All decisions are Tune's (`named`): its PBT doesn't clip to
-bounds, and draws from Python's global `random`, which is seeded for the run and put back after it.
-Even so, a run with forks doesn't repeat to the bit where members arrive in another order.
+gets a lane, which is a worker (`lanes`). `experiment` is what Tune is asked to do, `isolation` what it must
+not leave behind. All decisions are Tune's (`named`): its PBT doesn't clip to bounds, and draws from Python's
+global `random`, which is seeded for the run and put back after it. Even so, a run with forks doesn't repeat
+to the bit where members arrive in another order.
 
 Time in the trainable is that of one machine's clock; what a member waits for Tune is `wait`, and
 Tune's own copy of a checkpoint to storage is `persist`. The driver's decisions are `decide` rows of
@@ -13,23 +14,15 @@ worker −1: they take no worker's time but through `wait`.
 
 from __future__ import annotations
 
-import logging
-import os
-import random
 import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pbtbench import filename
-from pbtbench.adapters.trainable import requested
 from pbtbench.engines import Engine, RunFailed, cluster, no_progress
+from pbtbench.engines.tune.isolation import is_remote, quiet, storage
 from pbtbench.errors import BadInput
 from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
@@ -44,7 +37,6 @@ if TYPE_CHECKING:
     from pbtbench.problem import Problem
     from pbtbench.recorder import Recorder
     from pbtbench.run import Run
-    from pbtbench.space import Hyperparameters
 
 
 def _all_numbers(stop: dict[str, Any]) -> dict[str, Any]:
@@ -87,23 +79,23 @@ class TuneOptions(Options):
 
 def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> None:
     """Train `run.population` trials for `run.iterations` iterations each, on `run.workers` workers."""
-    options = run.engine_options
-    rng = method_rng(run.seed)
-    proposed = rows(method.propose(problem.space, run.population, rng))
+    proposed = rows(method.propose(problem.space, run.population, method_rng(run.seed)))
     cluster.note(run, recorder)
 
     from pbtbench.engines.tune.collector import Inbox
 
+    options = run.engine_options
     inbox = Inbox(recorder)
     try:
-        with (
-            _storage(options["storage_path"]) as storage,
-            _quiet(options["loggers"], run.seed),
-            inbox,
-        ):
-            results, budget = _fit(
-                run, problem, method, recorder, options, proposed, storage, inbox
-            )
+        with storage(options["storage_path"]) as folder, quiet(options["loggers"], run.seed), inbox:
+            from pbtbench.engines.tune.budget import Budget
+            from pbtbench.engines.tune.experiment import Experiment
+            from pbtbench.engines.tune.named import deciding
+
+            budget = Budget(run.iterations, options["stop"], recorder, run.limit_s)
+            decides = deciding(run, problem, method, proposed, recorder, budget)
+            experiment = Experiment(run, problem, recorder, inbox, budget)
+            results = experiment.fit(decides, len(proposed), folder)
     finally:
         inbox.settle(run.workers)
     _completed(run, results, len(proposed), budget, recorder)
@@ -118,7 +110,7 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
                 f"above its value, and {metric} is minimised: every trial would end at once; leave it "
                 f"out (targets = [{value!r}] times when it is reached)"
             )
-    if (path := options["storage_path"]) is not None and not _is_remote(path):
+    if (path := options["storage_path"]) is not None and not is_remote(path):
         check_writable("engine 'tune': storage_path", path)
     if isinstance(method, PBT):
         if method.exploit != "truncation":
@@ -142,84 +134,6 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
     elif method.interval is not None:
         name = type(method).__name__
         raise BadInput(f"engine 'tune' can't run method {name}; it knows pbt, random and grid")
-
-
-def _fit(
-    run: Run,
-    problem: Problem,
-    method: Method,
-    recorder: Recorder,
-    options: Mapping[str, Any],
-    proposed: Sequence[Hyperparameters],
-    storage: str,
-    inbox: Any,
-) -> tuple[Any, Any]:
-    from ray import tune
-
-    from pbtbench.engines.tune import named, scheduler
-    from pbtbench.engines.tune.failures import Restarts
-    from pbtbench.engines.tune.trainable import TURNED, Assignment, Member, member_class
-
-    budget = scheduler.Budget(run.iterations, options["stop"], recorder, run.limit_s)
-    deciding = named.deciding(run, problem, method, proposed, recorder, budget)
-    assignment = Assignment.of(run, problem, recorder)
-    cls = member_class(problem)
-    reuse = cls is Member if options["reuse_actors"] is None else options["reuse_actors"]
-    trainable = tune.with_parameters(cls, assignment=assignment, collector=inbox.collector)
-    needs = {
-        "cpus_per_worker": run.cluster.cpus_per_worker,
-        "gpus_per_worker": run.cluster.gpus_per_worker,
-    }
-    if needs != {**needs, **requested(problem)} or not requested(problem):
-        resources = {"cpu": needs["cpus_per_worker"], "gpu": needs["gpus_per_worker"]}
-        trainable = tune.with_resources(trainable, resources)
-    try:
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                metric=TURNED,
-                mode="max",
-                num_samples=len(proposed),
-                search_alg=deciding.search,
-                scheduler=deciding.scheduler,
-                reuse_actors=reuse,
-            ),
-            run_config=tune.RunConfig(
-                name=filename.part(run.id.replace("/", "_")),
-                storage_path=storage,
-                stop=budget,
-                failure_config=tune.FailureConfig(
-                    max_failures=options["max_failures"], fail_fast=not options["max_failures"]
-                ),
-                callbacks=[Restarts(budget, recorder, inbox), *deciding.callbacks],
-                checkpoint_config=tune.CheckpointConfig(
-                    checkpoint_at_end=False,
-                    num_to_keep=options["num_to_keep"],
-                    checkpoint_frequency=options["checkpoint_frequency"],
-                ),
-                verbose=0,
-            ),
-        )
-        return tuner.fit(), budget
-    except TypeError as error:
-        if "not serializable" not in str(error):
-            raise
-        raise RunFailed("crash", _unsendable(run.problem, cls)) from None
-
-
-def _unsendable(problem: str, trainable: type[Any]) -> str:
-    """In one line, what keeps a class from being sent to Ray's workers."""
-    from ray import cloudpickle
-
-    what = ""
-    try:
-        cloudpickle.dumps(trainable)
-    except Exception as error:
-        what = f" ({line(error)})"
-    return (
-        f"{problem} can't be sent to Ray's workers: its module holds what can't be pickled{what}; "
-        "make it in the trainable's setup()"
-    )
 
 
 def _completed(run: Run, results: Any, trials: int, budget: Any, recorder: Recorder) -> None:
@@ -254,51 +168,6 @@ def _member(result: Any) -> int:
 
     trial = result.metrics.get("trial_id") if result.metrics else None
     return member_of(trial or re.findall(r"_(\d{5})(?=_|$)", Path(result.path).name)[0])
-
-
-def _is_remote(path: str) -> bool:
-    """Whether a path is of a cloud's storage, as `s3://bucket/folder`."""
-    return "://" in path
-
-
-@contextmanager
-def _storage(path: str | None) -> Iterator[str]:
-    if path:
-        yield path if _is_remote(path) else str(Path(path).expanduser().resolve())
-        return
-    folder = tempfile.mkdtemp(prefix="pbtbench-tune-")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _quiet(loggers: bool, seed: int) -> Iterator[None]:
-    """Tune without its loggers and prints, and Python's global `random` seeded; both put back."""
-    wanted = {
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "0" if loggers else "1",
-        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-    }
-    before = {key: os.environ.get(key) for key in wanted}
-    log = logging.getLogger("ray")
-    level, state = log.level, random.getstate()
-    log.setLevel(logging.CRITICAL)
-    os.environ.update(wanted)
-    random.seed(seed)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-        random.setstate(state)
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
 
 
 ENGINE = Engine(

@@ -6,8 +6,8 @@ from typing import Any
 
 from ray.tune import Callback
 
+from pbtbench.engines.tune.budget import Budget
 from pbtbench.engines.tune.collector import Inbox
-from pbtbench.engines.tune.scheduler import Budget
 from pbtbench.engines.tune.trainable import member_of
 from pbtbench.recorder import Recorder
 

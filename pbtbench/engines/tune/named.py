@@ -10,7 +10,8 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines import ray_internals
-from pbtbench.engines.tune.scheduler import Budget, RecordedPBT
+from pbtbench.engines.tune.budget import Budget
+from pbtbench.engines.tune.scheduler import RecordedPBT
 from pbtbench.engines.tune.schedulers import SCHEDULERS, scheduler
 from pbtbench.engines.tune.searchers import SEARCHERS, Coded, Numbered, Proposals, searcher
 from pbtbench.engines.tune.trainable import member_of, nesting

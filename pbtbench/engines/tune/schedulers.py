@@ -15,8 +15,9 @@ from ray.tune.schedulers import (
 
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines import ray_internals
+from pbtbench.engines.tune.budget import Budget
 from pbtbench.engines.tune.constructed import constructed
-from pbtbench.engines.tune.scheduler import Budget, RecordedForks
+from pbtbench.engines.tune.scheduler import RecordedForks
 from pbtbench.engines.tune.trainable import member_of, nesting
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned

@@ -25,7 +25,8 @@ from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
 from pbtbench.population import State, state_bytes
 from pbtbench.problem import Problem, member_seed
-from pbtbench.process import Memory, Surroundings
+from pbtbench.process import Surroundings
+from pbtbench.process_memory import Memory
 from pbtbench.protocol import AGE, check_state, scores
 from pbtbench.record import NOBODY
 from pbtbench.recorder import Recorder
