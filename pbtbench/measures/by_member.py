@@ -33,9 +33,10 @@ def search(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 class ByMember:
-    """Rows of a table that is in order of time."""
+    """Rows of a table that is in order of time. `first`, `last` and `numbered` give places in it, int64."""
 
     def __init__(self, members: np.ndarray, times: np.ndarray) -> None:
+        """The table's columns, shape (rows,): whose each row is, and when it starts, in ascending seconds."""
         self._times = times
         self._order = np.argsort(members, kind="stable")
         self._members = members[self._order].astype(np.int64)

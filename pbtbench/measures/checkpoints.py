@@ -28,7 +28,9 @@ class Stage:
 
     seconds: float
     rows: Total
+    """How often it was gone through."""
     bytes: Total
+    """What was saved, moved or restored in all."""
 
     @property
     def s_per_gb(self) -> float:
@@ -41,6 +43,7 @@ class Stage:
         return self.seconds / self.rows if self.rows else math.nan
 
     def __add__(self, other: Stage) -> Stage:
+        """The two together."""
         return Stage(self.seconds + other.seconds, self.rows + other.rows, self.bytes + other.bytes)
 
 
@@ -76,7 +79,7 @@ class Checkpoints:
 
 
 def checkpoints(run: Run, outcome: Outcome) -> Checkpoints:
-    """What the checkpoints of a run took."""
+    """What the checkpoints of a run took (METHOD 1), by its timeline's rows."""
     rows = outcome.record.timeline
     on_worker = rows.worker >= 0
     iterations = _Iterations.of(rows)

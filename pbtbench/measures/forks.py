@@ -19,7 +19,7 @@ from pbtbench.schema import Total
 
 @dataclass(frozen=True)
 class Jumps:
-    """Every fork's restore, by the scores around it, as columns; NaN where there is none."""
+    """Every fork's restore, by the scores around it, as columns of shape (forks,); NaN where there is none."""
 
     member: np.ndarray
     iteration: np.ndarray
@@ -55,7 +55,7 @@ class ForkEffects:
     lost: Total
     """States, of members or of their donors, that were lost with a worker or trial."""
     peak_memory_bytes: Mapping[int, Total]
-    """Worker -> the most that a process of it held."""
+    """Worker -> the most bytes that a process of it held."""
     peak_device_bytes: float
     """The same on its device; NaN without one."""
     never_perturbed: Total
@@ -65,7 +65,7 @@ class ForkEffects:
 def fork_effects(
     objective: Objective, outcome: Outcome, tree: Lineage, population: int
 ) -> ForkEffects:
-    """A run's figures. `tree`: its family tree, of `population` members."""
+    """A run's figures (METHOD 1). `tree`: its family tree, of `population` members."""
     record = outcome.record
     made = int((tree.end - tree.start).sum())
     kept = np.maximum(tree.start, np.minimum(tree.end, tree.survives_until))

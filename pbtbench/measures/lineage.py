@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,12 +25,13 @@ MOST_BACK = 1000
 
 @dataclass(frozen=True)
 class Lineage:
-    """A family tree, as columns: a row for each segment, in order of time; parents stand before their
+    """A family tree, as columns, each of shape (segments,), in order of time; parents stand before their
     children. First come the segments that members start with."""
 
     member: np.ndarray
+    """Whose it is, int32."""
     start: np.ndarray
-    """The iteration after which it begins, int64 as the four below."""
+    """The iteration after which it begins, int64 as the five below."""
     end: np.ndarray
     """Its last iteration."""
     parent: np.ndarray
@@ -42,7 +43,7 @@ class Lineage:
     wins_until: np.ndarray
     """The same for the member that is best at the end."""
     hyperparameters: Columns
-    """Those that it trains with."""
+    """Those that it trains with: name -> values."""
 
     def __len__(self) -> int:
         return len(self.member)
@@ -58,7 +59,10 @@ class Lineage:
 
 def segments(objective: Objective, record: Record) -> Lineage:
     """A run's family tree. Forks of one moment were decided together, and take the states before them all.
-    Forks of or from a member that nothing is known of are left out."""
+    Forks of or from a member that nothing is known of are left out.
+
+    Raises `ValueError` for a record that numbers members beyond reason, or copies states from long ago.
+    """
     forks, members = record.forks, size(record)
     begins, rows = _rows(forks, members)
     member, donor = forks.member[rows], forks.donor[rows]
@@ -81,11 +85,10 @@ def segments(objective: Objective, record: Record) -> Lineage:
         hyperparameters=taken(forks.new, rows),
     )
     best = mine[[np.argmax(worth)]] if begins else mine
-    return Lineage(
-        *(member, start, end, parent, donated_at),
+    return replace(
+        tree,
         survives_until=_living(tree, last),
         wins_until=_living(tree, last[np.isin(member[last], best)]),
-        hyperparameters=tree.hyperparameters,
     )
 
 
@@ -112,7 +115,7 @@ def copied(record: Record) -> np.ndarray:
 
 def winning_values(tree: Lineage, iteration: int) -> dict[str, float]:
     """The numeric hyperparameters with which the lineage of the member that is best at the end trained
-    `iteration`."""
+    `iteration`, by name; empty where it trained no such one."""
     at = np.flatnonzero((tree.start < iteration) & (iteration <= tree.wins_until))[:1]
     values = {
         name: as_number(column[at].tolist()[0])

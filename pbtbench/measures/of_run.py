@@ -104,7 +104,7 @@ def measure(run: Run, outcome: Outcome) -> Measures:
 
 
 def to_json(measures: Measures) -> dict[str, Any]:
-    """All but the run and its provenance, as JSON holds it; NaN and infinity as text."""
+    """All but the run and its provenance, as plain data that JSON holds; NaN and infinity as text."""
     stored = replace(measures, provenance=None)
     text = _adapter().dump_json(stored, exclude={"run", "provenance"})
     found: dict[str, Any] = json.loads(text)

@@ -62,7 +62,8 @@ class Curve:
 
 
 def quality(objective: Objective, record: Record, best_constant: float | None = None) -> Quality:
-    """A run's quality. A member that is NaN scores worst."""
+    """A run's quality (METHOD 3). A member that is NaN scores worst. `best_constant`: the score that the
+    best constant hyperparameters reach, if it is known."""
     scores = record.scores
     values = objective_scores(objective, scores)
     worth = turned(objective, values)
@@ -123,7 +124,7 @@ def objective_scores(objective: Objective, scores: Scores) -> np.ndarray:
 
 
 def turned(objective: Objective, scores: np.ndarray) -> np.ndarray:
-    """Scores such that larger is better and NaN is worst."""
+    """Scores of any shape such that larger is better and NaN is worst (−∞)."""
     return np.where(np.isnan(scores), -np.inf, objective.sign * scores)
 
 

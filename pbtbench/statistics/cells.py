@@ -21,12 +21,15 @@ class TargetCell:
     """One target over the seeds of a method (METHOD 2)."""
 
     target: float
+    """The score to be reached."""
     reached: int
+    """How many runs reached it."""
     n: int
+    """How many tried."""
     ert_s: float
     """Expected running time in wall seconds; infinite without a success."""
     ert_member_iterations: float
-    """The same in work."""
+    """The same in work: iterations of all members."""
     seconds: float
     """Median wall seconds, a miss being infinite."""
     member_iterations: float
@@ -63,8 +66,9 @@ class Cell:
     """Median over the runs that completed, as the four below."""
     pbt_overhead: float
     fork_s: float
-    """What a fork costs; NaN without forks."""
+    """Worker-seconds that a fork costs (`Overhead.fork_s`); NaN without forks."""
     wall_s: float
+    """Seconds from a run's start to its end."""
     early: Mapping[str, float]
     """Numeric hyperparameters with which the winning lineages trained early on (`Measures.early`)."""
     seconds: Mapping[str, float]
@@ -77,6 +81,7 @@ class Cell:
 
     @property
     def completed(self) -> tuple[Measures, ...]:
+        """Its runs that did not fail."""
         return tuple(m for m in self.measures if not m.cause)
 
     @property

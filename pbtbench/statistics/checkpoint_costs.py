@@ -35,11 +35,13 @@ class Costs:
     control: str
     """The method of its control."""
     state_bytes: int
+    """The largest state of the problem that was saved or restored."""
     stages: Mapping[str, Stage]
+    """Stage -> what it took in all completed runs of the cell."""
     fork_s: float
     """What a fork costs (`Cell.fork_s`)."""
     limit_s: float
-    """What copying the state once in memory takes."""
+    """Seconds that copying the state once in memory takes; NaN if it is unknown how fast memory is."""
     tax: Spread
     """PBT tax: wall over the control's of the same seed, less 1."""
     tax_after_setup: Spread
@@ -52,7 +54,7 @@ class Costs:
     predicted: float
     """Ω by the closed form; NaN where a save or a restore was never timed."""
     calibrated: bool
-    """Whether the closed form has its costs from this very cell."""
+    """Whether the closed form has its costs from this very cell, so that it says nothing of it."""
     least_interval: int | None
     """The shortest interval that keeps checkpoints within `BUDGET`; None where nothing was timed."""
 

@@ -77,7 +77,7 @@ def best(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def against(one: Cell, others: Sequence[Cell]) -> Verdict:
-    """How `one` fares against the best of the others."""
+    """How `one` fares against the best of the others, of which one has a score at least, as `one` has."""
     rivals = best(others)
     sign = one.run.card.objective.sign
     better: bool | None = sign * one.final.median > sign * rivals[0].final.median
@@ -87,7 +87,7 @@ def against(one: Cell, others: Sequence[Cell]) -> Verdict:
 
 
 def certainty(one: Cell, others: Sequence[Cell]) -> Certainty:
-    """How sure a difference from the others' medians is."""
+    """How sure a difference from the others' medians is. `others`: at least one."""
     counts = [one.final.n, *(c.final.n for c in others)]
     of: Literal["one seed", "overlap", "chance", "sure"] = "sure"
     if min(counts) == 1:

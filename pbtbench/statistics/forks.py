@@ -13,13 +13,15 @@ from pbtbench.statistics.totals import totals
 
 @dataclass(frozen=True)
 class ForksOfCell:
-    """Totals over the completed runs of a cell; medians over them where nothing else is said."""
+    """Whole numbers are totals over the completed runs of a cell, reals medians over them (`ForkEffects` and
+    `Quality` say what of); NaN where none has a number."""
 
     forks: int
     exploits_skipped: int
     out_of_bounds: int
     never_perturbed: int
     members: int
+    """Of all these runs."""
     lost: int
     before: float
     copied: float
@@ -30,6 +32,7 @@ class ForksOfCell:
     memory_bytes: Spread
     """Over all workers of these runs: the most that a process of each held."""
     device_bytes: Spread
+    """Over these runs: the most that a process held on its device; of none where there is none."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ForkCosts:
 
     @property
     def times(self) -> float:
+        """How many times the cheaper one's cost the dearer one's is."""
         return self.dear.fork_s / self.cheap.fork_s
 
 

@@ -36,7 +36,8 @@ class Least:
 
 
 def hardest(cells: Sequence[Cell]) -> list[Hit]:
-    """Those that reached the hardest target of a problem that any did; empty if none was reached."""
+    """Those that reached the hardest target that any did; empty if none was reached. `cells`: at least one, all
+    of one problem."""
     found = [Hit(cell, target) for cell in cells for target in cell.targets if target.reached]
     sign = cells[0].run.card.objective.sign
     top = max((sign * hit.target.target for hit in found), default=math.nan)
@@ -57,14 +58,15 @@ def missed(cells: Sequence[Cell]) -> list[float]:
 
 
 def least_work(hits: Sequence[Hit]) -> Least:
-    """Those that take least work."""
+    """Those that take least work, in member-iterations, which tie as scores do (`compare.tied`). `hits`: at
+    least one, all of one target."""
     spent = min(hit.target.ert_member_iterations for hit in hits)
     least = [hit for hit in hits if tied(hit.target.ert_member_iterations, spent)]
     return Least(least, spent, _overlap(least, hits, "member_iterations"))
 
 
 def least_time(hits: Sequence[Hit]) -> Least:
-    """Those that take least wall time."""
+    """The same of wall time, in seconds, where all within `SAME_TIME` tie."""
     spent = min(hit.target.ert_s for hit in hits)
     least = [hit for hit in hits if hit.target.ert_s <= SAME_TIME * spent]
     return Least(least, spent, _overlap(least, hits, "seconds"))

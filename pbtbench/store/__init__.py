@@ -37,7 +37,12 @@ UNCLAIMED = (".lock", "log.txt", "machine.json")
 
 @dataclass(frozen=True)
 class Store:
-    """The folder of one study."""
+    """The folder of one study.
+
+    What reads it raises `BadInput` for what is damaged, or no file of the folder's own, unless it says
+    otherwise; what writes to it, `Failed` where the disk is full or gone, and `BadInput` where something else
+    stands in the way.
+    """
 
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
