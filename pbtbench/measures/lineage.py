@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pbtbench.measures.by_member import ByMember, search, size
-from pbtbench.measures.quality import objective_scores, turned
+from pbtbench.measures.quality import objective_scores, to_maximise
 from pbtbench.problem import Objective
 from pbtbench.record import Forks, Record
 from pbtbench.space.columns import Columns, taken
@@ -77,7 +77,7 @@ def segments(objective: Objective, record: Record) -> Lineage:
     worth = np.full(begins, -math.inf)
     scored = last_score[mine] >= 0
     values = objective_scores(objective, record.scores)
-    worth[scored] = turned(objective, values[last_score[mine[scored]]])
+    worth[scored] = to_maximise(objective, values[last_score[mine[scored]]])
     tree = Lineage(
         *(member, start, end, parent, donated_at),
         survives_until=np.zeros(0, np.int64),

@@ -66,7 +66,7 @@ def quality(objective: Objective, record: Record, best_constant: float | None = 
     best constant hyperparameters reach, if it is known."""
     scores = record.scores
     values = objective_scores(objective, scores)
-    worth = turned(objective, values)
+    worth = to_maximise(objective, values)
     last = np.full(int(scores.member.max(initial=-1)) + 1, -math.inf)
     last[scores.member] = worth  # the last one of each member stands
     final = _best(objective, last)
@@ -92,7 +92,7 @@ def quality(objective: Objective, record: Record, best_constant: float | None = 
 def curve(objective: Objective, scores: Scores, axis: Axis) -> Curve:
     """A run's curve. Scores of one moment (or, along `iteration`, of one iteration) make one step. It begins
     with the first score that is a number; of more than `STEPS` steps every so manieth is kept, and the last."""
-    worth, moment = turned(objective, objective_scores(objective, scores)), scores.t_s
+    worth, moment = to_maximise(objective, objective_scores(objective, scores)), scores.t_s
     if axis == "iteration":
         moment = scores.iteration
         if bool((np.diff(moment) < 0).any()):
@@ -123,7 +123,7 @@ def objective_scores(objective: Objective, scores: Scores) -> np.ndarray:
     return np.full(len(scores), math.nan) if values is None else values
 
 
-def turned(objective: Objective, scores: np.ndarray) -> np.ndarray:
+def to_maximise(objective: Objective, scores: np.ndarray) -> np.ndarray:
     """Scores of any shape such that larger is better and NaN is worst (−∞)."""
     return np.where(np.isnan(scores), -np.inf, objective.sign * scores)
 

@@ -14,7 +14,7 @@ from pbtbench.space.columns import Columns, placed
 class Leaderboard:
     """Scores and hyperparameters of all members, at the member's place.
 
-    Scores are turned so that larger is better, and NaN is worst of all (−∞). Equal scores rank by
+    Scores are negated where smaller is better, and NaN is worst of all (−∞). Equal scores rank by
     member. A member that has no score yet has no rank.
     """
 
@@ -46,8 +46,8 @@ class Leaderboard:
         """New scores of members, after `iteration` iterations."""
         self._scored += int(np.isnan(self.latest[members]).sum())
         self.scores[members, :-1] = self.scores[members, 1:]
-        turned = self._sign * np.asarray(scores, float)
-        self.scores[members, -1] = np.where(np.isnan(turned), -math.inf, turned)
+        worth = self._sign * np.asarray(scores, float)
+        self.scores[members, -1] = np.where(np.isnan(worth), -math.inf, worth)
         self.iterations[members] = iteration
         self._ranks.changed(members)
 

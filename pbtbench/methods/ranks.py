@@ -6,7 +6,7 @@ import numpy as np
 from sortedcontainers import SortedList
 
 Key = tuple[float, int]
-"""A score turned such that less is better, and its member, by which equal ones rank."""
+"""A score, negated so that less is better, and its member, by which equal ones rank."""
 
 SHARE = 8
 """All are sorted anew where more than one of so many have changed."""
@@ -18,7 +18,7 @@ class Ranks:
     def __init__(self, scores: np.ndarray) -> None:
         """`scores`: of all members, as they change; larger is better, NaN: none."""
         self._scores = scores
-        self._turned = -scores
+        self._negated = -scores
         """As the members are ordered."""
         self._order: SortedList[Key] | None = None
         self._changed: list[np.ndarray] = []
@@ -35,20 +35,20 @@ class Ranks:
         """Order the members by their scores of now."""
         self.changed(np.array(self._moved, np.int64))
         if self._order is None:
-            self._turned = -self._scores
+            self._negated = -self._scores
             self._order = SortedList(self.keys(ranking(self._scores)))
         else:
             members = np.unique(np.concatenate(self._changed))
-            there = ~np.isnan(self._turned[members])
+            there = ~np.isnan(self._negated[members])
             for key in self.keys(members[there]):
                 self._order.remove(key)
-            self._turned[members] = -self._scores[members]
+            self._negated[members] = -self._scores[members]
             self._order.update(self.keys(members))
         self._changed, self._moved = [], []
 
     def keys(self, members: np.ndarray) -> list[Key]:
         """Of members that have a score."""
-        return list(zip(self._turned[members].tolist(), members.tolist(), strict=True))
+        return list(zip(self._negated[members].tolist(), members.tolist(), strict=True))
 
     def at(self, rank: int) -> Key:
         """Who has a rank; 0 is the best."""
@@ -56,12 +56,12 @@ class Ranks:
         key: Key = self._order[rank]
         return key
 
-    def move(self, key: Key, turned: float) -> None:
-        """Have a member rank by another score, turned as in keys, until the next refresh."""
+    def move(self, key: Key, negated: float) -> None:
+        """Have a member rank by another score, negated as in keys, until the next refresh."""
         assert self._order is not None
         self._order.remove(key)
-        self._order.add((turned, key[1]))
-        self._turned[key[1]] = turned
+        self._order.add((negated, key[1]))
+        self._negated[key[1]] = negated
         self._moved.append(key[1])
 
 

@@ -212,9 +212,9 @@ def _on(cell: Cell, cells: Sequence[Cell]) -> str:
 
 def _failures(cells: Sequence[Cell]) -> Iterator[str]:
     counted = totals(cells)
-    if failed := counted.failed:
-        each = listed([f"{n} by {cause}" for cause, n in failed.items()])
-        yield f"{sum(failed.values())} of {plural(counted.runs, 'run')} failed: {each}."
+    if failed := counted.failures:
+        each = listed([f"{n} by {cause}" for cause, n in counted.failed.items()])
+        yield f"{failed} of {plural(counted.runs, 'run')} failed: {each}."
 
 
 def _spills(cells: Sequence[Cell]) -> Iterator[str]:

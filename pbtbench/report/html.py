@@ -192,7 +192,7 @@ def _rendered(
             measures=measures,
             less=LESS,
             problems={cell.problem for cell in content.cells},
-            failed=sum(totals(content.cells).failed.values()),
+            failed=totals(content.cells).failures,
             failures=failures(measures),
             definitions=MEASURES,
             machine=json.dumps(content.machine, indent=2, ensure_ascii=False),

@@ -61,14 +61,10 @@ class Progress:
         }
 
     def _best(self) -> list[int]:
-        turned = -self.objective.sign * self._latest[:, 1]
-        turned[np.isnan(turned)] = np.inf
-        some = (
-            np.argpartition(turned, SHOWN)[:SHOWN]
-            if len(turned) > SHOWN
-            else np.arange(len(turned))
-        )
-        found: list[int] = some[np.lexsort((some, turned[some]))].tolist()
+        cost = -self.objective.sign * self._latest[:, 1]
+        cost[np.isnan(cost)] = np.inf
+        some = np.argpartition(cost, SHOWN)[:SHOWN] if len(cost) > SHOWN else np.arange(len(cost))
+        found: list[int] = some[np.lexsort((some, cost[some]))].tolist()
         return found
 
     def _member(self, member: int) -> list[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbtbench.measures.quality import Axis, Curve, turned
+from pbtbench.measures.quality import Axis, Curve, to_maximise
 from pbtbench.problem import Objective
 from pbtbench.statistics.cells import Cell
 
@@ -58,7 +58,7 @@ def _quantiles(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Low, median and high over the runs, shape (points,), of scores (runs, points) with NaN where a
     run has none yet. The median is not finite while most have none; the band ends at what is known."""
-    worth = turned(objective, sampled)
+    worth = to_maximise(objective, sampled)
     quantiles = (0.25, 0.5, 0.75) if len(worth) >= QUARTILES_FROM else (0.0, 0.5, 1.0)
     whole = np.isfinite(worth).all(axis=0)
     bands = np.quantile(worth, quantiles, axis=0, method="nearest")

@@ -30,16 +30,16 @@ def spread(values: Iterable[float]) -> Spread:
 def worst_first(sign: int, scores: Sequence[float]) -> Spread:
     """Of scores, of which NaN is worst: median and extremes that fall on it are NaN. `sign`: +1 where larger
     is better, −1 where smaller is."""
-    turned = [-math.inf if math.isnan(s) else sign * s for s in scores]
-    if not turned:
+    worth = [-math.inf if math.isnan(s) else sign * s for s in scores]
+    if not worth:
         return spread([])
 
     def back(value: float) -> float:
         return math.nan if value == -math.inf else sign * value
 
-    worst, best = back(min(turned)), back(max(turned))
+    worst, best = back(min(worth)), back(max(worth))
     low, high = (worst, best) if sign > 0 else (best, worst)
-    return Spread(back(float(np.median(turned))), low, high, len(turned))
+    return Spread(back(float(np.median(worth))), low, high, len(worth))
 
 
 def ratio(one: float, other: float) -> float:

@@ -34,6 +34,11 @@ class Totals:
     beyond_bound: int
     """Scores better than the problem's bound."""
 
+    @property
+    def failures(self) -> int:
+        """How many runs failed."""
+        return sum(self.failed.values())
+
 
 @dataclass(frozen=True)
 class Spills:

@@ -14,7 +14,7 @@ from pbtbench.engines.tune.budget import Budget
 from pbtbench.engines.tune.collector import Inbox
 from pbtbench.engines.tune.failures import Restarts
 from pbtbench.engines.tune.named import Deciding
-from pbtbench.engines.tune.trainable import TURNED, Assignment, Member, member_class
+from pbtbench.engines.tune.trainable import TO_MAXIMISE, Assignment, Member, member_class
 from pbtbench.problem import Problem
 from pbtbench.recorder import Recorder
 from pbtbench.run import Run
@@ -42,7 +42,7 @@ class Experiment:
             tuner = tune.Tuner(
                 self._trainable(cls),
                 tune_config=tune.TuneConfig(
-                    metric=TURNED,
+                    metric=TO_MAXIMISE,
                     mode="max",
                     num_samples=trials,
                     search_alg=deciding.search,

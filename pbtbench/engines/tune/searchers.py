@@ -13,7 +13,7 @@ from ray.tune.search import ConcurrencyLimiter, SearchGenerator
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.engines import ray_internals
 from pbtbench.engines.tune.constructed import constructed, refused
-from pbtbench.engines.tune.trainable import TURNED, member_of
+from pbtbench.engines.tune.trainable import TO_MAXIMISE, member_of
 from pbtbench.errors import BadInput
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import method_rng
@@ -81,7 +81,7 @@ def searcher(method: Tuned, coded: Coded, size: int, seed: int) -> Any:
     seeds = dict.fromkeys(("seed", "random_state", "random_state_seed"), seed)
     found = constructed(method.name, cls, method.options, {**seeds, "budget": size})
     try:
-        found.set_search_properties(TURNED, "max", dict(coded.domains))
+        found.set_search_properties(TO_MAXIMISE, "max", dict(coded.domains))
     except Exception as error:
         raise refused(method.name, error) from None
     return found

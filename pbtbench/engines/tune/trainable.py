@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 FILE = "state.npz"
 
-TURNED = "pbtbench_score"
-"""The result that Tune maximises: the objective, turned where smaller is better, NaN as worst."""
+TO_MAXIMISE = "pbtbench_score"
+"""The result that Tune maximises: the objective, negated where smaller is better, NaN as worst."""
 
 STEP = "pbtbench_step"
 """The result that tells steps apart: Tune hands a function's last result on twice."""
@@ -130,7 +130,7 @@ class Timed(Trainable):  # type: ignore[misc]
                 if ray_internals.has_returned(metrics):
                     return dict(metrics)
                 self._steps += 1
-                score = {TURNED: self._scored(metrics), AGE: self._score.age}
+                score = {TO_MAXIMISE: self._scored(metrics), AGE: self._score.age}
                 return {**metrics, **score, STEP: f"{self._actor}-{self._steps}"}
         except Raised:
             self._lap("train")
@@ -179,9 +179,9 @@ class Timed(Trainable):  # type: ignore[misc]
         with contained():
             super().restore(checkpoint_path)
         found = ray_internals.saved_result(checkpoint_path)
-        turned = found.get(TURNED, -math.inf)
-        if turned > -math.inf:  # a score goes with its state
-            self._score.value, self._score.age = self._assignment.sign * turned, found.get(AGE, 0)
+        worth = found.get(TO_MAXIMISE, -math.inf)
+        if worth > -math.inf:  # a score goes with its state
+            self._score.value, self._score.age = self._assignment.sign * worth, found.get(AGE, 0)
         self._flush()
 
     def load_checkpoint(self, checkpoint: Any) -> None:
