@@ -112,5 +112,6 @@ def _some(values: np.ndarray) -> str:
 
 
 def shape_of(tensor: Any) -> str:
+    """The shape of a tensor as text, or what else it is: `lists`."""
     shape = getattr(tensor, "shape", None)
     return str(tuple(shape)) if shape is not None else f"{type(tensor).__name__}s"

@@ -80,6 +80,7 @@ class Leaf:
 
     @property
     def name(self) -> str:
+        """Its path as one name: `model/dropout`."""
         return "/".join(map(str, self.path))
 
 

@@ -206,10 +206,10 @@ def show(problem: str) -> None:
     from rich.console import Console
 
     from pbtbench import catalogue
-    from pbtbench.cli import listing
+    from pbtbench.cli import card
 
     catalogue.include_working_directory()
-    listing.print_problem(catalogue.problem(problem), problem, Console())
+    card.print_problem(catalogue.problem(problem), problem, Console())
 
 
 @cli.command()

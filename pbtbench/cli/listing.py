@@ -1,4 +1,4 @@
-"""What there is to choose from, on the terminal: a table of the problems, and all that is known of one.
+"""The table of the problems, on the terminal.
 
 A terminal gets as many columns as it has room for. Where the output goes elsewhere, each problem is one
 line, however long, so that it can be searched.
@@ -7,26 +7,14 @@ line, however long, so that it can be searched.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench.problem import Objective, Problem
-from pbtbench.space import (
-    Choice,
-    Constant,
-    Derived,
-    IntUniform,
-    LogIntUniform,
-    LogUniform,
-    Sampler,
-    Uniform,
-)
+from pbtbench.problem import Problem
 
 GAP = 2
 INDENT = 2
@@ -59,7 +47,7 @@ COLUMNS = (
     Column("what it is for", lambda p: "; ".join([p.title, *needs(p)]), least=28),
     Column("hyperparameters", lambda p: ", ".join(map(_starred(p), p.space)), least=16, rank=2),
     Column("budget", lambda p: f"{p.iterations} × {p.steps_per_iteration}", rank=3),
-    Column("targets", lambda p: _numbers(p.objective.targets) or "none", rank=4),
+    Column("targets", lambda p: numbers(p.objective.targets) or "none", rank=4),
     Column("source", lambda p: p.source, least=24, rank=5),
 )
 
@@ -78,7 +66,7 @@ def print_problems(problems: Mapping[str, Problem], console: Console) -> None:
         table.add_column(column.header, width=width)
     for problem in listed:
         table.add_row(*(Text(column.cell(problem)) for column in shown))
-    _print(table, console)
+    print_indented(table, console)
     hidden = [column.header for column in COLUMNS if column not in shown]
     console.print(
         "\n* may change while training. Budget: iterations × steps of each."
@@ -113,141 +101,18 @@ def _sum(widths: Sequence[int]) -> int:
     return INDENT + sum(width + GAP for width in widths)
 
 
-def print_problem(problem: Problem, reference: str, console: Console) -> None:
-    """Print all that is known of a problem, and how to run it by the `reference` that it was asked for."""
-    console.print(Text(problem.name, "bold"), Text(problem.title), soft_wrap=True)
-    rows = Table.grid(padding=(0, GAP, 0, 0))
-    rows.add_column(no_wrap=True)
-    rows.add_column(overflow="fold")
-    for name, lines in _card(problem).items():
-        for place, line in enumerate(lines):
-            rows.add_row(Text("" if place else name, "dim"), Text(line))
-    _print(rows, console)
-    command = f"pbtbench run --problems {shlex.quote(reference)} --methods pbt,random"
-    console.print(f"\nto run it: {command}", highlight=False, markup=False, soft_wrap=True)
-
-
 def needs(problem: Problem) -> list[str]:
     """What is still to be done before a problem runs here, if anything."""
     todo = [f"needs {m}, not installed: {problem.requires[m]}" for m in problem.missing()]
     return [*todo, f"downloads {problem.download}"] if problem.download else todo
 
 
-def _card(problem: Problem) -> dict[str, list[str]]:
-    """Name -> lines."""
-    objective = problem.objective
-    width = max(map(len, problem.space))
-    return {
-        **_made_with(problem),
-        "source": [problem.source],
-        "finding": [problem.finding or "none stated"],
-        "objective": [_objective(objective)],
-        "targets": [_numbers(objective.targets) or "none"],
-        "budget": [
-            f"{problem.iterations} iterations of {problem.steps_per_iteration} "
-            + ("step" if problem.steps_per_iteration == 1 else "steps")
-        ],
-        "hyperparameters": [
-            f"{name:<{width}}  {prior(h)}; {'dynamic' if h.dynamic else 'static'}"
-            for name, h in problem.space.items()
-        ],
-        "options": [f"{name} = {value!r}" for name, value in problem.options.items()] or ["none"],
-        "requires": [
-            f"{module}: {'not installed: ' if module in problem.missing() else ''}{command}"
-            for module, command in problem.requires.items()
-        ]
-        or ["nothing beyond pbtbench"],
-        "downloads": [problem.download or "nothing"],
-    }
-
-
-def _made_with(problem: Problem) -> dict[str, list[str]]:
-    """What trains: a framework, or a user's class; nothing where nobody says."""
-    from pbtbench.adapters.trainable import TrainableStart
-
-    if isinstance(problem.start, TrainableStart):
-        objective, name = problem.objective, problem.start.trainable.__name__
-        return {
-            "trainable": [
-                f'{name} of Ray Tune, METRIC = "{objective.metric}", MODE = "{objective.goal}"'
-            ]
-        }
-    return {"framework": [problem.framework]} if problem.framework else {}
-
-
-def _objective(objective: Objective) -> str:
-    known = [f"{objective.metric}, {'higher' if objective.sign > 0 else 'lower'} is better"]
-    if objective.optimum is not None:
-        known.append(f"optimum {objective.optimum:.6g}")
-    elif objective.bound is not None:
-        known.append(
-            f"{'never above' if objective.sign > 0 else 'never below'} {objective.bound:g}"
-        )
-    return "; ".join(known)
-
-
-@singledispatch
-def _prior(hyperparameter: object) -> str:
-    return str(hyperparameter)
-
-
-@_prior.register
-def _(found: Uniform) -> str:
-    return f"uniform in [{found.low:g}, {found.high:g}]{_steps(found.step)}"
-
-
-@_prior.register
-def _(found: LogUniform) -> str:
-    return f"log-uniform in [{found.low:g}, {found.high:g}]{_steps(found.step)}"
-
-
-@_prior.register
-def _(found: IntUniform) -> str:
-    return f"a whole number, uniform in [{found.low}, {found.high}]{_steps(found.step)}"
-
-
-@_prior.register
-def _(found: LogIntUniform) -> str:
-    return f"a whole number, log-uniform in [{found.low}, {found.high}]{_steps(found.step)}"
-
-
-@_prior.register
-def _(found: Derived) -> str:
-    return "drawn from the others' values"
-
-
-@_prior.register
-def _(found: Choice) -> str:
-    return f"one of {', '.join(map(str, found.values))}"
-
-
-@_prior.register
-def _(found: Constant) -> str:
-    return f"always {found.value}"
-
-
-@_prior.register
-def _(found: Sampler) -> str:
-    return "whatever its callable draws; no bounds"
-
-
-def _steps(step: float | None) -> str:
-    return "" if step in (None, 1) else f" in steps of {step:g}"
-
-
-def prior(hyperparameter: object) -> str:
-    """How a hyperparameter is drawn, and its bounds; one of a type of somebody's own in its own words."""
-    if type(hyperparameter) in _prior.registry:
-        return _prior(hyperparameter)
-    meaning = (type(hyperparameter).__doc__ or "").strip().splitlines()[:1]
-    return ": ".join([str(hyperparameter), *meaning]).rstrip(".")
-
-
 def _starred(problem: Problem) -> Callable[[str], str]:
     return lambda name: f"{name}*" if problem.space[name].dynamic else name
 
 
-def _numbers(values: Iterable[float]) -> str:
+def numbers(values: Iterable[float]) -> str:
+    """`0.9, 0.95`: as short as they are exact to six digits."""
     return ", ".join(f"{value:g}" for value in values)
 
 
@@ -256,7 +121,7 @@ def _bounded(console: Console) -> bool:
     return console.is_terminal or "COLUMNS" in os.environ
 
 
-def _print(table: Table, console: Console) -> None:
+def print_indented(table: Table, console: Console) -> None:
     """Indented, and without the blanks that fill a table's last column."""
     with console.capture() as caught:
         console.print(table)

@@ -137,11 +137,17 @@ class Disk:
 class Format(Protocol):
     """How a state is written to a folder, and read from it."""
 
-    def write(self, place: Path, state: State, behind: bool, ended: Callable[[], None]) -> None: ...
+    def write(self, place: Path, state: State, behind: bool, ended: Callable[[], None]) -> None:
+        """Write a state, `behind` the training or before this returns, and call `ended` when it is whole."""
+        ...
 
-    def read(self, place: Path, names: tuple[str, ...]) -> State: ...
+    def read(self, place: Path, names: tuple[str, ...]) -> State:
+        """The state of these names that stands whole in a folder."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Wait until all writes have ended."""
+        ...
 
 
 @dataclass

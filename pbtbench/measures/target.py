@@ -37,6 +37,7 @@ class Attempt:
 
     @property
     def reached(self) -> bool:
+        """Whether the run reached it."""
         return not self.cause
 
 

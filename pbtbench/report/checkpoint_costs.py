@@ -29,6 +29,7 @@ class CheckpointCosts:
 
     @property
     def figures(self) -> list[Figure]:
+        """All of them, in a page's order."""
         return [*self.by_size, *self.by_interval]
 
     def files(self) -> dict[str, str]:

@@ -93,14 +93,17 @@ class Section:
 
     @property
     def run(self) -> Any:
+        """One of its runs, for what they all share."""
         return self.rows[0].cell.run
 
     @property
     def figures(self) -> list[Figure]:
+        """All of them, in the page's order."""
         return [*self.scores, *self.intervals, *self.costs, *self.lineages]
 
     @property
     def measures(self) -> list[Measures]:
+        """Of all its runs."""
         return [m for row in self.rows for m in row.cell.measures]
 
 

@@ -43,6 +43,7 @@ class Lines:
         return len(self.x)
 
     def at(self, places: np.ndarray) -> Lines:
+        """Those at some places: indices, or a mask."""
         return Lines(self.x[places], self.x2[places], self.of[places], self.to[places])
 
 

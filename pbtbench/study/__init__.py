@@ -46,6 +46,7 @@ class Study:
 
     @property
     def name(self) -> str:
+        """What it is called."""
         return self.declaration.name
 
     def to_toml(self) -> str:

@@ -20,11 +20,13 @@ SHOWN = 3
 """Runs that a refusal names."""
 
 
-class Kept(Protocol):
+class KeptRun(Protocol):
     """A run as it is kept."""
 
     @property
-    def run(self) -> Run: ...
+    def run(self) -> Run:
+        """What it is."""
+        ...
 
     @property
     def cause(self) -> str:
@@ -51,7 +53,7 @@ class Growth:
 
 
 def grown(
-    study: Study, before: Declaration | None, kept: Iterable[Kept], where: str, *, again: bool
+    study: Study, before: Declaration | None, kept: Iterable[KeptRun], where: str, *, again: bool
 ) -> Growth:
     """How `study` goes on where runs are kept and `before` was declared.
 
@@ -129,12 +131,12 @@ def _together(
     return together
 
 
-def _counts(one: Kept, planned: set[str]) -> bool:
+def _counts(one: KeptRun, planned: set[str]) -> bool:
     """Whether anything is lost with a kept run: not with one that failed, and that is tried again anyway."""
     return not (one.cause and one.run.id in planned)
 
 
-def _anew(one: Kept, first: Mapping[str, Run]) -> Run:
+def _anew(one: KeptRun, first: Mapping[str, Run]) -> Run:
     return first[one.run.cell].at_seed(one.run.seed)
 
 
