@@ -205,6 +205,14 @@ def test_levels_of_whole_numbers_differ(whole, data):
     assert all(whole.contains(level) for level in levels)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 2**53), (-(2**52), 2**52), (1 - 2**53, 0)])
+def test_the_widest_range_of_whole_numbers_skips_none(low, high):
+    widest, rng = IntUniform(low, high), np.random.default_rng(0)
+    values = np.array([low, low + 1, low + 2, high - 2, high - 1, high])
+    assert widest.perturb(values, np.ones(6), rng).tolist() == values.tolist()
+    assert {value % 2 for value in widest.sample(rng, 40).tolist()} == {0, 1}
+
+
 def test_a_callable_of_whole_numbers_stays_whole_when_perturbed():
     _, moved = one(Sampler(lambda rng: 10), 0)
     assert moved(10, 1.26) == 13

@@ -170,6 +170,8 @@ def test_only_what_may_change_is_dynamic():
         (lambda: LogUniform(0, 1), "LogUniform(0, 1): the lower bound must be above zero; use"),
         (lambda: IntUniform(1, 2.5), "IntUniform(1, 2.5): bounds must be whole numbers"),
         (lambda: IntUniform(0, 10**20), "bounds must be within ±2**53"),
+        (lambda: IntUniform(1, 2**53 + 1), "bounds must be within ±2**53"),
+        (lambda: IntUniform(-1, 2**53), "and at most 2**53 apart"),
         (lambda: IntUniform(3, 3), "IntUniform(3, 3): the lower bound comes first"),
         (lambda: IntUniform("a", "b"), "IntUniform(a, b): bounds must be numbers"),
         (

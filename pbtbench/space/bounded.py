@@ -56,8 +56,10 @@ class _Bounded:
             raise BadInput(f"{kind}: bounds must be whole numbers, and a step, too")
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise BadInput(f"{kind}: bounds must be finite numbers")
-        if whole and max(abs(self.low), abs(self.high)) > EXACT:
-            raise BadInput(f"{kind}: bounds must be within ±2**53, as reals beyond skip some")
+        if whole and max(abs(self.low), abs(self.high), self.high - self.low) > EXACT:
+            raise BadInput(
+                f"{kind}: bounds must be within ±2**53, and at most 2**53 apart, as reals beyond skip some"
+            )
         if self.low >= self.high:
             raise BadInput(f"{kind}: the lower bound comes first and must be smaller")
         if self.step is None:
