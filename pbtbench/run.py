@@ -87,6 +87,12 @@ class Run:
         card = ["card"] if _essence(self.card) != _essence(other.card) else []
         return [*sorted(changed), *differing, *card]
 
+    def meaning(self) -> str:
+        """As text, what it has in common with those that `differences` finds nothing in."""
+        beside = dict.fromkeys(_BESIDE - {"sources"})
+        known = {**vars(self), **beside, "card": _essence(self.card)}
+        return json.dumps(known, default=vars, sort_keys=True)
+
     def at_seed(self, seed: int) -> Run:
         """The same with another seed."""
         return Run(**{**vars(self), "seed": seed, "id": f"{self.cell}/s{seed}"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -60,13 +61,13 @@ def test_what_was_measured_is_kept_and_nothing_else_is_written(store):
 
 def test_a_run_of_format_1_says_by_fields_what_it_said_by_its_id(store):
     about = [
-        (m.run.problem_name, m.run.engine_label, m.run.synchronous, m.provenance)
+        (m.run.problem_name, m.run.engine_label, m.run.synchronous, m.provenance.started)
         for m in store.runs()
     ]
     assert about == [
-        ("toy.pbt_quadratic", "inprocess", True, None),
-        ("toy.pbt_quadratic", "tune", True, None),
-        ("toy.pbt_quadratic", "ray", False, None),
+        ("toy.pbt_quadratic", "inprocess", True, ""),
+        ("toy.pbt_quadratic", "tune", True, ""),
+        ("toy.pbt_quadratic", "ray", False, ""),
     ]
 
 
@@ -116,3 +117,53 @@ def test_a_newer_folder_is_refused_in_one_line(store):
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 7}))
     with pytest.raises(BadInput, match=r"run\.json: format 7; .* update pbtbench$"):
         store.runs()
+
+
+def test_a_run_of_format_1_was_made_on_the_machine_that_its_folder_knew(store):
+    (known,) = store.machines()
+    for _ in range(2):
+        assert {m.provenance.machine for m in store.runs()} == {known}
+        store.write_machine({"cpu": "another"})
+    assert store.machine()["cpu"] == "AMD EPYC"
+
+
+def test_a_run_of_format_1_whose_machine_was_lost_is_not_taken_for_one_of_todays(store):
+    (store.path / "machine.json").unlink()
+    store.write_machine({"cpu": "another"})
+    assert {m.provenance.machine for m in store.runs()} == {""}
+
+
+def test_wherever_a_process_dies_an_old_folder_that_goes_on_is_whole(store, tmp_path, monkeypatch):
+    """What stands on the disk before and after each step that changes it reads as all of it did."""
+    moments = []
+
+    def noted(step):
+        def noting(*arguments, **options):
+            for place in ("before", "after"):
+                moments.append(tmp_path / f"{len(moments)} {place}")
+                shutil.copytree(store.path, moments[-1])
+                if place == "before":
+                    done = step(*arguments, **options)
+            return done
+
+        return noting
+
+    before = summary_csv(store.runs())
+    for file in store.path.rglob("measures.json"):
+        file.unlink()
+    for step in ("os.rename", "os.unlink", "pbtbench.store.files._create"):
+        module, _, name = step.rpartition(".")
+        monkeypatch.setattr(step, noted(getattr(sys.modules[module], name)))
+    store.write_machine({"cpu": "another"})
+    for m in store.runs():
+        store.retarget(m.run)
+    store.declare(store.study_text())
+    monkeypatch.undo()
+    assert len(moments) == 5 * (1 + 3 + 3 + 1)
+    for path in moments:
+        found = Store.open(path)
+        with found.locked():
+            assert summary_csv(found.runs()) == before
+            assert found.left_out == []
+            assert {m.provenance.machine for m in found.runs()} == {next(iter(found.machines()))}
+            assert not list(path.glob(".part-*"))

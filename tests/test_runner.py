@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Notes:
         self.messages: dict[str, str] = {}
         self.progress: list[dict[str, Any]] = []
         self.checked: list[str] = []
+
+    def reading(self, ids: Sequence[str]) -> Iterable[str]:
+        return ids
 
     def planned(self, growth: Growth, left: TimeLeft) -> None:
         self.kept = growth.runs - len(growth.missing)

@@ -164,12 +164,17 @@ def report_(folder: Path) -> None:
 def _present(store: Store, console: Console) -> int:
     """Write the summary and the report of what is stored, and print it; how many runs failed."""
     from pbtbench import report
+    from pbtbench.cli.live import reading
     from pbtbench.measures.summary import summary_csv
     from pbtbench.report.terminal import print_summary
+    from pbtbench.study.oddities import oddities
 
-    measures = store.runs()
+    with reading(console) as track:
+        measures = store.runs(track)
     for line in store.left_out:
         console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
+    for line in oddities(store.declared(), store.machines(), measures, str(store.path)):
+        console.print(f"note: {plain(line)}", highlight=False, markup=False, soft_wrap=True)
     store.write_summary(summary_csv(measures))
     page = report.write(store, measures)
     print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,12 +19,15 @@ from rich.text import Text
 from pbtbench import catalogue, engines
 from pbtbench.run import Run
 from pbtbench.running.time_left import TimeLeft
+from pbtbench.store.reading import Track
 from pbtbench.study.growth import Growth
 
 PLAIN_PERIOD_S = 30.0
 """Without a terminal: how often a long run says that it goes on."""
 NARROW = 1.3
 """Up to which quotient a range is told as its lower end."""
+MANY = 5000
+"""Kept runs that take some seconds to be read: without a terminal, a line says so."""
 PLAIN_RUNS = 20
 """Without a terminal: how many runs get a line each; of more, that many lines tell how far it is."""
 
@@ -55,6 +59,15 @@ def _resources(run: Run) -> str:
     return f"{run.workers} workers of {each}"
 
 
+@contextmanager
+def reading(console: Console) -> Iterator[Track]:
+    """Shows, on a terminal, how many runs of a folder have been read."""
+    columns = TextColumn("[bold]reading"), BarColumn(bar_width=28), MofNCompleteColumn()
+    terminal = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not terminal) as bar:
+        yield bar.track
+
+
 class View(AbstractContextManager["View"]):
     """Shows a study's progress; an `Observer` of `runner.run_study`."""
 
@@ -65,7 +78,8 @@ class View(AbstractContextManager["View"]):
         self._spoke = time.perf_counter()
         self._to_do = self._done = self._failed = 0
         self._time_left = TimeLeft([])
-        self._checking = ""
+        self._doing = ""
+        """What goes on before the first run."""
         self._said: set[str] = set()
         """What was printed of failed runs, without the numbers in it."""
         self._bar = Progress(
@@ -106,11 +120,19 @@ class View(AbstractContextManager["View"]):
             )
             self._console.print(f"{growth.others} more {what} in the folder", highlight=False)
 
+    def reading(self, ids: Sequence[str]) -> Iterator[str]:
+        if len(ids) >= MANY and not self._live.is_started:
+            self._console.print(f"reading {len(ids):,} kept runs", highlight=False)
+        for done, run_id in enumerate(ids):
+            self._doing = f"reading what is kept: {done:,} of {len(ids):,} runs"
+            yield run_id
+        self._doing = ""
+
     def checking(self, run: Run) -> None:
-        self._checking = catalogue.label(run.problem)
+        self._doing = f"checking the problems: {catalogue.label(run.problem)}"
 
     def started(self, run: Run) -> None:
-        self._checking = ""
+        self._doing = ""
         self._run, self._now, self._spoke = run, {}, time.perf_counter()
 
     def progressed(self, progress: dict[str, Any]) -> None:
@@ -157,8 +179,8 @@ class View(AbstractContextManager["View"]):
         )
 
     def _block(self) -> RenderableType:
-        if self._checking:
-            return Group(self._bar, Text(f"checking the problems: {self._checking}"))
+        if self._doing:
+            return Group(self._bar, Text(self._doing))
         if self._run is None:
             return self._bar
         run = self._run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pbtbench.run import Run
@@ -11,6 +12,10 @@ from pbtbench.study.growth import Growth
 
 class Observer(Protocol):
     """What a runner says, as it happens."""
+
+    def reading(self, ids: Sequence[str]) -> Iterable[str]:
+        """The ids of the kept runs, each when the one before it has been read."""
+        ...
 
     def planned(self, growth: Growth, left: TimeLeft) -> None:
         """A study starts, or goes on. `left` is kept up to date while it does."""

@@ -35,7 +35,7 @@ def run_study(study: Study, store: Store, observer: Observer, *, again: bool = F
     """
     declared = store.path / "study.toml"
     before = None if store.new else resolved(store.declared(), str(declared))
-    kept = store.all_kept()
+    kept = store.all_kept(observer.reading)
     growth = grown(study, before, kept, str(store.path), again=again)
     left = TimeLeft(growth.missing, ((one.run, one.facts.wall_s) for one in kept if not one.cause))
     observer.planned(growth, left)

@@ -25,6 +25,8 @@ from pbtbench.schema import LONGEST_READ
 from pbtbench.store import documents, reading, tables
 from pbtbench.store.documents import Kept
 from pbtbench.store.files import PART, Folder, described
+from pbtbench.store.reading import Track
+from pbtbench.store.unlike import alike
 
 if TYPE_CHECKING:
     from pbtbench.measures import Measures
@@ -46,7 +48,8 @@ class Store:
 
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
-    """What `runs()` did not read, and why, a line for each: it is damaged, or leads elsewhere."""
+    """What `runs()` left out, and why, a line for each: it is damaged, leads elsewhere, or is of another kind
+    than what it stands beside."""
 
     new: bool = field(default=False, compare=False)
     """Whether there was no study in it when it was claimed."""
@@ -194,10 +197,10 @@ class Store:
                 with part.created(name) as file:
                     file.write(data)
 
-    def all_kept(self) -> list[Kept]:
+    def all_kept(self, track: Track = iter) -> list[Kept]:
         """All runs that are kept here undamaged, in no order, without their measures. `BadInput` for one of a
-        newer format."""
-        return reading.all_kept(self.folder)
+        newer format, or in the place of another."""
+        return reading.all_kept(self.folder, track)
 
     def retarget(self, run: Run) -> None:
         """Keep a run with the targets that it has here, whatever it was kept with: its record stays, and its
@@ -217,19 +220,21 @@ class Store:
         """The record of a kept run; `BadInput` if it is damaged."""
         return reading.record(self.folder, reading.kept(self.folder, run.id)[0])
 
-    def runs(self) -> list[Measures]:
+    def runs(self, track: Track = iter) -> list[Measures]:
         """The measures of all kept runs, by problem, method, engine, interval and seed. Those that are of
         older definitions, absent or of another record are made anew from the record, and kept. What can't
-        be read is left out (`left_out`); `BadInput` for a run of a newer format."""
+        be read, or compared with most of its cell, is left out (`left_out`); `BadInput` for a run of a newer
+        format."""
         self.left_out.clear()
         try:
             self._checked_machine_json()
         except BadInput as error:
             self.left_out.append(str(error))
-        found = reading.all_measures(self.folder, self.left_out)
+        found = reading.all_measures(self.folder, self.left_out, track)
+        same = alike(found, self.left_out, self.path)
         self.left_out[:] = map(plain, self.left_out)
         return sorted(
-            found,
+            same,
             key=lambda m: (
                 m.run.problem_name,
                 m.run.method,

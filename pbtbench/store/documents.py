@@ -11,15 +11,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from pbtbench.errors import BadInput, invalid, plain
+from pbtbench.errors import SHOWN, BadInput, invalid, plain
 from pbtbench.record import Outcome
 from pbtbench.run import Provenance, Run
-from pbtbench.schema import Number, Text, Whole, unfit
+from pbtbench.schema import MOST, Number, Text, Whole, unfit
 from pbtbench.store import migrations
 
 FORMAT = 2
@@ -36,10 +37,18 @@ STUDY_BYTES = 4_000_000
 """Of `study.toml` at most: it may list 100,000 of what it plans."""
 
 RUN_AGAIN = "delete its folder and run again"
+DEEP = "lists and tables stand too deep in one another"
+
+OWN = ("id", "seed")
+"""What a run has for itself of all that its `run.json` says of it: the rest is that of its cell."""
 
 
 class NewerFormat(BadInput):
     """A file that only a later version of pbtbench reads."""
+
+
+class Misplaced(BadInput):
+    """A whole run in the place of another: whoever writes there would lose it."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,8 @@ class Kept:
 
     run: Run
     facts: Facts
-    provenance: Provenance | None
-    """None for runs of format 1."""
+    provenance: Provenance
+    """Of runs of format 1, the machine at most."""
     format: int
     tables: Mapping[str, int]
     """The files of its record -> their bytes; empty for runs of format 1."""
@@ -102,6 +111,8 @@ class _Machines(BaseModel):
 
     machines: dict[Text, _Machine] = {}
     clusters: dict[Text, list[_Node]] = {}
+    of_format_1: Text = ""
+    """Fingerprint of the machine that the folder's runs of format 1 were made on; empty if nobody knows."""
 
 
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
@@ -141,23 +152,31 @@ def run_json(
 
 def kept(data: bytes, where: Path, place: str) -> Kept:
     """What a `run.json` says at the place of the run of that id."""
-    fields = json_table(data, where)
+    fields = _parsed(data, where, RUN_AGAIN)
     number = check_format(fields.get("format", 1), where)
     try:
         about = _table(fields, "run")
-        text = json.dumps(migrations.run(about) if number == 1 else about)
-        run = _RUN.validate_json(text, strict=True)  # text is no number; a list is a tuple
+        del fields["run"]
+        if what := unfit(fields) or unfit({key: about.get(key) for key in OWN}):
+            raise BadInput(what)
+        run = _run(migrations.run(about) if number == 1 else about)
         facts = _FACTS.validate_python(fields if number == 1 else _table(fields, "outcome"))
-        provenance, tables = None, {}
+        provenance, tables = migrations.UNKNOWN, {}
         if number == FORMAT:
             provenance = _PROVENANCE.validate_python(_table(fields, "provenance"))
             datetime.fromisoformat(provenance.started)
             tables = _TABLES.validate_python(_table(fields, "tables"))
-        _check_run(run, place)
     except ValidationError as error:
         raise damaged(where, str(invalid("it says", error))) from None
+    except RecursionError:
+        raise damaged(where, DEEP) from None
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(where, str(error)) from None
+    if run.id != place:
+        raise Misplaced(
+            f"{where}: it is the run {run.id}, in the place of {place}; rename its folder to runs/{run.id}, or "
+            "delete it"
+        )
     return Kept(run, facts, provenance, number, tables)
 
 
@@ -179,22 +198,27 @@ def damaged(where: Path, what: str, remedy: str = RUN_AGAIN) -> BadInput:
 
 def json_table(data: bytes, where: Path, remedy: str = RUN_AGAIN) -> dict[str, Any]:
     """A JSON file's object, all of it numbers of 64 bits, and text fit to be shown."""
-    try:
-        found = json.loads(data)
-    except RecursionError:
-        raise damaged(where, "lists and tables stand too deep in one another", remedy) from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise damaged(where, f"no JSON: {error}", remedy) from None
-    if not isinstance(found, dict):
-        raise damaged(where, "it holds no table", remedy)
+    found = _parsed(data, where, remedy)
     if what := unfit(found):
         raise damaged(where, what, remedy)
     return found
 
 
+def _parsed(data: bytes, where: Path, remedy: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise damaged(where, DEEP, remedy) from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
+        raise damaged(where, f"no JSON: {error}", remedy) from None
+    if not isinstance(found, dict):
+        raise damaged(where, "it holds no table", remedy)
+    return found
+
+
 def machines(data: bytes, where: Path) -> dict[str, Any]:
-    """What a `machine.json` says: `machines`, fingerprint -> facts, and `clusters`, label -> nodes. `BadInput`
-    for one that says it otherwise."""
+    """What a `machine.json` says: `machines`, fingerprint -> facts, `clusters`, label -> nodes, and the machine
+    `of_format_1`, if it was one of it once. `BadInput` for one that says it otherwise."""
     fields = json_table(data, where, remedy := "delete it, and the next run writes it anew")
     check_format(fields.get("format", 1), where)
     try:
@@ -232,16 +256,28 @@ def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
     return found
 
 
-def _check_run(run: Run, place: str) -> None:
-    """Raise `BadInput` for a run that no study plans, or that belongs elsewhere."""
+def _run(fields: Mapping[str, Any]) -> Run:
+    """The run of these fields; `BadInput` for one that no study plans."""
+    of_cell = _of_cell(json.dumps({**fields, "id": "", "seed": 0}))
+    run = Run(**{**vars(of_cell), **{key: fields[key] for key in OWN}})
+    if type(run.seed) is not int or not 0 <= run.seed < MOST:
+        raise BadInput(f"seed = {plain(run.seed)[:SHOWN]}")
     own = f"{run.cell}/s{run.seed}"
-    if not run.id == own == place:
-        raise BadInput(f"the run {own!r}, as {run.id!r}, stands in the place of {place!r}")
+    if run.id != own:
+        raise BadInput(f"the run {own!r} is called {plain(run.id)[:SHOWN]!r}")
+    return run
+
+
+@lru_cache(maxsize=16)
+def _of_cell(text: str) -> Run:
+    """A run from JSON; checked once for all that differ by seed alone, and have it in common."""
+    if what := unfit(json.loads(text)):
+        raise BadInput(what)
+    run = _RUN.validate_json(text, strict=True)  # text is no number; a list is a tuple
     whole = {
         "population": (run.population, 1, 1_000_000),
         "workers": (run.workers, 1, 10_000),
         "iterations": (run.iterations, 1, 1_000_000_000),
-        "seed": (run.seed, 0, 2**63),
         "interval": (run.interval or 1, 1, 1_000_000_000),
     }
     for name, (value, least, most) in whole.items():
@@ -260,3 +296,4 @@ def _check_run(run: Run, place: str) -> None:
             raise BadInput(f"{name} is empty")
     for target in run.targets:
         run.card.objective.check_target(target)
+    return run

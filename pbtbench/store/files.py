@@ -93,9 +93,11 @@ class Folder:
         """A file, open to be read; as `read`."""
         where = self.path / name
         with described(where):
-            if not self.has(name):
-                raise BadInput(f"{where}: no such file")
-            with os.fdopen(self._plain(name, os.O_RDONLY), "rb") as file:
+            try:
+                descriptor = self._plain(name, os.O_RDONLY)
+            except FileNotFoundError:
+                raise BadInput(f"{where}: no such file") from None
+            with os.fdopen(descriptor, "rb") as file:
                 if (size := os.fstat(file.fileno()).st_size) > most:
                     raise BadInput(f"{where}: {size} bytes; such a file has {most} at most")
                 yield file

@@ -16,6 +16,7 @@ from pbtbench import machine
 from pbtbench.protocol import AGE, DONE
 from pbtbench.record import NOBODY, Record
 from pbtbench.recorder import Recorder
+from pbtbench.run import Provenance
 from pbtbench.space.columns import columns
 from pbtbench.store import tables
 from pbtbench.store.files import Folder
@@ -40,11 +41,19 @@ def run(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+UNKNOWN = Provenance(version="", commit="", dirty=False, machine="", problem="", started="")
+"""Where a run of format 1 comes from: it doesn't say. Its machine is the one that the folder knew then."""
+
+
 def machines(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A `machine.json` of format 1, the facts of the one machine, and clusters."""
     facts = {key: value for key, value in fields.items() if key != "clusters"}
-    known = {machine.fingerprint(facts): facts} if facts else {}
-    return {"machines": known, "clusters": fields.get("clusters", {})}
+    name = machine.fingerprint(facts) if facts else ""
+    return {
+        "machines": {name: facts} if facts else {},
+        "clusters": fields.get("clusters", {}),
+        "of_format_1": name,
+    }
 
 
 def record(folder: Folder, within: str, objective: str) -> Record:

@@ -4,7 +4,7 @@ where those that are kept are stale, absent or of another record."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -23,6 +23,9 @@ from pbtbench.store.files import Folder
 
 if TYPE_CHECKING:
     from pbtbench.measures import Measures
+
+Track = Callable[[Sequence[str]], Iterable[str]]
+"""Ids -> the same, while it shows how many of them have been read."""
 
 MANY, MOST_PROCESSES = 200, 8
 """From how many runs on they are measured by several processes, which take a second or two to start; and how
@@ -44,18 +47,34 @@ def kept(folder: Folder, run_id: str) -> tuple[Kept, bytes]:
         if sizes.get(name) != size:
             what = "it is cut short, gone or of another run"
             raise documents.damaged(folder.path / at / name, what)
+    if found.format == 1:
+        came_from = replace(found.provenance, machine=_machine_of_format_1(folder))
+        found = replace(found, provenance=came_from)
     return found, about
 
 
-def all_kept(folder: Folder) -> list[Kept]:
-    """All kept runs that are undamaged, in no order; `BadInput` for one of a newer format."""
+def _machine_of_format_1(folder: Folder) -> str:
+    """Fingerprint of the machine that a folder's runs of format 1 were made on; empty if nobody knows."""
+    try:
+        data = folder.read("machine.json", documents.MACHINE_BYTES)
+        found = documents.machines(data, folder.path / "machine.json")
+    except documents.NewerFormat:
+        raise
+    except (BadInput, Failed):
+        return ""
+    return str(found.get("of_format_1", ""))
+
+
+def all_kept(folder: Folder, track: Track) -> list[Kept]:
+    """All kept runs that are undamaged, in no order; `BadInput` for one of a newer format, or in another's
+    place."""
     if not folder.has("runs"):
         return []
     found = []
-    for run_id in folder.holding("runs", "run.json")[0]:
+    for run_id in track(folder.holding("runs", "run.json")[0]):
         try:
             found.append(kept(folder, run_id)[0])
-        except documents.NewerFormat:
+        except (documents.NewerFormat, documents.Misplaced):
             raise
         except (BadInput, Failed):
             continue
@@ -68,7 +87,7 @@ def record(folder: Folder, of: Kept) -> Record:
     if of.format == 1:
         found = migrations.record(folder, at, of.run.card.objective.metric)
     else:
-        found = tables.read(folder, at)
+        found = tables.read(folder, at, of.tables)
     try:
         tables.check(found, of.run, of.cause)
     except BadInput as error:
@@ -85,7 +104,7 @@ def measures_json(measures: Measures, about: bytes) -> bytes:
     return json.dumps(fields).encode()
 
 
-def all_measures(folder: Folder, left_out: list[str]) -> list[Measures]:
+def all_measures(folder: Folder, left_out: list[str], track: Track) -> list[Measures]:
     """The measures of all kept runs, in no order; `left_out` gets a line for each that can't be read.
 
     Raises `BadInput` for a run of a newer format.
@@ -96,7 +115,7 @@ def all_measures(folder: Folder, left_out: list[str]) -> list[Measures]:
     left_out.extend(odd)
     found: list[Measures] = []
     stale: list[str] = []
-    for run_id in ids:
+    for run_id in track(ids):
         try:
             measures = _stored(folder, *kept(folder, run_id))
         except documents.NewerFormat:
@@ -108,7 +127,7 @@ def all_measures(folder: Folder, left_out: list[str]) -> list[Measures]:
             stale.append(run_id)
         else:
             found.append(measures)
-    for done in _remade(folder, stale):
+    for done in _remade(folder, stale, track):
         if isinstance(done, str):
             left_out.append(done)
         else:
@@ -135,17 +154,17 @@ def _stored(folder: Folder, of: Kept, about: bytes) -> Measures | None:
     return found if facts == {key: getattr(found, key) for key in facts} else None
 
 
-def _remade(folder: Folder, ids: Sequence[str]) -> Iterator[Measures | str]:
+def _remade(folder: Folder, ids: Sequence[str], track: Track) -> Iterator[Measures | str]:
     """The measures of runs, made anew from their records and kept, or why there are none."""
     if len(ids) < MANY:
-        for run_id in ids:
+        for run_id in track(ids):
             yield measured(folder.path, run_id)
         return
     processes = min(machine.usable_cores(), MOST_PROCESSES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(measured, folder.path, run_id): run_id for run_id in ids}
-        for future, run_id in futures.items():
-            yield _result(future, folder.path / place(run_id))
+        futures = {run_id: pool.submit(measured, folder.path, run_id) for run_id in ids}
+        for run_id in track(ids):
+            yield _result(futures[run_id], folder.path / place(run_id))
 
 
 def _result(future: Future[Measures | str], where: Path) -> Measures | str:

@@ -7,7 +7,7 @@ float64 or int64, or else each value as JSON. No value is missing; −1 and NaN 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from pbtbench.run import Run
 from pbtbench.schema import Label, checked, unfit
 from pbtbench.space.columns import Columns
 from pbtbench.store.files import Folder
+from pbtbench.store.pages import check_claims
 
 MOST_BYTES = 4 * 2**30
 """Of a table, in its file and in memory: a record of 100 million scores has some 3 GB. What claims to be more
@@ -59,14 +60,14 @@ def write(record: Record, folder: Folder) -> None:
         _write(folder, "notes", {**_own(notes, Notes.COLUMNS), "text": texts})
 
 
-def read(folder: Folder, within: str) -> Record:
-    """Read what `write` wrote, from the folder `within` another; `BadInput` for files that are damaged or
-    hold no such tables."""
+def read(folder: Folder, within: str, files: Collection[str]) -> Record:
+    """Read what `write` wrote, these files in the folder `within` another; `BadInput` for some that are damaged
+    or hold no such tables."""
     timeline = _read(folder, f"{within}/timeline.parquet", TIMELINE)
     scores = _read(folder, f"{within}/scores.parquet", Scores.COLUMNS, "metric")
     forks = _read(folder, f"{within}/forks.parquet", Forks.COLUMNS, "old", "new")
     notes: dict[str, Any] = {name: np.zeros(0, kind) for name, kind in Notes.COLUMNS.items()}
-    if folder.has(f"{within}/notes.parquet"):
+    if "notes.parquet" in files:
         notes = _read(folder, f"{within}/notes.parquet", Notes.COLUMNS)
     return Record(
         timeline=Timeline.ordered(*timeline.values()),
@@ -149,6 +150,7 @@ def loaded(folder: Folder, name: str) -> Iterator[Any]:
         try:
             parquet = pq.ParquetFile(file)
             _check_size(parquet.metadata)
+            check_claims(file, parquet.metadata)
             table = parquet.read(use_threads=parquet.metadata.num_rows > 100_000)
             table.validate(full=True)
             yield table

@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,9 @@ class Clock:
 
     def started(self, run: Run) -> None:
         self.starts.append(time.perf_counter())
+
+    def reading(self, ids: Sequence[str]) -> Iterable[str]:
+        return ids
 
     def planned(self, growth: Growth, left: TimeLeft) -> None: ...
     def checking(self, run: Run) -> None: ...
