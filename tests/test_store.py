@@ -76,7 +76,10 @@ def same(one, other):
             np.testing.assert_array_equal(mine, others)
 
 
-def test_a_record_comes_back_as_it_was_written(store):
+@pytest.mark.parametrize("small_bytes", [0, 10**6])
+def test_a_record_comes_back_as_it_was_written(store, monkeypatch, small_bytes):
+    """Small or large: packed or as it is."""
+    monkeypatch.setattr("pbtbench.store.tables.SMALL_BYTES", small_bytes)
     run = a_run(population=3, iterations=4)
     written = an_outcome(
         started(0, rate=0.1, kind="a", width=1),

@@ -20,7 +20,7 @@ from pbtbench.measures.quality import AXES, Axis, Curve, Quality, curve, quality
 from pbtbench.measures.target import Attempt, attempt
 from pbtbench.record import TIMED, Outcome, Record
 from pbtbench.run import Provenance, Run
-from pbtbench.schema import MOST, Count, Number, Whole
+from pbtbench.schema import MOST, Count, Label, Number, Whole
 
 DEFINITIONS = 1
 """A number that grows with every change of what a measure means: those of another number are stale."""
@@ -59,7 +59,7 @@ class Measures:
     checkpoints: Checkpoints
     early_iteration: Whole
     """The iteration at `EARLY` of the budget."""
-    early: Mapping[str, Number]
+    early: Mapping[Label, Number]
     """The numeric hyperparameters with which the winning lineage trained that iteration."""
     curves: Mapping[Axis, Curve]
     """Best score so far, on each of the axes."""

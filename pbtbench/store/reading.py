@@ -14,6 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic_core import from_json as from_text
+
 from pbtbench import machine
 from pbtbench.errors import BadInput, Failed, plain
 from pbtbench.record import Outcome, Record
@@ -139,13 +141,10 @@ def _stored(folder: Folder, of: Kept, about: bytes) -> Measures | None:
     """The measures that are kept beside a run, if they are of today's definitions and fit it."""
     from pbtbench.measures import DEFINITIONS, from_json
 
-    name = f"{place(of.run.id)}/measures.json"
-    if not folder.has(name):
-        return None
     try:
-        data = folder.read(name, documents.MEASURES_BYTES)
-        fields = documents.json_table(data, folder.path / name)
-        if fields.get("definitions") != DEFINITIONS or fields.get("of") != _digest(about):
+        data = folder.read(f"{place(of.run.id)}/measures.json", documents.MEASURES_BYTES)
+        fields = from_text(data, allow_inf_nan=False)
+        if fields["definitions"] != DEFINITIONS or fields["of"] != _digest(about):
             return None
         found = from_json(of.run, of.provenance, fields["measures"])
     except (ValueError, TypeError, KeyError):

@@ -32,6 +32,9 @@ MOST_ROWS, MOST_COLUMNS = 200_000_000, 10_000
 MOST_VALUES = 1_000_000_000
 """Rows times columns: some bytes each."""
 
+SMALL_BYTES = 2**15
+"""Up to which a table is written as it is, at once: compressing it piece by piece takes five times as long."""
+
 MOST_WORKERS = 100_000
 """Numbers of workers, those included that took the place of lost ones."""
 
@@ -121,8 +124,14 @@ def _write(folder: Folder, name: str, columns: Mapping[str, Any]) -> None:
     }
     table = pa.table(arrays)
     texts = [field.name for field in table.schema if not pa.types.is_primitive(field.type)]
+    options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": False}
     with folder.created(f"{name}.parquet") as file:
-        pq.write_table(table, file, compression="zstd", use_dictionary=texts)
+        if table.nbytes > SMALL_BYTES:
+            pq.write_table(table, file, compression="zstd", **options)
+        else:
+            packed = pa.BufferOutputStream()
+            pq.write_table(table, packed, compression="none", **options)
+            file.write(packed.getvalue())
 
 
 def _read(folder: Folder, name: str, columns: Mapping[str, Any], *prefixes: str) -> dict[str, Any]:
