@@ -11,7 +11,7 @@ from pbtbench.errors import BadInput
 from pbtbench.measures import Measures
 from pbtbench.run import Run
 from pbtbench.study.cells import Cell, cells, method
-from pbtbench.study.declaration import Declaration, resolved
+from pbtbench.study.declaration import resolved
 
 SHOWN = 3
 """Runs that a line names."""
@@ -40,13 +40,14 @@ def _undeclared(declared: Mapping[str, Any], runs: Sequence[Run], where: str) ->
     except BadInput as error:
         yield str(error)
         return
+    methods = {cell.method: method(declaration, cell.method) for cell in planned.values()}
     strange: list[str] = []
     otherwise: dict[str, list[str]] = {}
     for run in runs:
         cell = planned.get(run.cell)
         if cell is None or run.seed >= cell.seeds:
             strange.append(run.id)
-        elif differing := _differences(run, cell, declaration):
+        elif differing := _differences(run, cell, methods[cell.method]):
             otherwise[run.id] = differing
     if strange:
         yield (
@@ -61,16 +62,16 @@ def _undeclared(declared: Mapping[str, Any], runs: Sequence[Run], where: str) ->
         )
 
 
-def _differences(run: Run, cell: Cell, declared: Declaration) -> list[str]:
-    """In what a kept run differs from what is declared of it, as far as its problem isn't asked."""
-    kind, options = method(declared, cell.method)
+def _differences(run: Run, cell: Cell, declared: tuple[str, Mapping[str, Any]]) -> list[str]:
+    """In what a kept run differs from what is declared of it, as far as its problem isn't asked. `declared`:
+    its method's kind and options."""
     sweep = cell.sweep
     pairs = {
         "population": (run.population, sweep.population),
         "workers": (run.workers, sweep.workers),
         "iterations": (run.iterations, sweep.iterations or run.iterations),
         "options": (dict(run.problem_options), sweep.options),
-        f"method {cell.method!r}": ((run.kind, dict(run.method_options)), (kind, options)),
+        f"method {cell.method!r}": ((run.kind, dict(run.method_options)), declared),
     }
     return [name for name, (had, has) in pairs.items() if had != has]
 
