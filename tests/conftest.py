@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from small_studies import PROBLEM
 
 from pbtbench.run import Run
 from pbtbench.study import Study
@@ -18,6 +19,7 @@ pytest_plugins = ["pytester"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_preallocate_plasma_memory", "0")  # for states of a few bytes
 
 # A shared machine stalls now and then, which is no fault of the code under test.
 settings.register_profile("pbtbench", deadline=None, max_examples=50)
@@ -28,17 +30,18 @@ HEAVY = {"ray": "ray", "tensorflow": "tensorflow", "browser": "selenium"}
 
 MODULES = {
     "ray": (
-        *("address", "bad_input", "brought", "frameworks", "ray", "runner", "trainable"),
-        *("ray_internals", "tune", "tune_failures", "tune_methods"),
+        *("address", "bad_input", "brought", "frameworks", "ray", "trainable"),
+        *("interruptions", "param_space", "ray_internals", "tune", "tune_failures", "tune_methods"),
     ),
     "tensorflow": (
         *("control", "datasets", "internals", "keras", "keras_data", "keras_hyperparameters"),
         *("keras_problems", "keras_scores", "memory", "morphism", "real_problems", "ring_gan"),
         *("stacked", "state_size", "step_law", "transport"),
     ),
-    "slow": ("cli", "hostile_folders", "output", "pages", "process", "sources"),
+    "slow": ("cli", "hostile_folders", "output", "pages", "process", "runner", "sources"),
 }
-"""Marker -> the modules whose tests all have it; other tests have theirs beside them."""
+"""Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by
+marker: they take the longest, and none should be left for the end where processes share the modules."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,8 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for marker, modules in MODULES.items():
-            if item.path.stem.removeprefix("test_") in modules:
+            if _module(item.path) in modules:
                 item.add_marker(marker)
+    items.sort(key=lambda item: [_module(item.path) not in found for found in MODULES.values()])
     if config.getoption("quick"):
         slow = [item for item in items if {*HEAVY, "slow"} & {m.name for m in item.iter_markers()}]
         config.hook.pytest_deselected(items=slow)
@@ -71,8 +75,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Not even import a module that is left out as a whole."""
     left_out = {name for modules in MODULES.values() for name in modules}
-    name = collection_path.stem.removeprefix("test_")
-    return True if config.getoption("quick") and name in left_out else None
+    return True if config.getoption("quick") and _module(collection_path) in left_out else None
+
+
+def _module(path: Path) -> str:
+    """A test module's name, as `MODULES` has it."""
+    return path.stem.removeprefix("test_")
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +112,15 @@ def planned() -> Callable[..., tuple[Run, ...]]:
         return Study.plan({"problems": ["toy.pbt_quadratic"], **small, **keys}).runs
 
     return runs
+
+
+@pytest.fixture
+def problem_that(tmp_path: Path) -> Callable[[str, str], str]:
+    """Make a problem file whose third training call does what the given statement says."""
+
+    def make(name: str, train: str) -> str:
+        file = tmp_path / f"{name}.py"
+        file.write_text(PROBLEM.format(train=f"if self.step == 3: {train}"))
+        return str(file)
+
+    return make

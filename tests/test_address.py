@@ -63,17 +63,13 @@ def head(tmp_path_factory) -> Iterator[Head]:
     process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("engine", ["ray", "tune"])
-def test_a_study_runs_on_it(head, tmp_path, engine):
-    done = head.run(tmp_path, head.address, engine=engine)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "ray-1x2cpu" in (tmp_path / "results" / "study" / "summary.csv").read_text("utf-8")
-
-
-def test_it_is_still_there_afterwards(head, tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        assert head.run(tmp_path / name, head.address).returncode == 0
+def test_a_study_runs_on_it_and_it_is_still_there_afterwards(head, tmp_path):
+    for name, engine in (("one", "ray"), ("two", "tune"), ("three", "ray")):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = head.run(folder, head.address, engine=engine)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "ray-1x2cpu" in (folder / "results" / "study" / "summary.csv").read_text("utf-8")
 
 
 @pytest.mark.parametrize("token", ["0" * 64, None])

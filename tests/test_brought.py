@@ -115,7 +115,7 @@ def test_a_function_elsewhere_is_refused_with_what_to_write(engine):
 
 def test_a_class_gets_the_resources_that_it_asks_for_unless_the_study_says_otherwise():
     problem = f"{BROUGHT}/reports.py:Greedy"
-    run = planned(problem, "tune", "random", iterations=2)
+    run = planned(problem, "tune", "random", iterations=2, workers=1)
     assert run.cluster.cpus_per_worker == 2.0
     assert planned(problem, "tune", "random", cpus_per_worker=1.0).cluster.cpus_per_worker == 1.0
     outcome = engines.execute(run)

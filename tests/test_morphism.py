@@ -239,6 +239,7 @@ def test_magnitude_beats_truncation_on_a_trained_network():
         pytest.param("tune", marks=pytest.mark.ray),
     ],
 )
+@pytest.mark.usefixtures("shared_ray")
 def test_pbt_perturbs_a_width_on_every_engine(engine):
     (run,) = Study.plan(
         {
@@ -251,8 +252,6 @@ def test_pbt_perturbs_a_width_on_every_engine(engine):
         }
     ).runs
     outcome = engines.execute(run)
-    if engine != "inprocess":
-        engines.engine(engine).close()
     assert (outcome.cause, outcome.message) == ("", "")
     record = outcome.record
     made = record.forks.at(~record.forks.starts)

@@ -4,9 +4,11 @@ import re
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,10 +57,10 @@ PROBLEM = replace(TOY, start=Faulty, options={"fault": "", "flag": "", "pause_s"
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray_once():
-    yield
-    engines.engine("ray").close()
+pytestmark = pytest.mark.usefixtures("shared_ray")
+
+ALONE = {"workers": 1, "cpus_per_worker": 2.0}
+"""One worker, on the Ray that others have two on."""
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ ASYNCHRONOUS = {"pbt": {"synchronous": False}}
 @pytest.mark.parametrize(
     "keys",
     [
-        {"workers": 1},
+        ALONE,
         {"workers": 2},
         {"workers": 2, "intervals": [1], "method": {"pbt": {"exploit": "tournament"}}},
         {"workers": 2, "intervals": [5], "method": {"pbt": {"exploit": "welch"}}},
@@ -128,7 +130,7 @@ ASYNCHRONOUS = {"pbt": {"synchronous": False}}
     ],
 )
 def test_decisions_and_scores_are_those_of_one_process_to_the_bit(keys):
-    here = {key: value for key, value in keys.items() if key not in ("workers", "transports")}
+    here = {key: value for key, value in keys.items() if key not in (*ALONE, "transports")}
     outcome, reference = executed(**keys), executed("inprocess", **here)
     assert (outcome.cause, outcome.message) == ("", "")
     assert scores(outcome.record) == scores(reference.record)
@@ -139,9 +141,9 @@ def test_decisions_and_scores_are_those_of_one_process_to_the_bit(keys):
 
 
 @pytest.mark.parametrize("method", [{}, ASYNCHRONOUS])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [ALONE, {"workers": 2}], ids=["one", "two"])
 def test_every_member_makes_its_budget_and_no_more(method, workers):
-    outcome = executed(method=method, workers=workers)
+    outcome = executed(method=method, **workers)
     assert (outcome.cause, outcome.message) == ("", "")
     made = [(member, iteration) for member, iteration, _ in scores(outcome.record)]
     assert made == [(member, i) for member in range(7) for i in range(1, 13)]
@@ -159,7 +161,7 @@ def test_conservation(method):
 
 
 def test_within_an_actor_no_state_leaves_the_process():
-    record = executed(workers=1).record
+    record = executed(**ALONE).record
     assert forks(record)
     assert not len(at(record, "transfer"))
 
@@ -372,13 +374,11 @@ def test_nodes_of_a_cluster_come_and_go():
 
 
 def _training():
-    """Whether some actor is in a call."""
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if line.read_text().startswith("ray::Worker.advance"):
+    """Whether some actor of this process's cluster is in a call."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if " ".join(process.cmdline()).startswith("ray::Worker.advance"):
                 return True
-        except OSError:
-            continue
     return False
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_runner import run
+from small_studies import run
 
 from pbtbench import BadInput, Study, catalogue
 from pbtbench.running.code import Code
