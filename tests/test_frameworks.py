@@ -25,11 +25,12 @@ def problem(request):
 
 def test_good_constants_reach_the_digits_targets(problem):
     population = problem.population([GOOD] * 2, [member_seed(0, m) for m in range(2)])
-    best = 0.0
     for _ in range(problem.iterations):
         population.train(problem.steps_per_iteration)
-        best = max(best, population.evaluate()["accuracy"].max())
-    assert best >= max(problem.objective.targets)
+        scores = population.evaluate()["accuracy"]
+        if scores.max() >= max(problem.objective.targets):
+            return
+    pytest.fail(f"accuracies {scores} after {problem.iterations} iterations")
 
 
 def test_nothing_is_compiled_after_the_first_iteration(problem):
@@ -79,7 +80,7 @@ def test_a_study_runs_on_every_engine(problem, engine):
             "problems": [problem.name],
             "methods": ["pbt"],
             "engines": [engine],
-            "population": 4,
+            "population": 2,
             "iterations": 3,
             "seeds": 1,
         }
@@ -87,7 +88,7 @@ def test_a_study_runs_on_every_engine(problem, engine):
     outcome = engines.execute(run)
     assert (outcome.cause, outcome.message) == ("", "")
     scores = outcome.record.scores.metrics["accuracy"]
-    assert len(scores) == 12
+    assert len(scores) == 6
     assert np.nanmax(scores) > 0.5
 
 

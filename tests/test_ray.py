@@ -28,18 +28,20 @@ PROBLEM_FILE = """
 import os, signal, time
 from dataclasses import replace
 from pathlib import Path
+import numpy as np
 from problems.toy.pbt_quadratic import PROBLEM as TOY, PBTQuadratic
 
 class Faulty(PBTQuadratic):
-    def __init__(self, hyperparameters, seeds, fault, flag, pause_s):
+    def __init__(self, hyperparameters, seeds, fault, flag, pause_s, ballast):
         super().__init__(hyperparameters)
         self.chosen = any(seed.spawn_key == (1, 1) for seed in seeds)
         self.fault, self.flag, self.pause_s, self.made = fault, Path(flag), pause_s, 0
+        self.ballast = np.ones(ballast, np.uint8)
 
     def state(self, member):
         if self.fault == "no state":
             raise LookupError("the optimizer has none")
-        return super().state(member)
+        return {**super().state(member), "ballast": self.ballast}
 
     def train(self, steps):
         super().train(steps)
@@ -53,7 +55,7 @@ class Faulty(PBTQuadratic):
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(3600)
 
-PROBLEM = replace(TOY, start=Faulty, options={"fault": "", "flag": "", "pause_s": 0.0})
+PROBLEM = replace(TOY, start=Faulty, options={"fault": "", "flag": "", "pause_s": 0.0, "ballast": 0})
 """
 
 
@@ -65,13 +67,14 @@ ALONE = {"workers": 1, "cpus_per_worker": 2.0}
 
 @pytest.fixture
 def faulty(tmp_path):
-    """Keys of a study whose member 1 does something once, in its fifth iteration."""
+    """Keys of a study whose member 1 does something once, in its fifth iteration, if it is to."""
     path = tmp_path / "faulty.py"
     path.write_text(PROBLEM_FILE)
     flag = tmp_path / "flag"
 
     def keys(fault, **options):
-        flag.touch()
+        if fault:
+            flag.touch()
         given = {"fault": fault, "flag": str(flag), **options}
         return {"problems": [str(path)], "options": given}
 
@@ -202,8 +205,7 @@ def test_the_driver_calls_each_actor_about_once_an_interval():
 
 def test_asynchronous_members_do_not_wait_for_a_slow_one(faulty):
     """One shard's iterations take a quarter of a second, the other's next to nothing."""
-    keys = faulty("slow")
-    Path(keys["options"]["flag"]).unlink()  # nothing else happens to it
+    keys = faulty("")
     file = Path(keys["problems"][0])
     file.write_text(
         file.read_text().replace("time.sleep(self.pause_s)", "time.sleep(0.25 * self.chosen)")
@@ -343,7 +345,7 @@ def test_a_machine_that_shares_the_boot_shares_the_clock():
     assert cluster.compared(cluster.reading) == (0.0, 0.0)
 
 
-def test_nodes_of_a_cluster_come_and_go():
+def test_nodes_of_a_cluster_come_and_go(faulty):
     """Two nodes, one of which is removed: its members go on with the other's."""
     keys = {"nodes": 2, "cpus_per_node": 1, "workers": 2, "population": 4, "intervals": [1]}
     outcome = executed(**keys)
@@ -360,12 +362,7 @@ def test_nodes_of_a_cluster_come_and_go():
 
     remover = threading.Thread(target=remove_once_it_trains)
     remover.start()
-    outcome = executed(
-        **keys,
-        problems=["synthetic.state_size"],
-        iterations=30,
-        options={"state_bytes": 10_000, "step_s": 0.01},
-    )
+    outcome = executed(**keys, **faulty("", pause_s=0.1), iterations=30)
     remover.join()
     assert (outcome.cause, outcome.message) == ("", "")
     made = Counter(member for member, _, _ in scores(outcome.record))
@@ -382,15 +379,23 @@ def _training():
     return False
 
 
-@pytest.mark.parametrize(("size", "spills"), [(20_000_000, False), (120_000_000, True)])
-def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, size, spills):
-    """Forks go on, the record notes every such state, and the report's first sentence names it."""
+@pytest.fixture(scope="module")
+def small_store():
+    """A Ray whose object store holds 100 MB."""
     engines.engine("ray").close()
-    monkeypatch.setattr(cluster, "STORE_BYTES", 100_000_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "STORE_BYTES", 100_000_000)
+        yield
+    engines.engine("ray").close()
+
+
+@pytest.mark.usefixtures("small_store")
+@pytest.mark.parametrize(("size", "spills"), [(20_000_000, False), (120_000_000, True)])
+def test_a_state_larger_than_the_object_store_spills_and_says_so(faulty, size, spills):
+    """Forks go on, the record notes every such state, and the report's first sentence names it."""
     (run,) = Study.plan(
         {
-            "problems": ["synthetic.state_size"],
-            "options": {"state_bytes": size, "step_s": 0.001},
+            **faulty("", ballast=size),
             "methods": ["pbt"],
             "engines": ["ray"],
             "workers": 2,
@@ -401,7 +406,6 @@ def test_a_state_larger_than_the_object_store_spills_and_says_so(monkeypatch, si
         }
     ).runs
     outcome = engines.execute(run)
-    engines.engine("ray").close()
     assert (outcome.cause, outcome.message) == ("", "")
     record = outcome.record
     notes = record.notes.at(record.notes.named("spilled_beyond"))
