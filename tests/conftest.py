@@ -34,9 +34,9 @@ MODULES = {
         *("interruptions", "param_space", "ray_internals", "tune", "tune_failures", "tune_methods"),
     ),
     "tensorflow": (
-        *("control", "datasets", "internals", "keras", "keras_data", "keras_hyperparameters"),
-        *("keras_problems", "keras_scores", "memory", "morphism", "real_problems", "ring_gan"),
-        *("stacked", "state_size", "step_law", "transport"),
+        *("control", "datasets", "internals", "keras", "keras_build", "keras_data"),
+        *("keras_hyperparameters", "keras_problems", "keras_scores", "memory", "morphism"),
+        *("real_problems", "ring_gan", "stacked", "state_size", "step_law", "transport"),
     ),
     "slow": ("cli", "hostile_folders", "output", "pages", "process", "runner", "sources"),
 }

@@ -8,54 +8,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
+from small_models import (
+    BINARY,
+    CLASSES,
+    PROBABLE,
+    SIDES,
+    SPACE,
+    SPARSE,
+    WORDS,
+    X,
+    dense,
+    population,
+    scored,
+    start,
+    words,
+)
 
-from pbtbench import BadInput, LogUniform, Objective, Problem, Space
+from pbtbench import BadInput, Objective, Problem
 from pbtbench.adapters import scoring
-from pbtbench.adapters.keras import keras_population
-from pbtbench.problem import member_seed
 
 L = keras.layers
-SPACE = Space({"rate": LogUniform(0.01, 1.0)})
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(50, 4)).astype("float32")
-SIDES = (X[:, 0] > 0.3).astype(int)
-CLASSES = X[:, :3].argmax(axis=1)
-WORDS = RNG.integers(0, 9, size=(50, 5))
-BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
-PROBABLE = keras.losses.BinaryCrossentropy()
-SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def dense(outputs, activation=None):
-    return lambda: keras.Sequential([keras.Input((4,)), L.Dense(outputs, activation)])
-
-
-def words(**mask):
-    return lambda: keras.Sequential([keras.Input((5,)), L.Embedding(9, 4, **mask), L.Dense(3)])
-
-
-def start(make, loss, labels, inputs=X, **options):
-    def build(hyper):
-        return make(), keras.optimizers.SGD(hyper["rate"]), loss
-
-    part = (inputs, *labels) if isinstance(labels, tuple) else (inputs, labels)
-    return keras_population(SPACE, build, lambda: {"train": part, "validation": part}, **options)
-
-
-def population(started, members=1):
-    seeds = [member_seed(0, member) for member in range(members)]
-    return started([{"rate": 0.1}] * members, seeds)
-
-
-def scored(*arguments, **options):
-    """The scores of a member that has trained for some steps, and its predictions."""
-    p = population(start(*arguments, **options))
-    p.train(5)
-    found = {name: float(values[0]) for name, values in p.evaluate().items()}
-    program = p.members[0].training_state.program
-    values = p.members[0].training_state.values
-    program._put(values, None)
-    return found, program.model(program.data["validation"].inputs)
 
 
 def accuracy(*arguments):
@@ -329,25 +301,6 @@ def test_two_outputs_have_metrics_by_their_names():
         population(start(make, loss, labels, metrics={"kinds": "accuracy"})).evaluate()
 
 
-def test_a_compiled_model_is_trained_and_judged_by_what_it_was_compiled_with():
-    def build(hyper):
-        model = dense(3, "softmax")()
-        model.compile(
-            keras.optimizers.Adam(hyper["rate"]),
-            "sparse_categorical_crossentropy",
-            metrics=["accuracy", "sparse_top_k_categorical_accuracy"],
-        )
-        return model
-
-    part = (X, CLASSES)
-    started = keras_population(SPACE, build, lambda: {"train": part, "validation": part})
-    p = population(started)
-    p.train(200)
-    found = p.evaluate()
-    assert set(found) == {"loss", "accuracy", "sparse_top_k_categorical_accuracy"}
-    assert found["accuracy"][0] > 0.9
-
-
 def test_a_model_s_own_loss_is_its_score():
     class Doubled(keras.Sequential):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -357,92 +310,6 @@ def test_a_model_s_own_loss_is_its_score():
         lambda: Doubled([keras.Input((4,)), L.Dense(1)]), "mse", X[:, :1], metrics=("mse",)
     )
     assert twice["loss"] == pytest.approx(2 * twice["mse"], rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (lambda m, o: m, "isn't compiled"),
-        (lambda m, o: (m, o), r"2 values.*\(model, optimizer, loss\)"),
-        (lambda m, o: (m, keras.optimizers.SGD, "mse"), "class SGD.*add \\(\\)"),
-        (lambda m, o: (m, "sdg", "mse"), "no optimizer 'sdg'"),
-        (lambda m, o: (m, o, "msee"), "no loss 'msee'"),
-        (lambda m, o: (m, o, 3), "loss is a int"),
-        (lambda m, o: (m, 0.1, "mse"), "optimizer is a float"),
-        (lambda m, o: (m.layers, o, "mse"), "model is a list, not a keras.Model"),
-        (lambda m, o: None, "gives a NoneType"),
-        (lambda m, o: (keras.Sequential([keras.Input((4,)), L.Flatten()]), o, "mse"), "no weights to train"),
-        (lambda m, o: (m, o, lambda y, p: y["a"]), "its loss can't take labels of shape"),
-    ],
-)  # fmt: skip
-def test_what_build_gives_is_refused_in_its_own_words(given, message):
-    def build(hyper):
-        return given(dense(1)(), keras.optimizers.SGD(hyper["rate"]))
-
-    part = (X, X[:, :1])
-    started = keras_population(
-        SPACE, build, lambda: {"train": part, "validation": part}, metrics=()
-    )
-    with pytest.raises(BadInput, match=message):
-        population(started).evaluate()
-
-
-def test_a_model_or_an_optimizer_that_is_made_once_is_refused():
-    model, layer, optimizer = dense(1)(), L.Dense(1), keras.optimizers.SGD(0.1)
-    part = (X, X[:, :1])
-    for build in (
-        lambda hyper: (model, keras.optimizers.SGD(hyper["rate"]), "mse"),
-        lambda hyper: (
-            keras.Sequential([keras.Input((4,)), layer]),
-            keras.optimizers.SGD(hyper["rate"]),
-            "mse",
-        ),
-    ):
-        started = keras_population(SPACE, build, lambda: {"train": part, "validation": part})
-        with pytest.raises(BadInput, match="make every layer inside build"):
-            population(started)
-    optimizer.build(model.trainable_variables)
-    started = keras_population(
-        SPACE,
-        lambda hyper: (dense(1)(), optimizer, "mse"),
-        lambda: {"train": part, "validation": part},
-    )
-    with pytest.raises(BadInput, match="optimizer was used before"):
-        population(started)
-
-
-def test_a_model_with_its_own_test_step_is_refused_by_name():
-    class Tested(keras.Sequential):
-        def test_step(self, data):
-            return {"loss": 0.0}
-
-    with pytest.raises(BadInput, match="Tested overrides test_step"):
-        population(start(lambda: Tested([keras.Input((4,)), L.Dense(1)]), "mse", X[:, :1]))
-
-
-def test_draws_that_no_seed_reaches_are_refused():
-    noisy = lambda: keras.Sequential(  # noqa: E731
-        [keras.Input((4,)), L.Lambda(lambda x: x + tf.random.normal(tf.shape(x))), L.Dense(1)]
-    )
-    p = population(start(noisy, "mse", X[:, :1], metrics=()))
-    with pytest.raises(BadInput, match=r"RandomStandardNormal.*SeedGenerator"):
-        p.train(1)
-
-
-def test_state_that_a_model_keeps_unseen_is_refused():
-    class Counting(L.Layer):
-        def __init__(self):
-            super().__init__()
-            self.seen = [tf.Variable(0.0)]
-
-        def call(self, x):
-            self.seen[0].assign_add(1.0)
-            return x * self.seen[0]
-
-    counting = lambda: keras.Sequential([keras.Input((4,)), Counting(), L.Dense(1)])  # noqa: E731
-    p = population(start(counting, "mse", X[:, :1], metrics=()))
-    with pytest.raises(BadInput, match="training changes the variable"):
-        p.train(1)
 
 
 def test_the_validation_s_accuracy_may_be_called_as_in_keras_logs():
