@@ -52,10 +52,7 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
 
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _until(lambda: len(stored()) >= kept and _descendants(killed.pid))
-    offspring = _descendants(killed.pid)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    _until(lambda: not any(map(_alive, offspring)))
+    _kill(killed)
     before = {file: file.stat().st_mtime_ns for file in stored()}
     assert kept <= len(before) < 16
 
@@ -86,29 +83,40 @@ def test_a_study_resumes_after_sigkill_as_if_nothing_had_happened(tmp_path, kept
 
 
 @pytest.mark.parametrize(
-    ("engine", "until"), [("tune", "ray::Member"), ("ray", "ray::Worker"), ("ray", "gcs_server")]
+    ("engine", "moments"), [("tune", ["ray::Member"]), ("ray", ["gcs_server", "ray::Worker"])]
 )
 def test_nothing_of_ray_outlives_a_study_that_is_killed_and_the_study_resumes(
-    tmp_path, engine, until
+    tmp_path, engine, moments
 ):
-    """Killed while it trains, or while Ray starts."""
+    """Killed while it trains, or while Ray starts; or both, one after the other."""
     flags = ["--problems", "toy.pbt_quadratic", "--methods", "pbt", "--engines", engine]
     flags += ["--population", "2", "--iterations", "6", "--intervals", "3", "--seeds", "1"]
     command = [sys.executable, "-m", "pbtbench", "run", *flags]  # --out is a relative default
-    killed = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _until(lambda: any(until in name for name in map(_name, _descendants(killed.pid))))
-    offspring = _descendants(killed.pid)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    _until(lambda: not any(map(_alive, offspring)))
+    for moment in moments:
+        killed = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        _kill_once_there_is(moment, killed)
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     out = tmp_path / "results" / "study"
     assert [m.run.engine for m in Store.open(out).runs() if not m.cause] == [engine]
     assert not list(out.glob(".part-*"))
+
+
+def _kill_once_there_is(name: str, process: subprocess.Popen) -> None:
+    """Kill a process once one of that name descends from it."""
+    _until(lambda: any(name in found for found in map(_name, _descendants(process.pid))))
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """Kill a process, and wait until no descendant of it is left."""
+    offspring = _descendants(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _until(lambda: not any(map(_alive, offspring)))
 
 
 def test_nothing_of_ray_outlives_a_run_that_hangs(problem_that, tmp_path, monkeypatch):
