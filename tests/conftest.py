@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from small_studies import PROBLEM
 
+from pbtbench import engines
 from pbtbench.run import Run
 from pbtbench.study import Study
 
@@ -124,3 +125,13 @@ def problem_that(tmp_path: Path) -> Callable[[str, str], str]:
         return str(file)
 
     return make
+
+
+@pytest.fixture
+def shared_address(shared_ray: None, planned: Callable[..., tuple[Run, ...]]) -> str:
+    """Where the process of a study finds the Ray that tests share, so that it starts none of its own."""
+    import ray
+
+    (run,) = planned(engines=["ray"])
+    engines.engine(run.engine).open(run)
+    return str(ray.get_runtime_context().gcs_address)

@@ -119,12 +119,13 @@ def problem(folder, text):
     return str(folder / "it.py")
 
 
-def test_a_result_is_whole_or_says_that_it_is_not(tmp_path):
+def test_a_result_is_whole_or_says_that_it_is_not(shared_address, tmp_path):
     """Synchronous PBT that saves after every iteration, slowly (ray#57906): now and then Tune ends a
     trial early without an error, or leaves it paused for ever."""
     keys = {**KEYS, "iterations": 9, "seeds": 3, "workers": 4, "cpus_per_worker": 0.5}
     keys |= {"method": TOGETHER, "engine": {"tune": {"checkpoint_frequency": 1}}, "limit_s": 8}
-    store, notes = run([problem(tmp_path, SLOW_SAVES)], tmp_path / "out", **keys)
+    reference = problem(tmp_path, SLOW_SAVES)
+    store, notes = run([reference], tmp_path / "out", **keys, address=shared_address)
     assert len(notes.causes) == 3
     assert len(store.runs()) == 3
     for m in store.runs():
@@ -167,11 +168,11 @@ def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
 
 
 @pytest.mark.parametrize("reuse", [False, True])
-def test_a_trainable_that_refuses_to_be_reset_is_set_up_anew(tmp_path, reuse):
+def test_a_trainable_that_refuses_to_be_reset_is_set_up_anew(shared_address, tmp_path, reuse):
     """With reused actors Tune alone waits for ever for one whose `reset_config` returns False."""
     reference = problem(tmp_path, COUNTS + NO_RESET) + ":Counts"
     keys = {**KEYS, "iterations": 6, "seeds": 1, "engine": {"tune": {"reuse_actors": reuse}}}
-    store, notes = run([reference], tmp_path / "out", **keys)
+    store, notes = run([reference], tmp_path / "out", **keys, address=shared_address)
     assert list(notes.causes.values()) == [""]
     (m,) = store.runs()
     record = store.record(m.run)
