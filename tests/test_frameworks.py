@@ -82,6 +82,7 @@ def test_a_study_runs_on_every_engine(problem, engine):
             "engines": [engine],
             "population": 2,
             "iterations": 3,
+            "intervals": [2],
             "seeds": 1,
         }
     ).runs
