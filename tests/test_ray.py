@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pbtbench import engines
 from pbtbench.engines import cluster
-from pbtbench.engines.transport import TransportFailed
+from pbtbench.engines.formats import TransportFailed
 from pbtbench.errors import BadInput
 from pbtbench.measures import measure
 from pbtbench.record import TIMED
@@ -273,7 +273,7 @@ def test_a_state_that_cannot_be_persisted_is_noted_and_the_run_goes_on(monkeypat
     def refused(*_, **__):
         raise TransportFailed("states can't be kept in /full: the disk is full")
 
-    monkeypatch.setattr("pbtbench.engines.transport.Npz.write", refused)
+    monkeypatch.setattr("pbtbench.engines.formats.Npz.write", refused)
     outcome = executed(engine={"ray": {"persist_every": 6}})
     assert (outcome.cause, outcome.message) == ("", "")
     notes = outcome.record.notes.at(outcome.record.notes.named("unpersisted"))

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as arrays
 
 from pbtbench import engines
 from pbtbench.engines import transport
-from pbtbench.engines.transport import NAMES, TransportFailed
+from pbtbench.engines.formats import TransportFailed
+from pbtbench.engines.transport import NAMES
 from pbtbench.errors import BadInput
 from pbtbench.record import KINDS
 from pbtbench.recorder import Recorder
@@ -120,6 +121,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from pbtbench.engines import transport
+from pbtbench.engines.formats import TransportFailed
 from pbtbench.recorder import Recorder
 
 state = {"weights": np.random.default_rng(0).random(500_000)}
@@ -129,7 +131,7 @@ travel.discard(travel.send({"weights": np.zeros(2)}, Recorder(), **row))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 try:
     travel.receive(travel.send(state, Recorder(), **row), Recorder(), **row)
-except transport.TransportFailed as error:
+except TransportFailed as error:
     print(error)
 """
 

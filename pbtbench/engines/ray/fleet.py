@@ -17,10 +17,10 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from pbtbench import catalogue
 from pbtbench.engines import RunFailed
 from pbtbench.engines.decisions import Decisions
+from pbtbench.engines.formats import TransportFailed
 from pbtbench.engines.ray.actor import IO, Assignment, Report, Worker
 from pbtbench.engines.ray.survival import Survivors
 from pbtbench.engines.shard import Copy
-from pbtbench.engines.transport import TransportFailed
 from pbtbench.errors import BadInput
 from pbtbench.process import Surroundings
 from pbtbench.recorder import Recorder

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from pbtbench.engines import cluster, transport
+from pbtbench.engines.formats import TransportFailed
 from pbtbench.population import state_bytes
 from pbtbench.record import CODES
 from pbtbench.recorder import Batch, Recorder
@@ -155,6 +156,6 @@ class Survivors:
         """Note a state that can't be written; the training goes on without it."""
         try:
             yield
-        except transport.TransportFailed as failure:
+        except TransportFailed as failure:
             why = f"its state was not persisted: {failure}"
             self._recorder.note("unpersisted", why, member=member, iteration=iteration)
