@@ -238,6 +238,19 @@ def test_lost_members_are_started_again_and_the_run_goes_on(faulty, fault, metho
     assert total == pytest.approx(outcome.workers * outcome.wall_s, rel=0.02)
 
 
+def test_a_start_that_fails_leaves_the_cluster_to_the_next_run(faulty):
+    keys = faulty("")
+    file = Path(keys["problems"][0])
+    file.write_text(
+        file.read_text().replace("super().__init__(hyperparameters)", "time.sleep(3600)")
+    )
+    outcome = executed(**keys, engine={"ray": {"hang_s": 0.5}})
+    assert (outcome.cause, outcome.message) == ("hang", "members 0 to 3 did not start in time")
+    idle = at(outcome.record, "idle")
+    assert set(idle.worker.tolist()) == {0, 1}
+    assert executed().cause == ""
+
+
 def test_a_donor_that_raises_fails_the_run(faulty):
     """Each member on its own worker: no fork is within one."""
     outcome = executed(**faulty("no state"), population=4, workers=4, cpus_per_worker=0.5)

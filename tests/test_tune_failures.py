@@ -149,6 +149,17 @@ def test_trials_that_end_early_without_an_error_are_a_failure(monkeypatch):
     )
 
 
+def test_a_record_that_does_not_come_in_is_a_failure(shared_ray, monkeypatch):
+    monkeypatch.setattr("pbtbench.engines.tune.collector.LIMIT_S", 0.0)
+    keys = {"problems": ["toy.pbt_quadratic"], "methods": ["random"], "engines": ["tune"]}
+    (run,) = Study.plan({**keys, "population": 2, "iterations": 3, "workers": 2, "seeds": 1}).runs
+    outcome = engines.execute(run)
+    assert (outcome.cause, outcome.message) == (
+        "crash",
+        "the record lacks 6 iterations that the trials made",
+    )
+
+
 def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
     """Synchronous PBT after `Tuner.restore`: one iteration each, then all trials are paused for ever."""
     reference = problem(tmp_path, COUNTS + RESTORED)

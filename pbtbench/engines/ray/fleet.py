@@ -93,6 +93,14 @@ class Fleet:
         """Of each member."""
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         size = self._decisions.size
         count = min(self._run.workers, size)
         needs = self._run.cluster
@@ -100,7 +108,6 @@ class Fleet:
         bundle = {key: value for key, value in bundle.items() if value}
         self._group = placement_group([bundle] * count, strategy="PACK")
         if not self._group.wait(START_S):
-            remove_placement_group(self._group)
             raise RunFailed(
                 "crash",
                 f"the cluster has no room for {count} workers of {bundle} within {START_S:g} s: "
@@ -112,10 +119,10 @@ class Fleet:
             members = range(int(shard[0]), int(shard[-1]) + 1)
             self.units.append(Unit(members, actor))
         self._unit_of = [unit for unit in self.units for _ in unit.members]
+        self._await_start()
         hosting = [self._hosted(unit, {}, "setup") for unit in self.units]
         for unit, call in zip(self.units, hosting, strict=True):
             self._taken(unit, self._answered(call, unit))
-        return self
 
     def __exit__(self, *error: object) -> None:
         for actor in self.actors:
@@ -215,6 +222,15 @@ class Fleet:
             runtime_env=self._options["runtime_env"] or None,
         )(Worker)
         return Actor(made.remote(self._assignment, worker, lapped), worker, lapped)
+
+    def _await_start(self) -> None:
+        """Until all actors are there, within limits: only then an iteration's limit holds. What keeps one from
+        starting is raised by what it is asked to do next."""
+        ray.wait(
+            [actor.handle.ready.remote() for actor in self.actors],
+            num_returns=len(self.actors),
+            timeout=START_S,
+        )
 
     def _hosted(self, unit: Unit, states: Mapping[int, list[Any]], kind: str) -> Any:
         """Have the unit's actor start its members."""

@@ -99,6 +99,8 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     finally:
         inbox.settle(run.workers)
     _completed(run, results, len(proposed), budget, recorder)
+    if missing := inbox.missing(budget.made):
+        raise RunFailed("crash", f"the record lacks {missing} iterations that the trials made")
 
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:

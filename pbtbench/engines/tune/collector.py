@@ -4,6 +4,8 @@ that fetches it twice a second, so that it is there even while Tune's driver is 
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -15,7 +17,10 @@ from pbtbench.record import NOBODY, Scores
 from pbtbench.recorder import Batch, Recorder, Row
 
 PERIOD_S = 0.4
-LIMIT_S = 10.0
+"""How often it fetches."""
+
+LIMIT_S = 60.0
+"""How long that may take: the actor may only be starting, on a machine that is busy."""
 
 Sent = tuple[str, Batch]
 """An actor's name, and what it has recorded since it last sent some."""
@@ -49,6 +54,8 @@ class Inbox:
         """Members, when each lost iterations, and how many: what the counts don't have yet."""
         self._actors: dict[str, int] = {}
         """Name -> its number, which stands for a worker while the run goes on."""
+        self._complete = False
+        """Whether what was sent before the run ended has been fetched."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
@@ -63,6 +70,13 @@ class Inbox:
     def lost(self, member: int, t_s: float, iterations: int) -> None:
         """Take a member's count back, from a moment on."""
         self._lost.append((member, t_s, iterations))
+
+    def missing(self, made: Mapping[int, int]) -> int:
+        """How many of the iterations that each member made have not come in: none, once all has."""
+        if not self._complete:
+            return sum(made.values())
+        came = Counter(int(block.member[0]) for block in self._recorder.collected.scores)
+        return sum(max(0, count - came[member]) for member, count in made.items())
 
     def settle(self, workers: int) -> None:
         """Give all that came in its final place: iterations counted by all scores, actors on lanes, what
@@ -82,6 +96,7 @@ class Inbox:
             except Exception:
                 return  # Ray is gone; what came in is there
             self._take(sent)
+        self._complete = True
 
     def _take(self, sent: list[Sent]) -> None:
         """Put on record what came in, with iterations and workers as far as they can be known."""

@@ -23,6 +23,7 @@ from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
+from pbtbench.engines.tune.collector import LIMIT_S
 from pbtbench.population import State, state_bytes
 from pbtbench.problem import Problem, member_seed
 from pbtbench.process import Surroundings
@@ -215,7 +216,7 @@ class Timed(Trainable):  # type: ignore[misc]
         super().cleanup()
         self._lap("wait")
         # this process ends now: wait until they have arrived
-        ray.get(self._flush(), timeout=5)
+        ray.get(self._flush(), timeout=LIMIT_S)
 
     def _lap(self, kind: str, **row: Any) -> None:
         self._recorder.lap(kind, worker=-1, member=self._member, **row)
