@@ -1,7 +1,7 @@
 """Adds `--benchmark` to pytest: an ordinary run leaves benchmarks out, `pytest --benchmark` runs only them.
 
-A benchmark is a test with the marker `pbtbench` (`benchmark` is pytest-benchmark's own marker, with
-options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
+A benchmark is a test with the fixture `pbt_benchmark`, or with the marker `pbtbench` (`benchmark` is
+pytest-benchmark's own marker, with options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
 without it they are left alone, since every pytest run of whoever installed pbtbench loads this file:
 nobody's own benchmarks may vanish by that, and a project's own flag of that name stays the project's.
 Running, timing and storing stay pytest-benchmark's.
@@ -10,10 +10,27 @@ Running, timing and storing stay pytest-benchmark's.
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pbtbench.regression.clock import run_seconds
+
+if TYPE_CHECKING:
+    from pbtbench.regression.benchmark import PbtBenchmark
+
 FLAG, OURS = "--benchmark", "--pbtbench"
+
+FIXTURE = "pbt_benchmark"
+
+EXAMPLE = """\
+no benchmark found. One is a test with the fixture pbt_benchmark, such as
+
+    def test_plain(pbt_benchmark):
+        result = pbt_benchmark(problem="toy.plain", method="pbt", interval=5, target=1.1)
+        assert result.reached
+"""
 
 FREE = pytest.StashKey[bool]()
 """Whether no project's own flag is called `--benchmark`."""
@@ -21,9 +38,38 @@ LEFT_OUT = pytest.StashKey[int]()
 """How many benchmarks an ordinary run left out."""
 
 
+FOUND = pytest.StashKey[int]()
+"""How many benchmarks `--benchmark` found."""
+
+
+@pytest.fixture
+def pbt_benchmark(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path) -> PbtBenchmark:
+    """Run PBT, or what is compared with it, as a benchmark: `pbt_benchmark(problem=…, method=…, interval=…,
+    target=…)` takes the keys of a study, makes a round of each seed, and returns what was measured."""
+    from pbtbench.regression.benchmark import PbtBenchmark
+
+    return PbtBenchmark(benchmark, request.module, tmp_path / "runs")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a benchmark can't run is said in its own words, without the way through this package."""
+    report = yield
+    if call.excinfo is not None and FIXTURE in getattr(item, "fixturenames", ()):
+        from pbtbench.errors import BadInput
+        from pbtbench.regression.benchmark import RunsFailed
+
+        if isinstance(call.excinfo.value, BadInput | RunsFailed):
+            report.longrepr = f"{FIXTURE}: {call.excinfo.value}"
+    return report
+
+
 def _is_benchmark(item: pytest.Item, flag: bool) -> bool:
-    marked = item.get_closest_marker("pbtbench") is not None
-    return marked or (flag and "benchmark" in getattr(item, "fixturenames", ()))
+    fixtures = getattr(item, "fixturenames", ())
+    ours = FIXTURE in fixtures or item.get_closest_marker("pbtbench") is not None
+    return ours or (flag and "benchmark" in fixtures)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,14 +107,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "pbtbench: a benchmark: an ordinary run leaves it out, --benchmark runs it"
     )
+    if _wanted(config) and config.getoption("numprocesses", default=None):
+        raise pytest.UsageError(
+            f"{FLAG} measures, which several processes beside each other would spoil: leave out -n, or give -n 0"
+        )
+
+
+def _wanted(config: pytest.Config) -> bool:
+    return bool(config.getoption("pbtbench_benchmark"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = bool(config.getoption("pbtbench_benchmark"))
+    wanted = _wanted(config)
+    for item in items:
+        if FIXTURE in getattr(item, "fixturenames", ()):
+            own = item.get_closest_marker("benchmark")
+            options = {"timer": run_seconds, **(own.kwargs if own else {})}
+            item.add_marker(pytest.mark.benchmark(**options), append=False)
     if not wanted and config.getoption("benchmark_only", default=False):
         return
     others = [item for item in items if _is_benchmark(item, wanted) != wanted]
+    config.stash[FOUND] = len(items) - len(others)
     if not others:
         return
     items[:] = [item for item in items if _is_benchmark(item, wanted) == wanted]
@@ -79,6 +139,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    if _wanted(config) and not config.stash.get(FOUND, 0):
+        terminalreporter.write_line(EXAMPLE)
     if left_out := config.stash.get(LEFT_OUT, 0):
         what = "benchmark" if left_out == 1 else "benchmarks"
         flag = FLAG if config.stash.get(FREE, False) else OURS

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from pbtbench import catalogue, engines
 from pbtbench.adapters.trainable import TrainableStart
@@ -25,9 +27,29 @@ from pbtbench.study.declaration import resolved
 from pbtbench.study.growth import grown
 
 
+@dataclass(frozen=True)
+class Session:
+    """A study under way in its folder."""
+
+    missing: tuple[Run, ...]
+    """The runs to be made, in order."""
+    execute: Callable[[Run], dict[str, Any]]
+    """Make one of them and keep it: its cause, message and wall seconds."""
+
+
 def run_study(study: Study, store: Store, observer: Observer, *, again: bool = False) -> None:
-    """Execute the runs of `study` that `store` doesn't hold yet. Failed ones are tried again. What is declared
-    in the folder from then on is all that it has, and all of the study.
+    """Execute the runs of `study` that `store` doesn't hold yet, as `session` says."""
+    with session(study, store, observer, again=again) as under_way:
+        for run in under_way.missing:
+            under_way.execute(run)
+
+
+@contextmanager
+def session(
+    study: Study, store: Store, observer: Observer, *, again: bool = False
+) -> Iterator[Session]:
+    """Runs of `study` that `store` doesn't hold yet, to be executed. Failed ones are tried again. What is
+    declared in the folder from then on is all that it has, and all of the study.
 
     `again`: make also those anew that were kept of other code or settings than today's. Raises `BadInput` for
     such runs otherwise, for a problem that can't be run, or if an engine finds the study can't be;
@@ -51,13 +73,17 @@ def run_study(study: Study, store: Store, observer: Observer, *, again: bool = F
         if all(engines.engine(run.engine).distributed for run in growth.missing):
             child.close()  # it would hold a GPU that workers need
         code = Code()
-        for run in growth.missing:
+
+        def execute(run: Run) -> dict[str, Any]:
             began = time.perf_counter()
             code.check_unchanged(run)
             observer.started(run)
             done = child.execute(run, observer)
             left.ended(run, time.perf_counter() - began)
             observer.ended(run, done)
+            return done
+
+        yield Session(growth.missing, execute)
 
 
 def _to_check(runs: Sequence[Run]) -> list[tuple[Run, float]]:
