@@ -1,10 +1,10 @@
 """Adds `--benchmark` to pytest: an ordinary run leaves benchmarks out, `pytest --benchmark` runs only them.
 
 A benchmark is a test with the fixture `pbt_benchmark`, or with the marker `pbtbench` (`benchmark` is
-pytest-benchmark's own marker, with options of its own). With the flag, tests that use pytest-benchmark's `benchmark` fixture count too;
-without it they are left alone, since every pytest run of whoever installed pbtbench loads this file:
-nobody's own benchmarks may vanish by that, and a project's own flag of that name stays the project's.
-Running, timing and storing stay pytest-benchmark's.
+pytest-benchmark's own marker, with options of its own). With the flag, tests that use pytest-benchmark's
+`benchmark` fixture count too; without it they are left alone, since every pytest run of whoever installed
+pbtbench loads this file: nobody's own benchmarks may vanish by that, and a project's own flag of that name
+stays the project's. Running, timing and storing stay pytest-benchmark's.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def pytest_runtest_makereport(
         from pbtbench.regression.benchmark import RunsFailed
 
         if isinstance(call.excinfo.value, BadInput | RunsFailed):
-            report.longrepr = f"{FIXTURE}: {call.excinfo.value}"
+            report.longrepr = str(call.excinfo.value)
     return report
 
 
@@ -109,7 +109,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if _wanted(config) and config.getoption("numprocesses", default=None):
         raise pytest.UsageError(
-            f"{FLAG} measures, which several processes beside each other would spoil: leave out -n, or give -n 0"
+            f"{FLAG} measures, and processes beside each other would spoil that: leave out -n, or "
+            "give -n 0"
         )
 
 

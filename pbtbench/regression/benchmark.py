@@ -13,18 +13,18 @@ from pbtbench.errors import BadInput
 from pbtbench.problem import Problem
 from pbtbench.regression.clock import advance
 from pbtbench.regression.exchange import extra_info
-from pbtbench.regression.result import Result
+from pbtbench.regression.result import Result, in_rounds
 from pbtbench.running.observer import Silent
 from pbtbench.running.runner import session
 from pbtbench.store import Store
 from pbtbench.study import Study
 
 if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
     from pbtbench.run import Run
 
 ROUNDS = 5
+
+FIXTURE = "pbt_benchmark"
 
 SINGULAR = {
     "problem": "problems",
@@ -44,8 +44,9 @@ class RunsFailed(Exception):
 class PbtBenchmark:
     """The fixture: called once in a test, with the keys of a study."""
 
-    def __init__(self, benchmark: BenchmarkFixture, test: ModuleType, folder: Path) -> None:
-        """`test`: the module that the test stands in. `folder`: where the runs are kept, a new one."""
+    def __init__(self, benchmark: Any, test: ModuleType, folder: Path) -> None:
+        """`benchmark`: pytest-benchmark's fixture. `test`: the module that the test stands in. `folder`: where
+        the runs are kept, a new one."""
         self._benchmark, self._test, self._folder = benchmark, test, folder
 
     def __call__(
@@ -74,7 +75,7 @@ class PbtBenchmark:
         failed = [f"{m.run.id}: {m.cause}: {m.message}" for m in measures if m.cause]
         if failed:
             raise RunsFailed("\n".join(failed))
-        result = Result(tuple(sorted(measures, key=lambda m: (m.run.seed, m.run.id))))
+        result = in_rounds(measures)
         self._benchmark.extra_info.update(extra_info(result, machine.facts()))
         return result
 
@@ -85,7 +86,7 @@ class PbtBenchmark:
             if several is None or isinstance(value, Mapping):  # such as the options of a method
                 given[key] = value
             elif several in keys:
-                raise BadInput(f"both {key} and {several} are given; give one of them")
+                raise BadInput(f"{FIXTURE}: both {key} and {several} are given; give one of them")
             else:
                 given[several] = [value]
         if "problems" in given:
@@ -99,8 +100,8 @@ class PbtBenchmark:
         elif study is None:
             given.setdefault("seeds", ROUNDS)
         if study is None and "problems" not in given:
-            raise BadInput("nothing to run: give a problem, or a study")
-        return Study.load(study, given)
+            raise BadInput(f"{FIXTURE}: nothing to run: give a problem, or a study")
+        return Study.load(study, given) if study else Study.plan(given, FIXTURE)
 
     def _reference(self, problem: Any) -> Any:
         """The text by which a worker process finds a problem."""

@@ -4,7 +4,7 @@ baselines and histories are made of."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,9 +14,8 @@ from pbtbench.machine import fingerprint
 from pbtbench.measures import Measures
 from pbtbench.regression.kinds import KINDS, TO_TARGET, exact
 from pbtbench.regression.result import Result
-from pbtbench.regression.result import values as column
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 """A number that grows with every change of what is stored: others are migrated or refused."""
 
 SETTINGS = (
@@ -92,20 +91,16 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry(measures: Sequence[Measures]) -> Entry:
-    run, provenance = measures[0].run, measures[0].provenance
-    frame = Result(tuple(measures)).frame
-    targets = list(dict.fromkeys(run.targets))
+def _entry(measures: tuple[Measures, ...]) -> Entry:
+    result, run, provenance = Result(measures), measures[0].run, measures[0].provenance
     found: dict[str, Values] = {}
     for name in KINDS:
         if name not in TO_TARGET:
-            rows = frame.drop_duplicates("run")
-            found[name] = _plain(column(rows, name))
+            found[name] = _plain(result[name])
             continue
-        for target in targets:
-            rows = frame[frame["target"] == target]
-            key = name if len(targets) == 1 else f"{name}[{target:g}]"
-            found[key] = _plain(column(rows, name))
+        for target in result.targets:
+            key = name if len(result.targets) == 1 else f"{name}[{target!r}]"
+            found[key] = _plain(result.at(target)[name])
     return Entry(
         problem=run.problem_name,
         problem_digest="" if provenance is None else provenance.problem,
