@@ -9,7 +9,7 @@ stays the project's. Running, timing and storing stay pytest-benchmark's.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +40,23 @@ LEFT_OUT = pytest.StashKey[int]()
 
 FOUND = pytest.StashKey[int]()
 """How many benchmarks `--benchmark` found."""
+MADE = pytest.StashKey[dict[str, Any]]()
+"""Name of a benchmark -> what it measured, as plain data."""
+GATE = pytest.StashKey[Any]()
+"""The gate that `--benchmark-gate` asks for."""
 
 
 @pytest.fixture
-def pbt_benchmark(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path) -> PbtBenchmark:
+def pbt_benchmark(
+    benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[PbtBenchmark]:
     """Run PBT, or what is compared with it, as a benchmark: `pbt_benchmark(problem=…, method=…, interval=…,
     target=…)` takes the keys of a study, makes a round of each seed, and returns what was measured."""
     from pbtbench.regression.benchmark import PbtBenchmark
 
-    return PbtBenchmark(benchmark, request.module, tmp_path / "runs")
+    yield PbtBenchmark(benchmark, request.module, tmp_path / "runs")
+    if info := benchmark.extra_info.get("pbtbench"):
+        request.config.stash[MADE][request.node.nodeid] = info
 
 
 @pytest.hookimpl(wrapper=True)
@@ -80,6 +88,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="run the benchmarks, and nothing else (an ordinary run leaves marked ones out); "
         "--benchmark means the same, unless the project has a flag of that name",
+    )
+    group = parser.getgroup("pbtbench")
+    group.addoption(
+        "--benchmark-gate",
+        metavar="BASELINE",
+        type=Path,
+        help="compare the benchmarks with a baseline's file, or a study's folder, and fail if one got worse",
+    )
+    group.addoption(
+        "--benchmark-gate-update",
+        action="store_true",
+        help="write what is measured to BASELINE, in the place of what it was compared with",
     )
 
 
@@ -113,6 +133,28 @@ def pytest_configure(config: pytest.Config) -> None:
             "give -n 0"
         )
 
+    config.stash[MADE] = {}
+    if baseline := config.getoption("benchmark_gate"):
+        from pbtbench.errors import BadInput
+        from pbtbench.regression.in_pytest import Gate
+
+        try:
+            config.stash[GATE] = Gate(
+                baseline, config.rootpath, update=config.getoption("benchmark_gate_update")
+            )
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Compare with the baseline, if one is given: what got worse fails the session."""
+    gate = session.config.stash.get(GATE, None)
+    if gate is not None and session.exitstatus in (
+        pytest.ExitCode.OK,
+        pytest.ExitCode.TESTS_FAILED,
+    ):
+        session.exitstatus = gate.closed(session.config.stash[MADE], session.exitstatus)
+
 
 def _wanted(config: pytest.Config) -> bool:
     return bool(config.getoption("pbtbench_benchmark"))
@@ -140,6 +182,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    if (gate := config.stash.get(GATE, None)) is not None:
+        terminalreporter.section("pbtbench: gate")
+        for line in gate.text:
+            terminalreporter.write_line(line)
     if _wanted(config) and not config.stash.get(FOUND, 0):
         terminalreporter.write_line(EXAMPLE)
     if left_out := config.stash.get(LEFT_OUT, 0):

@@ -182,6 +182,49 @@ def _present(store: Store, console: Console) -> int:
     return sum(bool(m.cause) for m in measures)
 
 
+@cli.command()
+@click.argument("base", type=_Folder())
+@click.argument("new", type=_Folder())
+@click.option(
+    "--thresholds",
+    type=_Folder(),
+    help="A TOML file with a table [gate].  [default: pyproject.toml's [tool.pbtbench.gate]]",
+)
+@click.option("--whole", is_flag=True, help="Show also what is the same.")
+@click.option("--update", is_flag=True, help="Write NEW in the place of BASE, a baseline's file.")
+@click.option("--markdown", type=_Folder(), help="Write the table to this file, too, at its end.")
+def compare(
+    base: Path, new: Path, thresholds: Path | None, whole: bool, update: bool, markdown: Path | None
+) -> None:
+    """Compare benchmarks with a baseline: exit code 1 if one got worse or is missing.
+
+    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders.
+    """
+    from rich.console import Console
+
+    from pbtbench.regression import gate, sitting
+    from pbtbench.regression import thresholds as allowed
+    from pbtbench.report import comparison
+
+    after = sitting.load(new)
+    if update and not base.exists():
+        sitting.write(base, after.sitting)
+        click.echo(f"{plain(base)}: a new baseline")
+        return
+    before = sitting.load(base)
+    found = allowed.load(thresholds) if thresholds else allowed.beside(Path.cwd())
+    rows = gate.compare(before.sitting, after.sitting, found)
+    comparison.print_comparison(rows, before, after, Console(), whole=whole)
+    if markdown is not None:
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(comparison.markdown(rows, before, after))
+    if update:
+        sitting.write(base, after.sitting)
+        click.echo(f"{plain(base)}: the new baseline")
+    elif gate.tripped(rows):
+        raise SystemExit(1)
+
+
 @cli.command("list")
 @click.argument(
     "what", type=click.Choice(["problems", "methods", "engines", "studies"]), required=False

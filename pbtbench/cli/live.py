@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pbtbench import catalogue, engines
 from pbtbench.run import Run
+from pbtbench.running.observer import Observer
 from pbtbench.running.time_left import TimeLeft
 from pbtbench.store.reading import Track
 from pbtbench.study.growth import Growth
@@ -68,8 +69,8 @@ def reading(console: Console) -> Iterator[Track]:
         yield bar.track
 
 
-class View(AbstractContextManager["View"]):
-    """Shows a study's progress; an `Observer` of `runner.run_study`."""
+class View(AbstractContextManager["View"], Observer):
+    """Shows a study's progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -14,7 +14,7 @@ from pbtbench.problem import Problem
 from pbtbench.regression.clock import advance
 from pbtbench.regression.exchange import extra_info
 from pbtbench.regression.result import Result, in_rounds
-from pbtbench.running.observer import Silent
+from pbtbench.running.observer import Observer
 from pbtbench.running.runner import session
 from pbtbench.store import Store
 from pbtbench.study import Study
@@ -69,7 +69,7 @@ class PbtBenchmark:
         store = Store.claim(self._folder)
         with store.locked():
             store.write_machine(machine.describe())
-            with session(planned, store, Silent()) as under_way:
+            with session(planned, store, Observer()) as under_way:
                 self._timed(under_way.execute, seeds.values())
             measures = store.runs()
         failed = [f"{m.run.id}: {m.cause}: {m.message}" for m in measures if m.cause]

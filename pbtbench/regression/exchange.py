@@ -75,11 +75,11 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         dirty=first.dirty,
         machine=fingerprint(machine),
         cpu=str(machine.get("cpu", "")),
-        entries={label: _entry(of) for label, of in result.by_label.items()},
+        entries={label: entry(of) for label, of in result.by_label.items()},
     )
     medians = {
-        label: {name: found for name, found in _medians(entry) if not math.isnan(found)}
-        for label, entry in info.entries.items()
+        label: {name: found for name, found in _medians(one) if not math.isnan(found)}
+        for label, one in info.entries.items()
     }
     shown = next(iter(medians.values())) if len(medians) == 1 else medians
     failures = sorted({attempt.cause for m in result.measures for attempt in m.attempts} - {""})
@@ -91,7 +91,8 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry(measures: tuple[Measures, ...]) -> Entry:
+def entry(measures: tuple[Measures, ...]) -> Entry:
+    """What runs measured that differ by their seed alone."""
     result, run, provenance = Result(measures), measures[0].run, measures[0].provenance
     found: dict[str, Values] = {}
     for name in KINDS:
@@ -125,6 +126,6 @@ def _plain(values: np.ndarray) -> Values:
     return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _medians(entry: Entry) -> Iterator[tuple[str, float]]:
-    for name, values in entry.measures.items():
+def _medians(of: Entry) -> Iterator[tuple[str, float]]:
+    for name, values in of.measures.items():
         yield name, float(np.median([math.inf if value is None else value for value in values]))

@@ -1,0 +1,196 @@
+"""The gate: what got worse from one sitting to another, measure by measure.
+
+1. What repeats exactly (`kinds.exact`) is compared exactly: any difference is a change.
+2. Other measures are compared by the ratios of their rounds, paired by seed. One is worse if the whole
+   interval of the ratio is beyond its threshold. The intervals of a table hold together: with m rows that
+   are judged by one, each may miss with a probability of `false_alarms`/m (Bonferroni), so that a table
+   without a change has an alarm with at most that probability, however its rows depend on each other.
+3. Seconds of unlike machines are not compared; exact counts and shares are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from pbtbench.regression.exchange import Entry
+from pbtbench.regression.kinds import KINDS, Kind, base
+from pbtbench.regression.sitting import Sitting
+from pbtbench.regression.thresholds import Thresholds
+from pbtbench.statistics.ratios import Ratio, paired_ratio
+
+Verdict = Literal["worse", "better", "same", "unclear", "other", "unlike", "missing", "new"]
+
+ROUNDING = 1e-9
+"""Relative: by so much may scores differ that are the same."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measure of a benchmark's method, compared."""
+
+    benchmark: str
+    label: str
+    measure: str
+    verdict: Verdict
+    """`other`: the benchmark is another one by now; `unlike`: on an unlike machine; `unclear`: the interval
+    holds the threshold and 1, so that neither is ruled out."""
+    base: float = math.nan
+    """The median of its rounds; infinite where a target was missed in most."""
+    new: float = math.nan
+    ratio: Ratio | None = None
+    """Of new over base, where rounds were compared by it."""
+    threshold: float = math.nan
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A method of a benchmark in both sittings."""
+
+    benchmark: str
+    label: str
+    base: Entry
+    new: Entry
+
+
+def compare(base: Sitting, new: Sitting, thresholds: Thresholds) -> list[Row]:
+    """Rows for all benchmarks of either sitting, in the order of the base."""
+    alike = bool(base.machine) and base.machine == new.machine
+    rows: list[Row] = []
+    pairs: list[_Pair] = []
+    for name, label, before, after in _joined(base, new):
+        if before is None or after is None:
+            rows.append(Row(name, label, "", "new" if before is None else "missing"))
+        elif why := _differences(before, after):
+            rows.append(Row(name, label, "", "other", why=why))
+        else:
+            pairs.append(_Pair(name, label, before, after))
+    judged = [row for pair in pairs for row in _of(pair, thresholds, alike=alike)]
+    by_interval = [row for row in judged if row.verdict == "unclear"]
+    error = thresholds.false_alarms / max(1, len(by_interval))
+    entries = {(pair.benchmark, pair.label): pair for pair in pairs}
+    for row in judged:
+        pair = entries[row.benchmark, row.label]
+        rows.append(_judged(row, pair, error) if row.verdict == "unclear" else row)
+    return rows
+
+
+def tripped(rows: Iterable[Row]) -> bool:
+    """Whether anything got worse, or can't be compared any more: no silence is a pass."""
+    return any(row.verdict in ("worse", "missing", "other") for row in rows)
+
+
+def _joined(base: Sitting, new: Sitting) -> Iterator[tuple[str, str, Entry | None, Entry | None]]:
+    for name in dict.fromkeys([*base.benchmarks, *new.benchmarks]):
+        before, after = base.benchmarks.get(name, {}), new.benchmarks.get(name, {})
+        for label in dict.fromkeys([*before, *after]):
+            yield name, label, before.get(label), after.get(label)
+
+
+def _differences(base: Entry, new: Entry) -> str:
+    """In what two benchmarks of one name are not the same; empty where they are."""
+    found = [
+        f"{key} was {base.settings.get(key)!r}, is {new.settings.get(key)!r}"
+        for key in {**base.settings, **new.settings}
+        if base.settings.get(key) != new.settings.get(key)
+    ]
+    if base.problem_digest != new.problem_digest:
+        found.append(f"the code or options of {new.problem} changed")
+    if not set(base.seeds) & set(new.seeds):
+        found.append("they have no seed in common")
+    return "; ".join(found)
+
+
+def _of(pair: _Pair, thresholds: Thresholds, *, alike: bool) -> Iterator[Row]:
+    """The rows of a method: those to be judged by an interval `unclear` as yet."""
+    allowed = thresholds.of(pair.benchmark)
+    measures = {*pair.base.measures, *pair.new.measures}
+    order = {name: place for place, name in enumerate(KINDS)}
+    for measure in sorted(measures, key=lambda m: (order.get(base(m), -1), m)):
+        name = base(measure)
+        if name not in KINDS or (name not in allowed and measure not in allowed):
+            continue
+        threshold = allowed.get(measure, allowed.get(name, math.nan))
+        before, after = _rounds(pair, measure)
+        row = Row(
+            pair.benchmark,
+            pair.label,
+            measure,
+            "unclear",
+            float(np.median(before)),
+            float(np.median(after)),
+            threshold=threshold,
+        )
+        if name in pair.base.exact and name in pair.new.exact:
+            yield _exactly(row, before, after, _sign(pair, KINDS[name]))
+        elif KINDS[name] == "time" and not alike:
+            yield replace(row, verdict="unlike", why="seconds of unlike machines are not compared")
+        elif KINDS[name] != "score":
+            yield row
+
+
+def _rounds(pair: _Pair, measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values of the seeds that both have, shape (seeds,) each: infinite for a missed target, 0 for a stage
+    that never was."""
+    seeds = [seed for seed in pair.base.seeds if seed in set(pair.new.seeds)]
+
+    def values(of: Entry) -> np.ndarray:
+        by_seed: Mapping[int, float | None] = dict(
+            zip(of.seeds, of.measures.get(measure, [0.0] * len(of.seeds)), strict=True)
+        )
+        return np.array([math.inf if (v := by_seed[seed]) is None else v for seed in seeds])
+
+    return values(pair.base), values(pair.new)
+
+
+def _sign(pair: _Pair, kind: Kind) -> int:
+    """+1 where more is worse."""
+    return -1 if kind == "score" and pair.new.goal == "max" else 1
+
+
+def _exactly(row: Row, before: np.ndarray, after: np.ndarray, sign: int) -> Row:
+    """A row whose every difference is a change."""
+    same = np.isclose(before, after, rtol=ROUNDING, atol=0) | (before == after)
+    if same.all():
+        return replace(row, verdict="same")
+    changed = f"in {int((~same).sum())} of {len(same)} seeds"
+    with np.errstate(invalid="ignore"):
+        worse = int((sign * (after - before) > 0)[~same].sum())
+    total = float(after.sum()), float(before.sum())
+    if math.isfinite(total[0]) and math.isfinite(total[1]):
+        direction = sign * (total[0] - total[1])
+    else:
+        direction = float(np.isinf(after).sum() - np.isinf(before).sum()) or worse - len(same) / 2
+    beyond = total[0] > row.threshold * total[1] if sign > 0 and total[1] > 0 else True
+    if direction > 0:
+        return replace(row, verdict="worse" if beyond else "same", why=changed)
+    return replace(row, verdict="better", why=changed)
+
+
+def _judged(row: Row, pair: _Pair, error: float) -> Row:
+    """A row whose ratio's interval decides."""
+    before, after = _rounds(pair, row.measure)
+    missed = int(np.isinf(before).sum()), int(np.isinf(after).sum())
+    if missed[1] > missed[0] and missed[1] > len(after) / 2:
+        return replace(
+            row,
+            verdict="worse",
+            why=f"missed in {missed[1]} of {len(after)} seeds, before in {missed[0]}",
+        )
+    there = np.isfinite(before) & np.isfinite(after) & (before > 0) & (after > 0)
+    ratio = paired_ratio(before[there], after[there], error)
+    row = replace(row, ratio=ratio)
+    if ratio.n < 2:
+        return replace(row, why="too few rounds to tell")
+    if ratio.low > row.threshold:
+        return replace(row, verdict="worse")
+    if ratio.high < 1 / row.threshold:
+        return replace(row, verdict="better")
+    if ratio.high <= row.threshold:
+        return replace(row, verdict="same")
+    return replace(row, why="more rounds would tell")
