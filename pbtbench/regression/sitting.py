@@ -139,11 +139,9 @@ def of_infos(infos: Mapping[str, Any], where: Path) -> Sitting:
 
 
 def _checked(model: type[Any], fields: Any, path: Path) -> Any:
-    if (
-        isinstance(fields, dict)
-        and isinstance(given := fields.get("format"), int)
-        and given > FORMAT
-    ):
+    if not isinstance(fields, dict) or "format" not in fields:
+        raise BadInput(f"{path}: no file of benchmarks: it says no format; {MAKE}")
+    if isinstance(given := fields["format"], int) and given > FORMAT:
         raise BadInput(
             f"{path}: of format {given}, by a newer pbtbench than this one, which reads up to {FORMAT}"
         )
