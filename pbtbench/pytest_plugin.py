@@ -57,6 +57,9 @@ def pbt_benchmark(
     yield PbtBenchmark(benchmark, request.module, tmp_path / "runs")
     if info := benchmark.extra_info.get("pbtbench"):
         request.config.stash[MADE][request.node.nodeid] = info
+        request.node.user_properties += [  # for `--junitxml`
+            (name, value) for name, value in benchmark.extra_info.items() if name != "pbtbench"
+        ]
 
 
 @pytest.hookimpl(wrapper=True)

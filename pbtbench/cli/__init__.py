@@ -225,6 +225,21 @@ def compare(
         raise SystemExit(1)
 
 
+@cli.command()
+@click.argument("measured", type=_Folder())
+@click.option(
+    "--to",
+    type=click.Choice(["github", "bencher"]),
+    required=True,
+    help="github-action-benchmark's customSmallerIsBetter, or Bencher Metric Format.",
+)
+def export(measured: Path, to: str) -> None:
+    """Print benchmarks as a service reads them: from a file as `compare` takes it, or a study's folder."""
+    from pbtbench.regression import exports, sitting
+
+    click.echo(exports.exported(sitting.load(measured).sitting, to), nl=False)
+
+
 @cli.command("list")
 @click.argument(
     "what", type=click.Choice(["problems", "methods", "engines", "studies"]), required=False
