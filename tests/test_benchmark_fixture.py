@@ -229,3 +229,37 @@ def test_who_has_no_benchmark_is_told_how_to_write_one(pytester):
     example = "\n".join(line.removeprefix("    ") for line in lines[start : start + 3])
     pytester.makepyfile(test_example=example)
     pytester.runpytest("--benchmark").assert_outcomes(passed=1, deselected=1)
+
+
+def gated(pytester, *flags):
+    return pytester.runpytest("--benchmark", "--benchmark-gate=base.json", *flags)
+
+
+def test_a_gate_trips_by_what_got_worse_and_a_baseline_moves(pytester):
+    pytester.makepyfile(PLAIN)
+    missing = gated(pytester)
+    assert missing.ret == pytest.ExitCode.USAGE_ERROR
+    missing.stderr.fnmatch_lines(["*base.json: no such file; make it by*"])
+    file = pytester.path / "base.json"
+    made = gated(pytester, "--benchmark-gate-update")
+    assert made.ret == 0
+    made.stdout.fnmatch_lines(["base.json: the new baseline"])
+    assert gated(pytester).ret == 0
+    baseline = json.loads(file.read_text())
+    (entry,) = next(iter(baseline["benchmarks"].values())).values()
+    entry["measures"]["forks"][1] -= 1
+    file.write_text(json.dumps(baseline))
+    worse = gated(pytester)
+    assert worse.ret == pytest.ExitCode.TESTS_FAILED
+    worse.stdout.fnmatch_lines(["* forks *worse, in 1 of 3 seeds*", "*1 measure worse*"])
+    assert gated(pytester, "--benchmark-gate-update").ret == 0
+    assert gated(pytester).ret == 0
+
+
+def test_a_benchmark_that_fails_is_missing_from_the_gate(pytester):
+    pytester.makepyfile(PLAIN)
+    gated(pytester, "--benchmark-gate-update")
+    pytester.makepyfile(PLAIN.replace("toy.plain", "toy.plane"))
+    result = gated(pytester)
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*nothing was measured*"])

@@ -5,8 +5,8 @@
 - `bencher`: Bencher Metric Format (bencher.dev/docs/reference/bencher-metric-format): benchmark -> measure ->
   `value`, with the least and most of the rounds as `lower_value` and `upper_value`.
 
-A value is the median over the rounds. Of the scores `github` has those of which less is better; a target that was
-missed in most rounds has no value, and is left out.
+A value is the median over the rounds. Of the scores `github` has those of which less is better; a target that
+was missed in most rounds has no value, and is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from pbtbench.regression.kinds import KINDS, Kind, base
 from pbtbench.regression.sitting import Sitting
 
-UNITS: Mapping[Kind, str] = {"time": "s", "count": "", "share": "share", "score": ""}
+UNITS: Mapping[Kind, str] = {"time": "s", "count": "count", "share": "share", "score": "score"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def github(sitting: Sitting) -> list[dict[str, Any]]:
     return [
         {
             "name": f"{one.benchmark}: {one.measure}",
-            "unit": UNITS[one.kind] or "count",
+            "unit": UNITS[one.kind],
             "value": one.value,
             "range": f"{one.low:.6g} to {one.high:.6g}",
             "extra": f"median of {one.rounds} rounds; commit {sitting.commit or 'unknown'}",

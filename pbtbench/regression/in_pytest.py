@@ -34,6 +34,9 @@ class Gate:
 
     def closed(self, made: Mapping[str, Any], status: int) -> int:
         """The session's exit code, after its benchmarks have been compared; `status`: what it is without."""
+        if not made:
+            self.text.append("nothing was measured: there is nothing to compare with the baseline")
+            return status or FAILED
         try:
             new = sitting.Loaded(Path("this session"), sitting.of_infos(made, Path("this session")))
             worse = self._compared(new)
