@@ -39,7 +39,16 @@ MODULES = {
         *("keras_hyperparameters", "keras_problems", "keras_scores", "memory", "morphism"),
         *("real_problems", "ring_gan", "stacked", "state_size", "step_law", "transport"),
     ),
-    "slow": ("cli", "hostile_folders", "output", "pages", "process", "runner", "sources"),
+    "slow": (
+        "benchmark_fixture",
+        "cli",
+        "hostile_folders",
+        "output",
+        "pages",
+        "process",
+        "runner",
+        "sources",
+    ),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by
 marker: they take the longest, and none should be left for the end where processes share the modules."""

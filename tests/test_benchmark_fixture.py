@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import scipy.stats  # noqa: F401 - before any project that is run in this process, which may import it once
 
 from pbtbench import engines
 from pbtbench.measures import measure

@@ -159,7 +159,7 @@ def test_where_a_change_comes_from_is_named():
 def test_thresholds_are_of_all_and_of_single_benchmarks(tmp_path):
     (tmp_path / "pyproject.toml").write_text(
         "[tool.pbtbench.gate]\nwall_s = 1.5\nfalse_alarms = 0.1\n"
-        '[tool.pbtbench.gate."t/*::slow*"]\nsave_s = 2\n'
+        '[tool.pbtbench.gate."t/*::slow*"]\nsave_s = 2\nforks = false\n'
     )
     found = thresholds.beside(tmp_path)
     assert found.false_alarms == 0.1
@@ -168,6 +168,8 @@ def test_thresholds_are_of_all_and_of_single_benchmarks(tmp_path):
         None,
     )
     assert found.of("t/a.py::slow[1]")["save_s"] == 2
+    assert "forks" in found.of("t/a.py::quick")
+    assert "forks" not in found.of("t/a.py::slow[1]")
     assert thresholds.beside(tmp_path / "none") == Thresholds()
 
 

@@ -29,6 +29,10 @@ ROUNDING = 1e-9
 """Relative: by so much may scores differ that are the same."""
 
 
+LEAST_ROUNDS = 3
+"""Two rounds may agree by chance, as counts often do: their spread is then none at all."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A measure of a benchmark's method, compared."""
@@ -185,7 +189,7 @@ def _judged(row: Row, pair: _Pair, error: float) -> Row:
     there = np.isfinite(before) & np.isfinite(after) & (before > 0) & (after > 0)
     ratio = paired_ratio(before[there], after[there], error)
     row = replace(row, ratio=ratio)
-    if ratio.n < 2:
+    if ratio.n < LEAST_ROUNDS:
         return replace(row, why="too few rounds to tell")
     if ratio.low > row.threshold:
         return replace(row, verdict="worse")

@@ -6,10 +6,12 @@ false_alarms = 0.02                                 # of the whole table
 [tool.pbtbench.gate."tests/test_speed.py::test_digits"]
 seconds_to_target = 1.5
 save_s = 2.0                                        # a stage, which no gate looks at by itself
+wall_s = false                                      # not looked at
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,17 +45,18 @@ class Thresholds:
     """What is allowed."""
 
     of_all: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULTS))
+    """Measure -> how many times as much is allowed; infinite for what isn't looked at."""
     of_one: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Name of a benchmark, or a pattern such as `tests/*::test_digits*` -> what is allowed of it."""
     false_alarms: float = FALSE_ALARMS
 
     def of(self, benchmark: str) -> dict[str, float]:
-        """Measure -> how many times as much a benchmark is allowed."""
+        """Measure -> how many times as much a benchmark is allowed, of those that are looked at."""
         found = dict(self.of_all)
         for pattern, allowed in self.of_one.items():
             if pattern == benchmark or fnmatchcase(benchmark, pattern):
                 found |= allowed
-        return found
+        return {measure: times for measure, times in found.items() if times < math.inf}
 
 
 def load(path: Path) -> Thresholds:
@@ -97,9 +100,10 @@ def read(keys: Any, where: str) -> Thresholds:
 def _times(measure: str, value: Any, where: str) -> float:
     if base(measure) not in KINDS:
         raise unknown(f"measure in {where}", measure, KINDS)
-    return _number(
-        _Times, value, f"{where}: {measure}", "how many times as much is allowed, 1 to 1000"
-    )
+    if value is False:
+        return math.inf
+    right = "how many times as much is allowed, 1 to 1000, or false"
+    return _number(_Times, value, f"{where}: {measure}", right)
 
 
 def _number(kind: TypeAdapter[float], value: Any, where: str, right: str) -> float:

@@ -16,15 +16,18 @@ TOYS = [name for name in catalogue.names() if name.startswith("toy.")]
 def test_toy(pbt_benchmark, problem):
     """In process: two intervals of PBT, random search and grid search."""
     result = pbt_benchmark(
-        problem=problem, methods=["pbt", "random", "grid"], intervals=[1, 5], iterations=40, rounds=3
+        problem=problem,
+        methods=["pbt", "random", "grid"],
+        intervals=[1, 5],
+        iterations=40,
+        rounds=3,
     )
     assert len(result.measures) == 12
 
 
-@pytest.mark.parametrize("problem", TOYS)
-def test_toy_on_ray(pbt_benchmark, problem):
+def test_toys_on_ray(pbt_benchmark):
     """On two actors, where all decide together."""
-    pbt_benchmark(problem=problem, method="pbt", interval=5, engine="ray", iterations=20, rounds=2)
+    pbt_benchmark(problems=TOYS, method="pbt", interval=5, engine="ray", iterations=20, rounds=2)
 
 
 def test_asynchronous_toy(pbt_benchmark):
