@@ -4,7 +4,8 @@
 
 Adds a sitting to `results/noise/`, a file named by when it was: a row for each round, with the seconds of
 the whole run and of some of its stages. The benchmarks take turns, round by round; each is one run with one
-seed, so that what scatters is time alone. Quiet or not, a machine is taken as it is: the load average stands beside.
+seed, so that what scatters is time alone. Quiet or not, a machine is taken as it is: the load average stands
+beside.
 """
 
 from __future__ import annotations
