@@ -15,43 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pbtbench.cli import output
+from pbtbench.cli import output, regression
+from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pbtbench.store import Store
-
-
-class _Many(click.ParamType[list[Any]]):
-    """A list separated by commas."""
-
-    def __init__(self, kind: type[int | float | str]) -> None:
-        self._kind = kind
-        self.name = {int: "integers", float: "numbers", str: "names"}[kind]
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[Any]:
-        if not isinstance(value, str):
-            return list(value)
-        parts = [part.strip() for part in value.split(",")]
-        try:
-            return [self._kind(part) for part in parts if part]
-        except ValueError:
-            self.fail(f"{value!r}: give {self.name}, separated by commas", param, ctx)
-
-
-class _Folder(click.ParamType[Path]):
-    """A folder's path."""
-
-    name = "folder"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if not str(value).strip() or "\0" in str(value):
-            self.fail(f"{value!r}: give the path of a folder", param, ctx)
-        return Path(value)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -67,22 +38,22 @@ def cli() -> None:
 @click.argument("study", required=False)
 @click.option(
     "--problems",
-    type=_Many(str),
+    type=Many(str),
     help="Names, package.module:NAME (a Problem or a tune.Trainable), or paths of files.",
 )
 @click.option(
     "--methods",
-    type=_Many(str),
+    type=Many(str),
     help="pbt, random, grid, tune:NAME, or the study's own variants.  [default: pbt,random,grid]",
 )
-@click.option("--engines", type=_Many(str), help="inprocess, ray, tune.  [default: inprocess]")
+@click.option("--engines", type=Many(str), help="inprocess, ray, tune.  [default: inprocess]")
 @click.option(
     "--transports",
-    type=_Many(str),
+    type=Many(str),
     help="How states travel: memory, object-store, disk, …  [default: the engine's usual one]",
 )
 @click.option(
-    "--intervals", type=_Many(int), help="Perturbation intervals, in iterations.  [default: 1]"
+    "--intervals", type=Many(int), help="Perturbation intervals, in iterations.  [default: 1]"
 )
 @click.option("--population", type=int, help="Members of each run.  [default: 8]")
 @click.option("--workers", type=int, help="Workers of an engine that has several.  [default: 2]")
@@ -95,7 +66,7 @@ def cli() -> None:
 @click.option("--cpus-per-node", type=int, help="CPUs of each of these nodes.")
 @click.option("--iterations", type=int, help="Budget of each member.  [default: the problem's]")
 @click.option("--seeds", type=int, help="Number of seeds.  [default: 3]")
-@click.option("--targets", type=_Many(float), help="Scores to time.  [default: the problem's]")
+@click.option("--targets", type=Many(float), help="Scores to time.  [default: the problem's]")
 @click.option(
     "--limit-s",
     type=float,
@@ -103,7 +74,7 @@ def cli() -> None:
 )
 @click.option("--scale", type=int, help="How large a study with scales is to be.  [default: 1]")
 @click.option("--quick", is_flag=True, help="The short version of a study that has one.")
-@click.option("--out", type=_Folder(), help="Folder.  [default: results/<name>]")
+@click.option("--out", type=Place(), help="Folder.  [default: results/<name>]")
 @click.option(
     "--again", is_flag=True, help="Make kept runs anew that are of other code or settings."
 )
@@ -151,7 +122,7 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
 
 
 @cli.command("report")
-@click.argument("folder", type=_Folder())
+@click.argument("folder", type=Place())
 def report_(folder: Path) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored."""
     from rich.console import Console
@@ -180,64 +151,6 @@ def _present(store: Store, console: Console) -> int:
     print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))
     console.print(f"\nreport: {plain(page)}", highlight=False, markup=False, soft_wrap=True)
     return sum(bool(m.cause) for m in measures)
-
-
-@cli.command()
-@click.argument("base", type=_Folder())
-@click.argument("new", type=_Folder())
-@click.option(
-    "--thresholds",
-    type=_Folder(),
-    help="A TOML file with a table [gate].  [default: pyproject.toml's [tool.pbtbench.gate]]",
-)
-@click.option("--whole", is_flag=True, help="Show also what is the same.")
-@click.option("--update", is_flag=True, help="Write NEW in the place of BASE, a baseline's file.")
-@click.option("--markdown", type=_Folder(), help="Write the table to this file, too, at its end.")
-def compare(
-    base: Path, new: Path, thresholds: Path | None, whole: bool, update: bool, markdown: Path | None
-) -> None:
-    """Compare benchmarks with a baseline: exit code 1 if one got worse or is missing.
-
-    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders.
-    """
-    from rich.console import Console
-
-    from pbtbench.regression import gate, sitting
-    from pbtbench.regression import thresholds as allowed
-    from pbtbench.report import comparison
-
-    after = sitting.load(new)
-    if update and not base.exists():
-        sitting.write(base, after.sitting)
-        click.echo(f"{plain(base)}: a new baseline")
-        return
-    before = sitting.load(base)
-    found = allowed.load(thresholds) if thresholds else allowed.beside(Path.cwd())
-    rows = gate.compare(before.sitting, after.sitting, found)
-    comparison.print_comparison(rows, before, after, Console(), whole=whole)
-    if markdown is not None:
-        with markdown.open("a", encoding="utf-8") as file:
-            file.write(comparison.markdown(rows, before, after))
-    if update:
-        sitting.write(base, after.sitting)
-        click.echo(f"{plain(base)}: the new baseline")
-    elif gate.tripped(rows):
-        raise SystemExit(1)
-
-
-@cli.command()
-@click.argument("measured", type=_Folder())
-@click.option(
-    "--to",
-    type=click.Choice(["github", "bencher"]),
-    required=True,
-    help="github-action-benchmark's customSmallerIsBetter, or Bencher Metric Format.",
-)
-def export(measured: Path, to: str) -> None:
-    """Print benchmarks as a service reads them: from a file as `compare` takes it, or a study's folder."""
-    from pbtbench.regression import exports, sitting
-
-    click.echo(exports.exported(sitting.load(measured).sitting, to), nl=False)
 
 
 @cli.command("list")
@@ -293,6 +206,10 @@ def doctor() -> None:
     }
     for name, value in rows.items():
         click.echo(f"{name:<12}{value}")
+
+
+for _command in regression.COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> None:
