@@ -6,8 +6,6 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +13,10 @@ import pytest
 from pbtbench import Run, Study, catalogue, engines
 from pbtbench.problem import member_seed, method_rng
 from pbtbench.record import Outcome
+from pbtbench.running.observer import Observer
 from pbtbench.running.runner import run_study
-from pbtbench.running.time_left import TimeLeft
 from pbtbench.space.columns import rows
 from pbtbench.store import Store
-from pbtbench.study.growth import Growth
 
 COLD = ("setup", "compile")
 
@@ -128,22 +125,14 @@ def test_the_fixed_cost_of_a_run(benchmark, tmp_path):
     benchmark.extra_info["ms_least_most"] = [float(gaps.min()), float(gaps.max())]
 
 
-class Clock:
-    """Notes when runs start; an observer of `run_study`."""
+class Clock(Observer):
+    """Notes when runs start."""
 
     def __init__(self) -> None:
         self.starts: list[float] = []
 
     def started(self, run: Run) -> None:
         self.starts.append(time.perf_counter())
-
-    def reading(self, ids: Sequence[str]) -> Iterable[str]:
-        return ids
-
-    def planned(self, growth: Growth, left: TimeLeft) -> None: ...
-    def checking(self, run: Run) -> None: ...
-    def progressed(self, progress: dict[str, Any]) -> None: ...
-    def ended(self, run: Run, done: dict[str, Any]) -> None: ...
 
 
 def test_digits(benchmark):
