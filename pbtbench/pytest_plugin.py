@@ -9,7 +9,7 @@ stays the project's. Running, timing and storing stay pytest-benchmark's.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ no benchmark found. One is a test with the fixture pbt_benchmark, such as
     def test_plain(pbt_benchmark):
         result = pbt_benchmark(problem="toy.plain", method="pbt", interval=5, target=1.1)
         assert result.reached
+
+`pbtbench ci init` writes one, with a baseline and a workflow for CI.
 """
 
 FREE = pytest.StashKey[bool]()
@@ -57,9 +59,16 @@ def pbt_benchmark(
     yield PbtBenchmark(benchmark, request.module, tmp_path / "runs")
     if info := benchmark.extra_info.get("pbtbench"):
         request.config.stash[MADE][request.node.nodeid] = info
-        request.node.user_properties += [  # for `--junitxml`
-            (name, value) for name, value in benchmark.extra_info.items() if name != "pbtbench"
-        ]
+        request.node.user_properties += _properties(benchmark.extra_info)
+
+
+def _properties(info: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What `--junitxml` says of a benchmark: each measure's median; of several methods, by their labels."""
+    for name, value in info.items():
+        if isinstance(value, dict) and name != "pbtbench":
+            yield from ((f"{name}: {measure}", median) for measure, median in value.items())
+        elif name != "pbtbench":
+            yield name, value
 
 
 @pytest.hookimpl(wrapper=True)
@@ -137,7 +146,15 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
     config.stash[MADE] = {}
-    if baseline := config.getoption("benchmark_gate"):
+    baseline = config.getoption("benchmark_gate")
+    if baseline is None and config.getoption("benchmark_gate_update"):
+        raise pytest.UsageError("--benchmark-gate-update moves a baseline: give --benchmark-gate")
+    if baseline is not None and config.getoption("benchmark_disable", default=False):
+        raise pytest.UsageError(
+            "--benchmark-gate compares what is measured, and --benchmark-disable measures nothing: leave one "
+            "of them out"
+        )
+    if baseline is not None:
         from pbtbench.errors import BadInput
         from pbtbench.regression.in_pytest import Gate
 

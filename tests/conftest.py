@@ -48,6 +48,7 @@ MODULES = {
         "process",
         "runner",
         "sources",
+        "starter",
     ),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by

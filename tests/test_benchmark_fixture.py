@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import scipy.stats  # noqa: F401 - before any project that is run in this process, which may import it once
@@ -15,6 +20,13 @@ PLAIN = """
 def test_plain(pbt_benchmark):
     result = pbt_benchmark(problem="toy.plain", method="pbt", interval=5, target=1.1, rounds=3)
     assert result.reached
+"""
+
+
+TWO = """
+
+def test_two(pbt_benchmark):
+    pbt_benchmark(problem="toy.plain", methods=["pbt", "random"], interval=5, rounds=2)
 """
 
 
@@ -240,7 +252,7 @@ def test_a_gate_trips_by_what_got_worse_and_a_baseline_moves(pytester):
     pytester.makepyfile(PLAIN)
     missing = gated(pytester)
     assert missing.ret == pytest.ExitCode.USAGE_ERROR
-    missing.stderr.fnmatch_lines(["*base.json: no such file; make it by*"])
+    missing.stderr.fnmatch_lines(["*base.json: no such file; --benchmark-gate-update makes it"])
     file = pytester.path / "base.json"
     made = gated(pytester, "--benchmark-gate-update")
     assert made.ret == 0
@@ -255,6 +267,92 @@ def test_a_gate_trips_by_what_got_worse_and_a_baseline_moves(pytester):
     worse.stdout.fnmatch_lines(["* forks *worse, in 1 of 3 seeds*", "*1 measure worse*"])
     assert gated(pytester, "--benchmark-gate-update").ret == 0
     assert gated(pytester).ret == 0
+
+
+def test_a_benchmark_that_fails_moves_no_baseline(pytester):
+    pytester.makepyfile(PLAIN)
+    gated(pytester, "--benchmark-gate-update")
+    before = (pytester.path / "base.json").read_bytes()
+    pytester.makepyfile(PLAIN.replace("result.reached", "not result.reached"))
+    result = gated(pytester, "--benchmark-gate-update")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["base.json: not moved, as a benchmark failed"])
+    assert (pytester.path / "base.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("make", "flags", "says"),
+    [
+        (lambda file: file.write_text("{"), [], "*base.json: damaged (no JSON*"),
+        (os.mkfifo, [], "*base.json: it is no file*"),
+        (Path.mkdir, [], "*base.json*"),
+        (Path.mkdir, ["--benchmark-gate-update"], "*base.json: a folder*"),
+        (None, ["--benchmark-gate=none/b.json", "--benchmark-gate-update"], "*no folder none*"),
+        (None, [f"--benchmark-gate={'x' * 300}"], "*name is too long*"),
+        (None, ["--benchmark-gate-update", "--benchmark-disable"], "*leave one of them out*"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_one_line_before_anything_runs(pytester, make, flags, says):
+    pytester.makepyfile("def test_it(pbt_benchmark): print('it ran')")
+    if make:
+        make(pytester.path / "base.json")
+    result = gated(pytester, "-s", *flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, result.errlines)
+    assert fnmatch(line, f"ERROR: {says}")
+    assert "it ran" not in result.outlines
+
+
+def test_what_would_move_no_baseline_says_so(pytester):
+    result = pytester.runpytest("--benchmark", "--benchmark-gate-update")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--benchmark-gate-update moves a baseline: give *"])
+
+
+def test_disabled_it_runs_one_round_as_pytest_benchmark_has_it(pytester):
+    pytester.makepyfile(PLAIN + "    assert len(result.measures) == 1")
+    pytester.runpytest("--benchmark", "--benchmark-disable").assert_outcomes(passed=1)
+
+
+def test_benchmark_skip_and_only_mean_what_they_do_for_pytest_benchmark(pytester):
+    pytester.makepyfile(PLAIN + "\n\ndef test_check(): pass")
+    pytester.runpytest("--benchmark", "--benchmark-skip").assert_outcomes(skipped=1, deselected=1)
+    pytester.runpytest("--benchmark-only").assert_outcomes(passed=1, skipped=1)
+
+
+def test_saved_benchmarks_are_compared_by_pytest_benchmark_too(pytester):
+    pytester.makepyfile(PLAIN)
+    saved = pytester.runpytest("--benchmark", "--benchmark-autosave")
+    assert saved.ret == 0
+    assert len([*pytester.path.glob(".benchmarks/*/0001_*.json")]) == 1
+    result = pytester.runpytest("--benchmark", "--benchmark-compare")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["test_plain (0001_*", "test_plain (NOW)*"],
+    )
+
+
+def test_a_histogram_without_pygal_says_what_to_install(pytester, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygal", None)
+    pytester.makepyfile(PLAIN)
+    result = pytester.runpytest("--benchmark", "--benchmark-histogram")
+    assert result.ret != 0
+    assert "pytest-benchmark[histogram]" in result.stdout.str() + result.stderr.str()
+
+
+def test_junit_has_each_measures_median(benchmarked, pytester):
+    text = PLAIN + TWO
+    _, stored = benchmarked(text, "--junitxml=out.xml")
+    cases = ET.parse(pytester.path / "out.xml").getroot().iter("testcase")
+    found = {
+        case.get("name"): {one.get("name"): one.get("value") for one in case.iter("property")}
+        for case in cases
+    }
+    plain = {k: v for k, v in stored["test_plain"]["extra_info"].items() if k != "pbtbench"}
+    assert found["test_plain"] == {name: str(value) for name, value in plain.items()}
+    two = stored["test_two"]["extra_info"]
+    for label in ("pbt k=5", "random"):
+        assert found["test_two"][f"{label}: final_score"] == str(two[label]["final_score"])
 
 
 def test_a_benchmark_that_fails_is_missing_from_the_gate(pytester):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -134,9 +132,38 @@ def test_a_flag_of_that_name_that_comes_late_disturbs_nobody(suite):
     run(suite).assert_outcomes(passed=3, deselected=1)
 
 
-def test_loading_it_costs_a_user_no_heavy_import():
-    program = "import pbtbench.pytest_plugin, sys; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"numpy", "tensorflow", "ray", "pandas", "pydantic"} & set(loaded)
+HEAVY = {"numpy", "pandas", "pyarrow", "pydantic", "ray", "rich", "scipy", "tensorflow"}
+
+
+@pytest.mark.parametrize("flags", [[], ["--benchmark"]])
+def test_nothing_heavy_is_imported_until_a_benchmark_runs(pytester, monkeypatch, flags):
+    """Neither where benchmarks are left out, nor where one waits for another test."""
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure():
+            print("imported:", *sys.modules)
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_check(): pass
+
+        @pytest.mark.skip
+        def test_skipped(pbt_benchmark): pass
+
+        @pytest.mark.pbtbench
+        def test_marked(): pass
+        """
+    )
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ["-p", "pytest_benchmark.plugin", "-p", "pbtbench.pytest_plugin"]
+    result = pytester.runpytest_subprocess(*plugins, *flags)
+    assert result.ret == 0
+    (line,) = [line for line in result.outlines if line.startswith("imported:")]
+    imported = set(line.split())
+    assert "pbtbench.pytest_plugin" in imported
+    assert not HEAVY & imported

@@ -33,19 +33,24 @@ def compare(
     from pbtbench.regression import gate, sitting
     from pbtbench.regression import thresholds as allowed
     from pbtbench.report import comparison
+    from pbtbench.store.files import Folder, described
 
     after = sitting.load(new)
-    if update and not base.exists():
+    with described(base):
+        made = update and not base.exists()
+    if made:
         sitting.write(base, after.sitting)
-        click.echo(f"{plain(base)}: a new baseline")
+        for line in [*comparison.remarks(after), f"{plain(base)}: a new baseline"]:
+            click.echo(line)
         return
     before = sitting.load(base)
     found = allowed.load(thresholds) if thresholds else allowed.beside(Path.cwd())
     rows = gate.compare(before.sitting, after.sitting, found)
     comparison.print_comparison(rows, before, after, Console(), whole=whole)
     if markdown is not None:
-        with markdown.open("a", encoding="utf-8") as file:
-            file.write(comparison.markdown(rows, before, after))
+        text = comparison.markdown(rows, before, after)
+        with described(markdown), Folder(markdown.parent).appending(markdown.name) as file:
+            file.write(text.encode())
     if update:
         sitting.write(base, after.sitting)
         click.echo(f"{plain(base)}: the new baseline")
@@ -68,4 +73,31 @@ def export(measured: Path, to: str) -> None:
     click.echo(exports.exported(sitting.load(measured).sitting, to), nl=False)
 
 
-COMMANDS = (compare, export)
+@click.group()
+def ci() -> None:
+    """Have CI hold each change against a baseline."""
+
+
+@ci.command()
+@click.option(
+    "--provider",
+    type=click.Choice(["github", "gitlab"]),
+    default="github",
+    show_default=True,
+    help="Whose workflow.",
+)
+@click.option("--no-baseline", is_flag=True, help="Don't run the benchmarks for a baseline.")
+@click.option("--force", is_flag=True, help="Write over files that are already there.")
+def init(provider: str, no_baseline: bool, force: bool) -> None:
+    """Write a workflow, a first benchmark and its baseline into the git repository that one stands in."""
+    from pbtbench.regression import starter
+
+    root = starter.repository()
+    for place in starter.write(root, provider, baseline=not no_baseline, force=force):
+        click.echo(f"{place}: written")
+    if not no_baseline:
+        starter.make_baseline(root)
+    click.echo(starter.NEXT[provider])
+
+
+COMMANDS = (compare, export, ci)

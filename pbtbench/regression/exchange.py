@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pbtbench.machine import fingerprint
 from pbtbench.measures import Measures
@@ -44,6 +45,17 @@ class Entry(BaseModel):
     seeds: Annotated[list[int], Field(min_length=1)]
     measures: dict[str, Values]
     """Measure -> a value for each seed; None for a target that was missed, or for what doesn't apply."""
+
+    @model_validator(mode="after")
+    def _of_each_seed(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise PydanticCustomError("seeds", "a seed stands there twice")
+        for name, values in self.measures.items():
+            if len(values) != len(self.seeds):
+                raise PydanticCustomError(
+                    "values", "it should give each seed a value of {name}", {"name": name}
+                )
+        return self
 
 
 class Info(BaseModel):

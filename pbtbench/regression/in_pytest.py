@@ -11,7 +11,8 @@ from rich.console import Console
 
 from pbtbench.errors import BadInput, Failed
 from pbtbench.regression import gate, sitting, thresholds
-from pbtbench.report.comparison import print_comparison
+from pbtbench.report.comparison import print_comparison, remarks
+from pbtbench.store.files import described
 
 FAILED, USAGE = 1, 4
 """Exit codes of pytest."""
@@ -26,7 +27,12 @@ class Gate:
         """`root`: of the project, whose `pyproject.toml` may have thresholds. `BadInput` for a baseline that
         can't be read, or isn't there and isn't to be made."""
         self._baseline, self._update = baseline, update
-        new = update and not baseline.exists()
+        with described(baseline):
+            new = not baseline.exists()
+        if update:
+            sitting.check_place(baseline)
+        elif new:
+            raise BadInput(f"{baseline}: no such file; --benchmark-gate-update makes it")
         self._base = None if new else sitting.load(baseline)
         self._thresholds = thresholds.beside(root)
         self.text: list[str] = []
@@ -40,7 +46,9 @@ class Gate:
         try:
             new = sitting.Loaded(Path("this session"), sitting.of_infos(made, Path("this session")))
             worse = self._compared(new)
-            if self._update:
+            if self._update and status:
+                self.text.append(f"{self._baseline}: not moved, as a benchmark failed")
+            elif self._update:
                 sitting.write(self._baseline, new.sitting)
                 self.text.append(f"{self._baseline}: the new baseline")
         except (BadInput, Failed) as error:
@@ -50,6 +58,7 @@ class Gate:
 
     def _compared(self, new: sitting.Loaded) -> bool:
         if self._base is None:
+            self.text += remarks(new)
             return False
         rows = gate.compare(self._base.sitting, new.sitting, self._thresholds)
         console = Console(file=StringIO(), width=WIDTH)

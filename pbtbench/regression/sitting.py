@@ -17,7 +17,7 @@ from pbtbench.regression.exchange import FORMAT, Entry, Info, entry
 from pbtbench.regression.result import in_rounds
 from pbtbench.store import Store
 from pbtbench.store.documents import json_table
-from pbtbench.store.files import Folder
+from pbtbench.store.files import Folder, described
 
 LARGEST = 2**28
 """Bytes of a file that is read."""
@@ -55,9 +55,11 @@ class Loaded:
 
 def load(path: Path) -> Loaded:
     """What stands in a file or a study's folder; `BadInput` for what holds no benchmarks."""
-    if path.is_dir():
+    with described(path):
+        folder, there = path.is_dir(), path.exists()
+    if folder:
         return Loaded(path, _of_folder(path))
-    if not path.exists():
+    if not there:
         raise BadInput(f"{path}: no such file; {MAKE}")
     table = json_table(Folder(path.parent).read(path.name, LARGEST), path, MAKE)
     if isinstance(table.get("benchmarks"), list):
@@ -66,10 +68,18 @@ def load(path: Path) -> Loaded:
 
 
 def write(path: Path, sitting: Sitting) -> None:
-    """Write a baseline, whole or not at all; `BadInput` if the place is a folder, or can't be written."""
-    if path.is_dir():
-        raise BadInput(f"{path}: a folder; give a file for the baseline")
+    """Write a baseline, whole or not at all; `BadInput` if the place is none, or can't be written."""
+    check_place(path)
     Folder(path.parent).write(path.name, text(sitting).encode())
+
+
+def check_place(path: Path) -> None:
+    """`BadInput` for a place where no baseline can stand: that of a folder, or in none."""
+    with described(path):
+        if path.is_dir():
+            raise BadInput(f"{path}: a folder; give a file for the baseline")
+        if not path.parent.is_dir():
+            raise BadInput(f"{path}: there is no folder {path.parent}; make it first")
 
 
 def text(sitting: Sitting) -> str:

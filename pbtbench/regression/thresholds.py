@@ -12,6 +12,7 @@ wall_s = false                                      # not looked at
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pbtbench.errors import BadInput, unknown
 from pbtbench.regression.kinds import KINDS, base
 from pbtbench.schema import Number
+from pbtbench.store.files import Folder
 
 DEFAULTS: Mapping[str, float] = {
     "wall_s": 1.1,
@@ -35,6 +37,9 @@ DEFAULTS: Mapping[str, float] = {
 
 FALSE_ALARMS = 0.02
 """How often a table without any change may have an alarm."""
+
+LARGEST = 4_000_000
+"""Bytes of a file that is read."""
 
 _Times = TypeAdapter(Annotated[Number, Field(ge=1, le=1000)])
 _Share = TypeAdapter(Annotated[Number, Field(gt=0, lt=1)])
@@ -62,10 +67,10 @@ class Thresholds:
 def load(path: Path) -> Thresholds:
     """The thresholds of a TOML file: its table `[tool.pbtbench.gate]`, or `[gate]`. `BadInput` for
     what is none."""
+    real = Path(os.path.realpath(path))  # a project's file may be a link
+    text = Folder(real.parent).read(real.name, LARGEST)
     try:
-        keys = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+        keys = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not valid TOML: {error}") from None
     tool = keys.get("tool", {}).get("pbtbench", {}) if isinstance(keys.get("tool"), dict) else {}

@@ -130,14 +130,19 @@ def sentences(rows: Sequence[Row], base: Loaded, new: Loaded) -> list[str]:
             f"Seconds are not compared: the machines differ ({machines[0]}; {machines[1]}). "
             "Counts and shares are."
         )
-    for one in (base, new):
-        if one.sitting.dirty:
-            found.append(f"{plain(one.where)}: made of files that differ from their commit.")
-        if one.untold:
-            found.append(
-                f"{plain(one.where)}: {plural(len(one.untold), 'benchmark')} without the fixture "
-                "pbt_benchmark left out."
-            )
+    return found + remarks(base) + remarks(new)
+
+
+def remarks(one: Loaded) -> list[str]:
+    """What is to be known of a sitting, whatever it is compared with."""
+    found = []
+    if one.sitting.dirty:
+        found.append(f"{plain(one.where)}: made of files that differ from their commit.")
+    if one.untold:
+        found.append(
+            f"{plain(one.where)}: {plural(len(one.untold), 'benchmark')} without the fixture "
+            "pbt_benchmark left out."
+        )
     return found
 
 
