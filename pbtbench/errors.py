@@ -39,6 +39,10 @@ class Failed(Exception):
         super().__init__(plain(message))
 
 
+class RunsFailed(Exception):
+    """Runs of a benchmark that crashed or hung: which, and why, a line each."""
+
+
 def plain(text: object, longest: int = LONGEST) -> str:
     """Text from outside as one line that is safe in a terminal, a file and a page: lines are joined, control
     characters shown as their codes, and what is too long is cut in its middle."""

@@ -78,8 +78,7 @@ def pytest_runtest_makereport(
     """What a benchmark can't run is said in its own words, without the way through this package."""
     report = yield
     if call.excinfo is not None and FIXTURE in getattr(item, "fixturenames", ()):
-        from pbtbench.errors import BadInput
-        from pbtbench.regression.benchmark import RunsFailed
+        from pbtbench.errors import BadInput, RunsFailed
 
         if isinstance(call.excinfo.value, BadInput | RunsFailed):
             report.longrepr = str(call.excinfo.value)

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pbtbench import catalogue, machine
-from pbtbench.errors import BadInput
+from pbtbench.errors import BadInput, RunsFailed
 from pbtbench.problem import Problem
 from pbtbench.regression.clock import advance
 from pbtbench.regression.exchange import extra_info
@@ -35,10 +35,6 @@ SINGULAR = {
     "target": "targets",
 }
 """A key that a benchmark may give one value for -> the study's own, which takes a list."""
-
-
-class RunsFailed(Exception):
-    """Runs of a benchmark that crashed or hung: which, and why, a line each."""
 
 
 class PbtBenchmark:

@@ -39,7 +39,9 @@ class Sitting(BaseModel):
     machine: str
     """Its fingerprint; empty where runs of several machines stand together."""
     cpu: str
-    benchmarks: Annotated[dict[str, dict[str, Entry]], Field(min_length=1)]
+    benchmarks: Annotated[
+        dict[str, Annotated[dict[str, Entry], Field(min_length=1)]], Field(min_length=1)
+    ]
     """Name of a benchmark -> label -> what was measured."""
 
 
