@@ -4,13 +4,16 @@ that fetches it twice a second, so that it is there even while Tune's driver is 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 import numpy as np
 import ray
+from ray.actor import ActorHandle
 
 from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
 from pbtbench.record import NOBODY, Scores
@@ -27,14 +30,19 @@ Sent = tuple[str, Batch]
 
 
 class Collector:
-    """Keeps what a run's actors send until it is drained."""
+    """Keeps what the actors of a run send until it is drained."""
 
     def __init__(self) -> None:
-        self.sent: list[Sent] = []
+        self.run, self.sent = "", list[Sent]()
 
-    def keep(self, actor: str, batch: Batch) -> None:
+    def begin(self, run: str) -> None:
+        """Keep that run's from now on, and nothing else's."""
+        self.run, self.sent = run, []
+
+    def keep(self, run: str, actor: str, batch: Batch) -> None:
         """Keep what an actor sends."""
-        self.sent.append((actor, batch))
+        if run == self.run:
+            self.sent.append((actor, batch))
 
     def drain(self) -> list[Sent]:
         """Hand out what is kept."""
@@ -42,11 +50,31 @@ class Collector:
         return sent
 
 
+@dataclass(frozen=True)
+class Mailbox:
+    """Where the actors of a run send what they record."""
+
+    collector: ActorHandle
+    run: str
+
+    def send(self, actor: str, batch: Batch) -> ray.ObjectRef:
+        """Have what an actor recorded be kept; the reference fills once it is."""
+        return self.collector.keep.remote(self.run, actor, batch)
+
+
+@cache
+def _collector(job: str) -> ActorHandle:
+    """The actor of one connection to Ray: a run each would cost the start of a process each."""
+    return ray.remote(num_cpus=0)(Collector).remote()
+
+
 class Inbox:
     """What a run's actors have recorded, as it comes in. A context: within it, it is fetched."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self.collector = ray.remote(num_cpus=0)(Collector).remote()
+        collector = _collector(ray.get_runtime_context().get_job_id())
+        self.mailbox = Mailbox(collector, uuid.uuid4().hex)
+        collector.begin.remote(self.mailbox.run)
         self._recorder = recorder
         self._counts = Counts()
         self._rows: list[tuple[str, TimelineRow]] = []
@@ -92,7 +120,7 @@ class Inbox:
         while not over:
             over = self._over.wait(PERIOD_S)
             try:
-                sent = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
+                sent = ray.get(self.mailbox.collector.drain.remote(), timeout=LIMIT_S)
             except Exception:
                 return  # Ray is gone; what came in is there
             self._take(sent)
