@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from commands import pbtbench
 
 PROBLEMS = "toy.pbt_quadratic,toy.plain,toy.time_linked,toy.branin,toy.rosenbrock"
 RUN = ["run", "--problems", PROBLEMS, "--methods", "pbt", "--intervals", "5", "--seeds", "200"]
@@ -20,19 +17,7 @@ RUN = ["run", "--problems", PROBLEMS, "--methods", "pbt", "--intervals", "5", "-
 def thousand(tmp_path_factory) -> tuple[Path, float]:
     """The folder of five toys with 200 seeds each, and how many seconds it took to make it."""
     folder = tmp_path_factory.mktemp("thousand") / "out"
-    took_s, _ = command(*RUN, "--out", str(folder))
-    return folder, took_s
-
-
-def command(*arguments: str) -> tuple[float, float]:
-    """Seconds that a command takes, and the most megabytes that its own process holds."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pbtbench", *arguments], stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    return time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e6
+    return folder, pbtbench(*RUN, "--out", str(folder)).seconds
 
 
 def test_a_thousand_runs(benchmark, thousand):
@@ -50,9 +35,9 @@ def test_report_of_a_thousand_runs(benchmark, thousand):
     """Seconds and megabytes of `pbtbench report` from stored folders, and the size of its pages."""
     folder, _ = thousand
     spent = []
-    benchmark.pedantic(lambda: spent.append(command("report", str(folder))), rounds=3)
+    benchmark.pedantic(lambda: spent.append(pbtbench("report", str(folder))), rounds=3)
     pages = [file.stat().st_size for file in (folder / "report").rglob("*.html")]
-    benchmark.extra_info["most_mb"] = max(most for _, most in spent)
+    benchmark.extra_info["most_mb"] = max(taken.megabytes for taken in spent)
     benchmark.extra_info["pages_mb"] = sum(pages) / 1e6
 
 
@@ -74,6 +59,7 @@ def test_the_first_figure_of_a_page(benchmark, thousand, tmp_path):
 
     def first_figure() -> None:
         browser.get(page)
+        browser.execute_script("document.querySelector('figure').scrollIntoView()")
         WebDriverWait(browser, 30, poll_frequency=0.01).until(lambda b: b.execute_script(drawn))
 
     try:
