@@ -1,8 +1,11 @@
 """What is known to break in Ray Tune, reproduced with it: each run ends within its limit and is recorded
 with its cause, never as a short result that looks whole, and never as a hang."""
 
+import time
 from collections import Counter
+from contextlib import suppress
 
+import psutil
 import pytest
 from small_studies import run
 
@@ -58,7 +61,7 @@ RESTORED = """
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 class Interrupt(tune.Callback):
-    left = 14
+    left = 22  # into the second interval: between the two it now and then goes on
 
     def on_trial_result(self, *args, **info):
         self.left -= 1
@@ -159,6 +162,28 @@ def test_a_record_that_does_not_come_in_is_a_failure(shared_ray, monkeypatch):
         "crash",
         "the record lacks 6 iterations that the trials made",
     )
+
+
+def test_a_run_ends_with_its_collector_and_another_ray_makes_the_next(shared_ray):
+    keys = {"problems": ["toy.pbt_quadratic"], "methods": ["random"], "engines": ["tune"]}
+    (run,) = Study.plan({**keys, "population": 2, "iterations": 2, "workers": 2, "seeds": 1}).runs
+    for _ in range(2):
+        engines.engine("tune").open(run)
+        outcome = engines.execute(run)
+        assert (outcome.cause, outcome.message) == ("", "")
+        give_up = time.monotonic() + 60
+        while "ray::Collector" in _names_of_children():
+            assert time.monotonic() < give_up, "its collector goes on"
+            time.sleep(0.05)
+        engines.engine("tune").close()
+
+
+def _names_of_children():
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            found.add(" ".join(process.cmdline()))
+    return found
 
 
 def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):

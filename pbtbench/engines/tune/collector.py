@@ -4,16 +4,14 @@ that fetches it twice a second, so that it is there even while Tune's driver is 
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from contextlib import suppress
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 import ray
-from ray.actor import ActorHandle
 
 from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
 from pbtbench.record import NOBODY, Scores
@@ -30,19 +28,14 @@ Sent = tuple[str, Batch]
 
 
 class Collector:
-    """Keeps what the actors of a run send until it is drained."""
+    """Keeps what a run's actors send until it is drained."""
 
     def __init__(self) -> None:
-        self.run, self.sent = "", list[Sent]()
+        self.sent: list[Sent] = []
 
-    def begin(self, run: str) -> None:
-        """Keep that run's from now on, and nothing else's."""
-        self.run, self.sent = run, []
-
-    def keep(self, run: str, actor: str, batch: Batch) -> None:
+    def keep(self, actor: str, batch: Batch) -> None:
         """Keep what an actor sends."""
-        if run == self.run:
-            self.sent.append((actor, batch))
+        self.sent.append((actor, batch))
 
     def drain(self) -> list[Sent]:
         """Hand out what is kept."""
@@ -50,31 +43,12 @@ class Collector:
         return sent
 
 
-@dataclass(frozen=True)
-class Mailbox:
-    """Where the actors of a run send what they record."""
-
-    collector: ActorHandle
-    run: str
-
-    def send(self, actor: str, batch: Batch) -> ray.ObjectRef:
-        """Have what an actor recorded be kept; the reference fills once it is."""
-        return self.collector.keep.remote(self.run, actor, batch)
-
-
-@cache
-def _collector(job: str) -> ActorHandle:
-    """The actor of one connection to Ray: a run each would cost the start of a process each."""
-    return ray.remote(num_cpus=0)(Collector).remote()
-
-
 class Inbox:
-    """What a run's actors have recorded, as it comes in. A context: within it, it is fetched."""
+    """What a run's actors have recorded, as it comes in. A context: within it, it is fetched, and with it
+    the actor ends that keeps it."""
 
     def __init__(self, recorder: Recorder) -> None:
-        collector = _collector(ray.get_runtime_context().get_job_id())
-        self.mailbox = Mailbox(collector, uuid.uuid4().hex)
-        collector.begin.remote(self.mailbox.run)
+        self.collector = ray.remote(num_cpus=0)(Collector).remote()
         self._recorder = recorder
         self._counts = Counts()
         self._rows: list[tuple[str, TimelineRow]] = []
@@ -94,6 +68,8 @@ class Inbox:
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._thread.join(LIMIT_S)
+        with suppress(Exception):  # Ray may be gone
+            ray.kill(self.collector)
 
     def lost(self, member: int, t_s: float, iterations: int) -> None:
         """Take a member's count back, from a moment on."""
@@ -120,9 +96,9 @@ class Inbox:
         while not over:
             over = self._over.wait(PERIOD_S)
             try:
-                sent = ray.get(self.mailbox.collector.drain.remote(), timeout=LIMIT_S)
+                sent = ray.get(self.collector.drain.remote(), timeout=LIMIT_S)
             except Exception:
-                return  # Ray is gone; what came in is there
+                return  # Ray is gone, or too slow: `missing` tells
             self._take(sent)
         self._complete = True
 

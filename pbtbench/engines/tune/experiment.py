@@ -61,7 +61,7 @@ class Experiment:
         """The class with what its actors need to know, and with what they need of the machine, unless the class
         says that itself."""
         assignment = Assignment.of(self.run, self.problem, self.recorder)
-        found = tune.with_parameters(cls, assignment=assignment, mailbox=self.inbox.mailbox)
+        found = tune.with_parameters(cls, assignment=assignment, collector=self.inbox.collector)
         cluster, own = self.run.cluster, requested(self.problem)
         needs = {
             "cpus_per_worker": cluster.cpus_per_worker,

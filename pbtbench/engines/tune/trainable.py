@@ -23,7 +23,7 @@ from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
 from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
-from pbtbench.engines.tune.collector import LIMIT_S, Mailbox
+from pbtbench.engines.tune.collector import LIMIT_S
 from pbtbench.population import State, state_bytes
 from pbtbench.problem import Problem, member_seed
 from pbtbench.process import Surroundings
@@ -92,11 +92,13 @@ class Timed(Trainable):  # type: ignore[misc]
     lies between two calls is `wait`.
     """
 
-    def setup(self, config: Hyperparameters, assignment: Assignment, mailbox: Mailbox) -> None:
+    def setup(
+        self, config: Hyperparameters, assignment: Assignment, collector: ray.actor.ActorHandle
+    ) -> None:
         if hasattr(self, "_actor"):  # called again, by the class's own reset_config
             self._start(config)
             return
-        self._assignment, self._mailbox = assignment, mailbox
+        self._assignment, self._collector = assignment, collector
         self._actor = uuid.uuid4().hex
         self._member = member_of(self.trial_id)
         node = ray.get_runtime_context().get_node_id()
@@ -222,7 +224,7 @@ class Timed(Trainable):  # type: ignore[misc]
     def _flush(self) -> ray.ObjectRef:
         """Send off what is recorded so far."""
         self._memory.note(self._recorder, worker=-1, member=self._member)
-        return self._mailbox.send(self._actor, self._recorder.take())
+        return self._collector.keep.remote(self._actor, self._recorder.take())
 
 
 class Member(Timed):
