@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pbtbench.regression import FIXTURE
 from pbtbench.regression.clock import run_seconds
 
 if TYPE_CHECKING:
     from pbtbench.regression.benchmark import PbtBenchmark
 
 FLAG, OURS = "--benchmark", "--pbtbench"
-
-FIXTURE = "pbt_benchmark"
 
 EXAMPLE = """\
 no benchmark found. One is a test with the fixture pbt_benchmark, such as
@@ -38,8 +37,6 @@ FREE = pytest.StashKey[bool]()
 """Whether no project's own flag is called `--benchmark`."""
 LEFT_OUT = pytest.StashKey[int]()
 """How many benchmarks an ordinary run left out."""
-
-
 FOUND = pytest.StashKey[int]()
 """How many benchmarks `--benchmark` found."""
 MADE = pytest.StashKey[dict[str, Any]]()
@@ -92,7 +89,8 @@ def _is_benchmark(item: pytest.Item, flag: bool) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("pbtbench").addoption(
+    group = parser.getgroup("pbtbench")
+    group.addoption(
         OURS,
         action="store_true",
         dest="pbtbench_benchmark",
@@ -100,7 +98,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the benchmarks, and nothing else (an ordinary run leaves marked ones out); "
         "--benchmark means the same, unless the project has a flag of that name",
     )
-    group = parser.getgroup("pbtbench")
     group.addoption(
         "--benchmark-gate",
         metavar="BASELINE",

@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from test_gate import a_sitting, an_entry
+from sittings import a_sitting, an_entry
 
 from pbtbench import cli
 from pbtbench.errors import BadInput, Failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_gate import a_sitting, an_entry
+from sittings import a_sitting, an_entry
 
 from pbtbench.regression.exports import exported
 

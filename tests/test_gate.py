@@ -7,34 +7,12 @@ import math
 
 import numpy as np
 import pytest
+from sittings import a_sitting, an_entry
 
 from pbtbench.errors import BadInput
 from pbtbench.regression import gate, sitting, thresholds
-from pbtbench.regression.exchange import Entry
-from pbtbench.regression.sitting import Sitting
 from pbtbench.regression.stages import changes
 from pbtbench.regression.thresholds import Thresholds
-
-COUNTS = ["forks", "iterations_to_target", "final_score"]
-
-
-def an_entry(measures, *, goal="max", exact=COUNTS, digest="d", **settings):
-    rounds = max(len(values) for values in measures.values())
-    return Entry(
-        problem="toy.plain",
-        problem_digest=digest,
-        goal=goal,
-        settings={"population": 8, **settings},
-        exact=list(exact),
-        seeds=list(range(rounds)),
-        measures=measures,
-    )
-
-
-def a_sitting(*, machine="m", **benchmarks):
-    found = {name: {"pbt": one} for name, one in benchmarks.items()}
-    about = {"version": "1", "commit": "c", "dirty": False, "cpu": "a CPU"}
-    return Sitting(**about, machine=machine, benchmarks=found)
 
 
 def verdicts(base, new, allowed=None, **machine):

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from browser import DRAWN, started_browser
 from fabricated import NAN, a_folder, a_run, an_outcome, fork, score, started, timed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -341,33 +341,6 @@ def without_javascript(tmp_path_factory):
         yield found
 
 
-@contextmanager
-def started_browser(folder, javascript=True):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-        f"--user-data-dir={folder}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    if not javascript:
-        off = {"profile.managed_default_content_settings.javascript": 2}
-        options.add_experimental_option("prefs", off)
-    found = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    found.set_window_size(1200, 30000)
-    try:
-        yield found
-    finally:
-        found.quit()
-
-
 def asked_for(chrome):
     """The addresses that were asked for."""
     return {
@@ -389,8 +362,7 @@ def open_drawn(chrome, page, dark=False):
     chrome.get(page.as_uri())
     count = chrome.execute_script("return document.querySelectorAll('figure').length")
     assert count > 0
-    drawn = "return document.querySelectorAll('.chart.live .vega-embed svg').length"
-    WebDriverWait(chrome, 30).until(lambda c: c.execute_script(drawn) == count)
+    WebDriverWait(chrome, 30).until(lambda c: c.execute_script(DRAWN) == count)
     return count
 
 

@@ -2,3 +2,5 @@
 
 `rounds`: a study run a seed a round; `benchmark`: that as the fixture `pbt_benchmark`.
 """
+
+FIXTURE = "pbt_benchmark"

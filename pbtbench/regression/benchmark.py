@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pbtbench import catalogue, machine
 from pbtbench.errors import BadInput, RunsFailed
 from pbtbench.problem import Problem
+from pbtbench.regression import FIXTURE
 from pbtbench.regression.clock import advance
 from pbtbench.regression.exchange import extra_info
 from pbtbench.regression.result import Result, in_rounds
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pbtbench.run import Run
 
 ROUNDS = 5
-
-FIXTURE = "pbt_benchmark"
 
 SINGULAR = {
     "problem": "problems",

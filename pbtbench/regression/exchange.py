@@ -4,7 +4,7 @@ baselines and histories are made of."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -45,6 +45,12 @@ class Entry(BaseModel):
     seeds: Annotated[list[int], Field(min_length=1)]
     measures: dict[str, Values]
     """Measure -> a value for each seed; None for a target that was missed, or for what doesn't apply."""
+
+    def rounds(self, measure: str) -> np.ndarray:
+        """A measure's value in each round, shape (seeds,): infinite for a missed target, 0 for a stage that
+        never was."""
+        values = self.measures.get(measure, [0.0] * len(self.seeds))
+        return np.array([math.inf if value is None else value for value in values])
 
     @model_validator(mode="after")
     def _of_each_seed(self) -> Self:
@@ -90,7 +96,7 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         entries={label: entry(of) for label, of in result.by_label.items()},
     )
     medians = {
-        label: {name: found for name, found in _medians(one) if not math.isnan(found)}
+        label: {name: float(np.median(one.rounds(name))) for name in one.measures}
         for label, one in info.entries.items()
     }
     shown = next(iter(medians.values())) if len(medians) == 1 else medians
@@ -136,8 +142,3 @@ def _applies(values: Values) -> bool:
 
 def _plain(values: np.ndarray) -> Values:
     return [value if math.isfinite(value) else None for value in values.tolist()]
-
-
-def _medians(of: Entry) -> Iterator[tuple[str, float]]:
-    for name, values in of.measures.items():
-        yield name, float(np.median([math.inf if value is None else value for value in values]))

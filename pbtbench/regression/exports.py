@@ -42,16 +42,16 @@ class _Measured:
 def _measured(sitting: Sitting) -> Iterator[_Measured]:
     for benchmark, labels in sitting.benchmarks.items():
         for label, entry in labels.items():
-            for measure, values in entry.measures.items():
-                known = np.array([math.inf if value is None else value for value in values])
+            for measure in entry.measures:
+                rounds = entry.rounds(measure)
                 kind = KINDS.get(base(measure))
-                if kind is None or not math.isfinite(middle := float(np.median(known))):
+                if kind is None or not math.isfinite(middle := float(np.median(rounds))):
                     continue
-                known = known[np.isfinite(known)]
+                known = rounds[np.isfinite(rounds)]
                 less = kind != "score" or entry.goal == "min"
                 low, high = float(known.min()), float(known.max())
                 name = f"{benchmark} {label}"
-                yield _Measured(name, measure, kind, less, middle, low, high, len(values))
+                yield _Measured(name, measure, kind, less, middle, low, high, len(rounds))
 
 
 def github(sitting: Sitting) -> list[dict[str, Any]]:

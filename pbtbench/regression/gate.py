@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,7 +27,6 @@ Verdict = Literal["worse", "better", "same", "unclear", "other", "unlike", "miss
 
 ROUNDING = 1e-9
 """Relative: by so much may scores differ that are the same."""
-
 
 LEAST_ROUNDS = 3
 """Two rounds may agree by chance, as counts often do: their spread is then none at all."""
@@ -52,6 +51,10 @@ class Row:
     why: str = ""
 
 
+Rounds = tuple[np.ndarray, np.ndarray]
+"""A measure's values in the base's rounds and in the new ones, paired by seed."""
+
+
 @dataclass(frozen=True)
 class _Pair:
     """A method of a benchmark in both sittings."""
@@ -74,13 +77,12 @@ def compare(base: Sitting, new: Sitting, thresholds: Thresholds) -> list[Row]:
             rows.append(Row(name, label, "", "other", why=why))
         else:
             pairs.append(_Pair(name, label, before, after))
-    judged = [row for pair in pairs for row in _of(pair, thresholds, alike=alike)]
-    by_interval = [row for row in judged if row.verdict == "unclear"]
-    error = thresholds.false_alarms / max(1, len(by_interval))
-    entries = {(pair.benchmark, pair.label): pair for pair in pairs}
-    for row in judged:
-        pair = entries[row.benchmark, row.label]
-        rows.append(_judged(row, pair, error) if row.verdict == "unclear" else row)
+    found = [one for pair in pairs for one in _of(pair, thresholds, alike=alike)]
+    by_interval = sum(row.verdict == "unclear" for row, _ in found)
+    error = thresholds.false_alarms / max(1, by_interval)
+    rows += [
+        _judged(row, rounds, error) if row.verdict == "unclear" else row for row, rounds in found
+    ]
     return rows
 
 
@@ -110,8 +112,8 @@ def _differences(base: Entry, new: Entry) -> str:
     return "; ".join(found)
 
 
-def _of(pair: _Pair, thresholds: Thresholds, *, alike: bool) -> Iterator[Row]:
-    """The rows of a method: those to be judged by an interval `unclear` as yet."""
+def _of(pair: _Pair, thresholds: Thresholds, *, alike: bool) -> Iterator[tuple[Row, Rounds]]:
+    """The rows of a method, each with its rounds: those to be judged by an interval `unclear` as yet."""
     allowed = thresholds.of(pair.benchmark)
     measures = {*pair.base.measures, *pair.new.measures}
     order = {name: place for place, name in enumerate(KINDS)}
@@ -120,7 +122,7 @@ def _of(pair: _Pair, thresholds: Thresholds, *, alike: bool) -> Iterator[Row]:
         if name not in KINDS or (name not in allowed and measure not in allowed):
             continue
         threshold = allowed.get(measure, allowed.get(name, math.nan))
-        before, after = _rounds(pair, measure)
+        rounds = before, after = _rounds(pair, measure)
         row = Row(
             pair.benchmark,
             pair.label,
@@ -131,25 +133,18 @@ def _of(pair: _Pair, thresholds: Thresholds, *, alike: bool) -> Iterator[Row]:
             threshold=threshold,
         )
         if name in pair.base.exact and name in pair.new.exact:
-            yield _exactly(row, before, after, _sign(pair, KINDS[name]))
+            yield _exactly(row, before, after, _sign(pair, KINDS[name])), rounds
         elif KINDS[name] == "time" and not alike:
-            yield replace(row, verdict="unlike", why="seconds of unlike machines are not compared")
+            why = "seconds of unlike machines are not compared"
+            yield replace(row, verdict="unlike", why=why), rounds
         elif KINDS[name] != "score":
-            yield row
+            yield row, rounds
 
 
-def _rounds(pair: _Pair, measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """The values of the seeds that both have, shape (seeds,) each: infinite for a missed target, 0 for a stage
-    that never was."""
-    seeds = [seed for seed in pair.base.seeds if seed in set(pair.new.seeds)]
-
-    def values(of: Entry) -> np.ndarray:
-        by_seed: Mapping[int, float | None] = dict(
-            zip(of.seeds, of.measures.get(measure, [0.0] * len(of.seeds)), strict=True)
-        )
-        return np.array([math.inf if (v := by_seed[seed]) is None else v for seed in seeds])
-
-    return values(pair.base), values(pair.new)
+def _rounds(pair: _Pair, measure: str) -> Rounds:
+    """`Entry.rounds` of the seeds that both have, in the same order."""
+    _, base, new = np.intersect1d(pair.base.seeds, pair.new.seeds, return_indices=True)
+    return pair.base.rounds(measure)[base], pair.new.rounds(measure)[new]
 
 
 def _sign(pair: _Pair, kind: Kind) -> int:
@@ -176,9 +171,9 @@ def _exactly(row: Row, before: np.ndarray, after: np.ndarray, sign: int) -> Row:
     return replace(row, verdict="better", why=changed)
 
 
-def _judged(row: Row, pair: _Pair, error: float) -> Row:
+def _judged(row: Row, rounds: Rounds, error: float) -> Row:
     """A row whose ratio's interval decides."""
-    before, after = _rounds(pair, row.measure)
+    before, after = rounds
     missed = int(np.isinf(before).sum()), int(np.isinf(after).sum())
     if missed[1] > missed[0] and missed[1] > len(after) / 2:
         return replace(

@@ -13,6 +13,9 @@ Kind = Literal["count", "time", "share", "score"]
 TO_TARGET = ("iterations_to_target", "member_iterations_to_target", "seconds_to_target")
 """What there is for each target."""
 
+STAGES = tuple(f"{kind}_s" for kind in TIMED if kind != "idle")
+"""The times that a run's time consists of, in worker-seconds."""
+
 KINDS: Mapping[str, Kind] = {
     "iterations_to_target": "count",
     "member_iterations_to_target": "count",
@@ -23,7 +26,7 @@ KINDS: Mapping[str, Kind] = {
     "bytes_moved": "count",
     "wall_s": "time",
     "seconds_to_target": "time",
-    **{f"{kind}_s": "time" for kind in TIMED if kind != "idle"},
+    **dict.fromkeys(STAGES, "time"),
     "checkpoint_overhead": "share",
     "pbt_overhead": "share",
     "final_score": "score",
@@ -31,9 +34,6 @@ KINDS: Mapping[str, Kind] = {
 }
 """Measure, a column of `summary.csv` -> what it is. Counts, times and shares are better when less; of a score
 the problem's objective says which."""
-
-STAGES = tuple(f"{kind}_s" for kind in TIMED if kind != "idle")
-"""The times that a run's time consists of, in worker-seconds."""
 
 
 def base(measure: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,12 @@ class Ratio:
     """Rounds, or pairs of rounds."""
 
 
-def paired_ratio(base: Sequence[float], new: Sequence[float], error: float) -> Ratio:
+def paired_ratio(base: np.ndarray, new: np.ndarray, error: float) -> Ratio:
     """The geometric mean of pairs' ratios, and the two-sided interval that misses the true one with
     probability `error` (Student's t of the logarithms). Of pairs, shape (pairs,), all above 0."""
     from scipy.stats import t
 
-    logs = np.log(np.asarray(new, float) / np.asarray(base, float))
+    logs = np.log(new / base)
     n = len(logs)
     if not n:
         return Ratio(math.nan, 0.0, math.inf, 0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import pytest
+from browser import DRAWN, started_browser
 from commands import pbtbench
 
 PROBLEMS = "toy.pbt_quadratic,toy.plain,toy.time_linked,toy.branin,toy.rosenbrock"
@@ -43,26 +43,13 @@ def test_report_of_a_thousand_runs(benchmark, thousand):
 
 def test_the_first_figure_of_a_page(benchmark, thousand, tmp_path):
     """Seconds from asking for the page of a thousand runs until its first figure is drawn."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium, "needs chromium"
-    assert driver, "needs chromedriver"
-    from selenium import webdriver
     from selenium.webdriver.support.ui import WebDriverWait
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
     page = (thousand[0] / "report" / "index.html").as_uri()
-    drawn = "return document.querySelectorAll('.chart.live .vega-embed svg').length"
+    with started_browser(tmp_path) as browser:
 
-    def first_figure() -> None:
-        browser.get(page)
-        browser.execute_script("document.querySelector('figure').scrollIntoView()")
-        WebDriverWait(browser, 30, poll_frequency=0.01).until(lambda b: b.execute_script(drawn))
+        def first_figure() -> None:
+            browser.get(page)
+            WebDriverWait(browser, 30, 0.01).until(lambda found: found.execute_script(DRAWN))
 
-    try:
         benchmark.pedantic(first_figure, rounds=5, warmup_rounds=1)
-    finally:
-        browser.quit()
