@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import World, a_world
 from hypothesis import settings
 from small_studies import PROBLEM
+from stored import new_store
 
 from pbtbench import engines
 from pbtbench.run import Run
+from pbtbench.store import Store
 from pbtbench.study import Study
 
 pytest_plugins = ["pytester"]
@@ -42,6 +45,7 @@ MODULES = {
     "slow": (
         "benchmark_fixture",
         "cli",
+        "damaged_folders",
         "hostile_folders",
         "output",
         "pages",
@@ -126,6 +130,12 @@ def planned() -> Callable[..., tuple[Run, ...]]:
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A new study's folder."""
+    return new_store(tmp_path / "out")
+
+
+@pytest.fixture
 def problem_that(tmp_path: Path) -> Callable[[str, str], str]:
     """Make a problem file whose third training call does what the given statement says."""
 
@@ -145,3 +155,10 @@ def shared_address(shared_ray: None, planned: Callable[..., tuple[Run, ...]]) ->
     (run,) = planned(engines=["ray"])
     engines.engine(run.engine).open(run)
     return str(ray.get_runtime_context().gcs_address)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A stranger's folder, and what is beside it."""
+    with a_world(tmp_path_factory.mktemp("world")) as made:
+        yield made

@@ -1,26 +1,31 @@
 """What checkpoints cost, against the closed forms: on made-up runs whose costs are known."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fabricated import a_folder, a_run, an_outcome, fork, lost, note, score, started, timed
+from checkpointed import (
+    ITERATION_S,
+    ITERATIONS,
+    RESTORE_S,
+    SAVE_S,
+    cells_of,
+    costs_of,
+    dict_of,
+    doubled,
+    several_sizes,
+    training,
+    with_timeline,
+)
+from fabricated import a_run, an_outcome, lost, note, timed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbtbench import report
 from pbtbench.measures import closed_forms, measure
 from pbtbench.measures.checkpoints import Stage
 from pbtbench.measures.forks import jumps
 from pbtbench.report import forks
-from pbtbench.report.advice import sentences
-from pbtbench.report.checkpoint_costs import headline_table
-from pbtbench.report.findings import findings
-from pbtbench.report.wording import signed, size
-from pbtbench.statistics.cells import cells
-from pbtbench.statistics.checkpoint_costs import checkpoint_costs, headline, outside
-from pbtbench.statistics.intervals import least_interval
 
 positive = st.floats(1e-4, 10)
 shares = st.floats(0, 1)
@@ -63,74 +68,6 @@ class TestClosedForms:
     def test_a_long_interval_hides_what_is_written_behind_it(self):
         assert closed_forms.effective_save(0.1, 2.0, 1, 0.5) == pytest.approx(1.6)
         assert closed_forms.effective_save(0.1, 2.0, 5, 0.5) == 0.1
-
-
-ITERATION_S, SAVE_S, RESTORE_S, SIZE = 0.5, 0.02, 0.08, 1_000_000
-ITERATIONS = 12
-
-
-def training(interval, *, pause_s=0.0, state=SIZE, waits=False, copied_before=None):
-    """Two members on a worker each; at each interval member 1 forks from member 0, where decisions are
-    synchronous each waits while the other's part is under way."""
-    rows = [started(0, rate=0.1), started(1, rate=0.1)]
-    t = [0.0, 0.0]
-
-    def lap(worker, kind, duration, iteration, bytes=0):
-        rows.append(timed(kind, t[worker], duration, worker, worker, iteration, bytes))
-        t[worker] += duration
-
-    for i in range(1, ITERATIONS + 1):
-        for worker in (0, 1):
-            lap(worker, "train", 0.8 * ITERATION_S + pause_s, i)
-            lap(worker, "evaluate", 0.2 * ITERATION_S, i)
-            rows.append(score(t[worker], worker, i, 0.1 * i + 0.5 * (worker == 0)))
-        if interval and i % interval == 0 and i < ITERATIONS:
-            t = [max(t)] * 2
-            at = -1 if copied_before is None else i - copied_before
-            rows.append(fork(t[1], 1, 0, i, old=0.1, new=0.2, copied_iteration=at))
-            lap(0, "save", SAVE_S, i, state)
-            if waits:
-                lap(1, "wait", SAVE_S, i)
-                lap(0, "wait", RESTORE_S, i)
-            else:
-                t[1] = max(t)
-            lap(1, "restore", RESTORE_S, i, state)
-    return an_outcome(*rows, wall_s=max(t), workers=2)
-
-
-def several_sizes(
-    engines=("tune", "ray", "inprocess"),
-    intervals=(1, 2, 3),
-    sizes=(1, 16),
-    synchronous=False,
-    **made,
-):
-    for megabytes in sizes:
-        for engine in engines:
-            common = {
-                "problem": f"lab@{megabytes}MB",
-                "engine": engine,
-                "iterations": ITERATIONS,
-                "goal": "max",
-            }
-            state = SIZE * megabytes
-            for k in intervals:
-                run = a_run(method="pbt", interval=k, synchronous=synchronous, **common)
-                yield located(run), training(k, state=state, waits=synchronous, **made)
-            yield located(a_run(**common)), training(None)
-
-
-def located(run):
-    """The problem is one; its name in the study has the size."""
-    return replace(run, problem="toy.lab")
-
-
-def costs_of(pairs, memcpy_s_per_gb=0.1):
-    return checkpoint_costs(cells_of(pairs), memcpy_s_per_gb)
-
-
-def cells_of(pairs):
-    return cells([measure(run, outcome) for run, outcome in pairs])
 
 
 class TestCosts:
@@ -323,173 +260,3 @@ class TestForkEffects:
         found = self.found(training(None))
         assert all(map(math.isnan, (found.before, found.copied, found.after, found.stale_steps)))
         assert found.discarded == 0
-
-
-class TestReport:
-    pairs = tuple(several_sizes())
-    costs = costs_of(pairs)
-
-    def test_the_headline_has_a_row_for_each_size_and_the_limit(self):
-        table = headline_table(self.costs)
-        assert table.header[:5] == [
-            "state",
-            *("fork, Ray Tune", "fork, ours", "fork, in process", "fork, one memcpy"),
-        ]
-        assert [line[0] for line in table.body] == ["1 MB", "16 MB"]
-        assert table.body[0][1:5] == ["100 ms (k=1)", "100 ms (k=1)", "100 ms (k=1)", "100 µs"]
-        assert set(headline(self.costs)) == {SIZE, 16 * SIZE}
-
-    def test_sentences_say_what_a_fork_costs_and_which_interval_to_take(self):
-        text = " ".join(sentences(self.costs))
-        assert "100 ms on Ray Tune at k=1 (62.5×)" in text
-        assert "2 at 1 MB and 2 at 16 MB on Ray Tune" in text
-        assert "off by <0.1% in the median of 12 longer intervals" in text
-
-    def test_a_tax_says_of_each_engine_how_many_seeds_it_is_of(self):
-        again = [
-            (replace(run, seed=1), outcome) for run, outcome in self.pairs if run.engine != "tune"
-        ]
-        text = " ".join(sentences(costs_of([*self.pairs, *again])))
-        assert "on Ray Tune (one seed)" in text
-        assert "on the ray engine (median of 2 seeds)" in text
-        assert "(PBT tax, start-up counted in; one seed)." in " ".join(sentences(self.costs))
-
-    def test_a_fork_that_takes_less_than_a_copy_says_why_it_can(self):
-        """Here copying a gigabyte takes 100 s, and a fork of 16 MB 0.1 s."""
-
-        def said(**made):
-            pairs = list(several_sizes(("tune", "inprocess"), (1,), **made))
-            return " ".join(sentences(costs_of(pairs, 100.0)))
-
-        assert "100 ms in process at k=1 (less than a copy: so small a state stays in the" in said()
-        assert "100 ms in process at k=1 (less than a copy: members of one process share" in said(
-            sizes=(1, 100)
-        )
-        assert "100 ms on Ray Tune at k=1 (less than a copy took when the study began)" in said()
-        assert "×" not in said().partition(".")[0]
-        moved = [
-            (run, with_row(outcome, timed("transfer", 1, 1, worker=-1, size=1)))
-            for run, outcome in several_sizes(("tune", "inprocess"), (1,))
-        ]
-        costs = costs_of(moved, 100.0)
-        assert "the rest of it goes on behind the training" in " ".join(sentences(costs))
-
-    @pytest.mark.parametrize("unknown", [math.nan, None, "fast", 0, -1.0, math.inf])
-    def test_without_a_known_memcpy_nothing_is_held_against_it(self, unknown):
-        costs = costs_of(self.pairs, unknown)
-        text = " ".join(sentences(costs))
-        assert "With a state of 16 MB a fork and all saves made for it" in text
-        assert "–" not in text
-        assert "copy" not in text
-        assert headline_table(costs).body[0][4] == "–"
-
-    def test_a_search_that_never_forked_has_no_sentence_of_a_fork(self):
-        pairs = [
-            (run, training(None)) if run.interval else (run, outcome) for run, outcome in self.pairs
-        ]
-        assert "With a state of" not in " ".join(sentences(costs_of(pairs)))
-
-    def test_page_and_tables_are_written(self, tmp_path):
-        store = a_folder(tmp_path, *self.pairs)
-        store.write_machine({"memcpy_s_per_gb": 0.1})
-        page = report.write(store, store.runs()).read_text("utf-8")
-        assert "What checkpoints cost" in page
-        assert "fork, one memcpy" in page
-        assert "What came with the forks" in page
-        for name in ("overhead", "stages", "closed_forms"):
-            for kind in ("md", "tex", "csv"):
-                assert (tmp_path / "report" / "tables" / f"{name}.{kind}").read_text("utf-8")
-        drawn = {f.name for f in (tmp_path / "report" / "figures").iterdir()}
-        assert {"checkpoint-costs-fork.svg", "checkpoint-costs-tune-stages-by-size.svg"} <= drawn
-
-
-class TestLeastIntervals:
-    """Any problem gets what a study of costs does: the interval that keeps checkpoints within 5%."""
-
-    def said(self, pairs):
-        return " ".join(s for f in findings(cells_of(pairs)) for s in f.measured)
-
-    def test_are_told_on_each_engine_with_the_size_of_the_state(self):
-        text = self.said(several_sizes(sizes=[1]))
-        assert (
-            "to stay within 5% of the time, the interval must be at least, in iterations:" in text
-        )
-        for on in ("in process", "on the ray engine", "on Ray Tune"):
-            assert f"2 {on} (pbt k=1, state of 1 MB, one seed)" in text
-
-    def test_need_no_control_and_no_second_interval(self):
-        pairs = [(run, o) for run, o in several_sizes(["ray"], [2], [1]) if run.interval]
-        assert "2 on the ray engine (pbt k=2, state of 1 MB, one seed)" in self.said(pairs)
-
-    @pytest.mark.parametrize("k", [1, 2, 3, 4])
-    def test_are_the_same_by_whatever_interval_was_measured(self, k):
-        """A save and a restore at each interval but the last, for two workers' iterations."""
-        pairs = [(run, dear(o)) for run, o in several_sizes(["ray"], [k], [1]) if run.interval]
-        (cell,) = cells_of(pairs)
-        each = (SAVE_S + 100 * RESTORE_S) / 2
-        assert least_interval(cell) == closed_forms.least_interval(each, ITERATION_S, 0.05)
-
-    def test_beyond_the_budget_say_so(self):
-        pairs = [(run, dear(o)) for run, o in several_sizes(["tune"], [1], [1])]
-        assert "more than the budget of 12" in self.said(pairs)
-
-    def test_are_not_told_where_nothing_was_saved(self):
-        assert "to stay within" not in self.said(
-            (run, training(None)) for run, _ in several_sizes()
-        )
-
-    def test_scores_of_a_users_own_problem_stay_in_the_report_where_it_comes_in_several_sizes(self):
-        found = cells_of(several_sizes())
-        assert outside(found, checkpoint_costs(found, 0.1)) == found
-        shipped = [(replace(run, problem="synthetic.state_size"), o) for run, o in several_sizes()]
-        found = cells_of(shipped)
-        assert outside(found, checkpoint_costs(found, 0.1)) == []
-
-
-def dear(outcome):
-    """With restores that take a hundred times as long."""
-    return longer(outcome, "restore", 100)
-
-
-def doubled(outcome, kind):
-    return longer(outcome, kind, 2)
-
-
-def longer(outcome, kind, times):
-    rows = outcome.record.timeline
-    lasting = np.where(rows.of(kind), times, 1) * rows.duration_s
-    return with_timeline(outcome, replace(rows, duration_s=lasting))
-
-
-def with_row(outcome, row):
-    """With one row more."""
-    rows, more = outcome.record.timeline, an_outcome(row).record.timeline
-    both = [np.append(getattr(rows, f.name), getattr(more, f.name)) for f in fields(rows)]
-    return with_timeline(outcome, type(rows).ordered(*both))
-
-
-def with_timeline(outcome, rows):
-    return replace(outcome, record=replace(outcome.record, timeline=rows))
-
-
-def dict_of(pairs):
-    """One outcome for each run: the first."""
-    found = {}
-    for run, outcome in pairs:
-        found.setdefault(run.id, (run, outcome))
-    return list(found.values())
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "–"), (250, "250 bytes"), (1000, "1 kB"), (999_600, "1 MB"), (63_999_988, "64 MB"), (2.5e9, "2.5 GB")],
-)  # fmt: skip
-def test_sizes_as_people_read_them(count, text):
-    assert size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.031, "+3.1%"), (-0.5, "−50%"), (0.0, "+0.0%"), (math.nan, "–"), (29, "+2,900%")]
-)  # fmt: skip
-def test_signed_shares(share, text):
-    assert signed(share) == text

@@ -65,8 +65,8 @@ class TestFindings:
         assert "On inprocess, pbt k=1 ends at 0.6, pbt k=2 at 0.85, random at 0.5" in said
         assert "≥ 0.7 takes the same work and wall time with all 4 that reach it: 4 mem" in said
         assert (
-            "a fork (with all saves made for it) costs 3 s on tune, 20 ms on inprocess: 150×."
-            in said
+            "a fork (with all saves made for it) costs 3 s on tune, 20 ms on inprocess: 150× "
+            "(median of 2 seeds)." in said
         )
         assert "1 of 11 runs failed: 1 by crash." in said
         assert "2 of random" in said

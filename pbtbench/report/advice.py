@@ -48,7 +48,8 @@ def sentences(costs: Sequence[Costs]) -> Iterator[str]:
 
 def _fork(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:
     each = [
-        f"{seconds(c.fork_s)} {_on(e)} at {at_interval(c)}{_copies(c)}"
+        f"{seconds(c.fork_s)} {_on(e)} at {at_interval(c)} "
+        f"({', '.join(filter(None, [medians([len(c.cell.completed)]), _copies(c)]))})"
         for e, c in engines.items()
         if c.fork_s > 0
     ]
@@ -66,14 +67,14 @@ def _copies(c: Costs) -> str:
     if not c.limit_s > 0:
         return ""
     if c.fork_s >= c.limit_s:
-        return f" ({times(c.fork_s / c.limit_s)})"
+        return times(c.fork_s / c.limit_s)
     if c.cell.engine == "tune":
-        return " (less than a copy took when the study began)"
+        return "less than a copy took when the study began"
     if any(c.stages[name].rows for name in BEHIND):
-        return " (less than a copy: the rest of it goes on behind the training)"
+        return "less than a copy: the rest of it goes on behind the training"
     if c.state_bytes <= CACHE:
-        return " (less than a copy: so small a state stays in the processor's cache, or is shared)"
-    return " (less than a copy: members of one process share the state's memory)"
+        return "less than a copy: so small a state stays in the processor's cache, or is shared"
+    return "less than a copy: members of one process share the state's memory"
 
 
 def _taxes(state: int, engines: Mapping[str, Costs]) -> Iterator[str]:

@@ -157,10 +157,16 @@ def _costs(done: Sequence[Cell], engines: Sequence[str]) -> Iterator[str]:
         end = f" ({seeds})" if seeds else ""
         yield f"Checkpoints cost, relative to training and evaluation: {'; '.join(texts)}{end}."
     if found := fork_costs([c for c in done if c.interval is not None]):
-        dear, cheap = found.dear, found.cheap
+        texts, seeds = once(
+            [
+                (f"{seconds(c.fork_s)} on {c.engine}", medians([len(c.completed)]))
+                for c in (found.dear, found.cheap)
+            ]
+        )
+        end = f" ({seeds})" if seeds else ""
         yield (
-            f"With {dear.label}, a fork (with all saves made for it) costs {seconds(dear.fork_s)} on "
-            f"{dear.engine}, {seconds(cheap.fork_s)} on {cheap.engine}: {times(found.times)}."
+            f"With {found.dear.label}, a fork (with all saves made for it) costs {', '.join(texts)}: "
+            f"{times(found.times)}{end}."
         )
 
 
