@@ -1,12 +1,15 @@
 """Benchmarks in the formats of services that draw them over time.
 
-- `github`: `customSmallerIsBetter` of github-action-benchmark (its README and `src/extract.ts`): a list of
-  `name`, `unit`, `value`, and optionally `range` and `extra`;
-- `bencher`: Bencher Metric Format (bencher.dev/docs/reference/bencher-metric-format): benchmark -> measure ->
-  `value`, with the least and most of the rounds as `lower_value` and `upper_value`.
+- `github`: `customSmallerIsBetter` of github-action-benchmark (its README and `src/extract.ts`): a list, which
+  may not be empty, of `name`, `unit`, `value`, and optionally `range` and `extra`;
+- `bencher`: Bencher Metric Format (bencher.dev/docs/reference/bencher-metric-format, and its schema bmf.json):
+  benchmark -> measure -> `value`, with the least and most of the rounds as `lower_value` and `upper_value`.
 
 A value is the median over the rounds. Of the scores `github` has those of which less is better; a target that
 was missed in most rounds has no value, and is left out.
+
+Not among them: CodSpeed publishes no format to upload, and asv reads results only beside benchmarks and
+environments of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from pbtbench.errors import BadInput
 from pbtbench.regression.kinds import KINDS, Kind, base
 from pbtbench.regression.sitting import Sitting
+
+LONGEST = 1024
+"""Characters of a benchmark's name that Bencher takes."""
 
 UNITS: Mapping[Kind, str] = {"time": "s", "count": "count", "share": "share", "score": "score"}
 
@@ -73,6 +80,11 @@ def bencher(sitting: Sitting) -> dict[str, dict[str, dict[str, float]]]:
     """For Bencher, `--adapter json`."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for one in _measured(sitting):
+        if len(one.benchmark) > LONGEST:
+            raise BadInput(
+                f"benchmark {one.benchmark[:60]!r}…: a name of {len(one.benchmark):,} characters; Bencher "
+                f"takes {LONGEST:,} at most"
+            )
         metric = {"value": one.value, "lower_value": one.low, "upper_value": one.high}
         found.setdefault(one.benchmark, {})[one.measure] = metric
     return found
@@ -82,5 +94,8 @@ FORMATS: Mapping[str, Callable[[Sitting], Any]] = {"github": github, "bencher": 
 
 
 def exported(sitting: Sitting, to: str) -> str:
-    """The text of a sitting in one of `FORMATS`: JSON."""
-    return json.dumps(FORMATS[to](sitting), indent=1, allow_nan=False) + "\n"
+    """The text of a sitting in one of `FORMATS`: JSON. `BadInput` for what the service would refuse."""
+    found = FORMATS[to](sitting)
+    if not found:
+        raise BadInput(f"no measure of these benchmarks has a value that {to} takes")
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
