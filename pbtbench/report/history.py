@@ -82,7 +82,7 @@ def print_history(machines: Sequence[Machine], console: Console) -> None:
                 steps = Text("\n").join(
                     Text(text, style=STYLES.get(verdict, "")) for verdict, text in steps_of(one)
                 )
-                table.add_row(one.measure, f"{len(one.values):,}", Text(now(one)), steps)
+                table.add_row(*(Text(cell, no_wrap=True) for cell in cells(one)), steps)
             console.print(Padding(table, (0, 0, 1, 2)))
         for sentence in machine.sentences:
             console.print(sentence, highlight=False, markup=False)
@@ -98,16 +98,16 @@ def markdown(machines: Sequence[Machine]) -> str:
             text += [f"| benchmark | {' | '.join(COLUMNS)} |", "| --- | --- | --: | --: | --- |"]
         for one in machine.stepped:
             steps = "<br>".join(steps for _, steps in steps_of(one))
-            cells = (
-                plain(" ".join(_method(one))),
-                one.measure,
-                f"{len(one.values):,}",
-                now(one),
-                steps,
-            )
-            text.append(f"| {' | '.join(cell.replace('|', PIPE) for cell in cells)} |")
+            row = (plain(" ".join(_method(one))), *cells(one), steps)
+            text.append(f"| {' | '.join(cell.replace('|', PIPE) for cell in row)} |")
         text.append("")
     return "\n".join(text)
+
+
+def cells(series: Series) -> tuple[str, str, str]:
+    """Those of `COLUMNS` before the steps."""
+    last = value(series.kind, float(series.values[-1]))
+    return series.measure, f"{len(series.values):,}", last
 
 
 def steps_of(series: Series) -> list[tuple[str, str]]:
@@ -133,13 +133,6 @@ def size(series: Series, step: Step) -> str:
     if series.kind == "score" or not 0 < ratio < math.inf:
         return f"{value(series.kind, step.before)} to {value(series.kind, step.after)}"
     return signed(ratio - 1)
-
-
-def now(series: Series) -> str:
-    """The last value, with the least and the most of its rounds where they differ."""
-    last = float(series.values[-1])
-    least, most = (value(series.kind, bound) for bound in series.range)
-    return value(series.kind, last) + (f" ({least} to {most})" if least != most else "")
 
 
 def value(kind: Kind, of: float) -> str:

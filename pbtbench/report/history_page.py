@@ -16,7 +16,7 @@ from markupsafe import Markup
 from pbtbench import __version__
 from pbtbench.regression.series import Series
 from pbtbench.report.comparison import change_words
-from pbtbench.report.history import SYMBOLS, Machine, commit, now, short, size, value
+from pbtbench.report.history import SYMBOLS, Machine, commit, short, size, value
 from pbtbench.report.html import asset, environment
 from pbtbench.report.palette import Series as Colour
 from pbtbench.report.palette import variables
@@ -55,8 +55,8 @@ class Mark:
     verdict: str
     symbol: str
     size: str
-    before: str
-    after: str
+    levels: str
+    """The one before and the one behind."""
     where: str
     short: str
     commit: str
@@ -140,7 +140,10 @@ def _drawing(series: Series, name: str) -> Drawing:
         f"M{_x(start, count)} {_y(level, *bounds):.1f}H{_x(end, count)}"
         for start, end, level in series.levels
     ]
-    caption = f"{plural(count, 'sitting')}, now {now(series)}"
+    now, low, high = (value(series.kind, of) for of in (series.values[-1], *series.range))
+    caption = f"{plural(count, 'sitting')}, now {now}"
+    if low != high:
+        caption += f" (rounds of {low} to {high})"
     if np.isinf(series.values).any():
         caption += "; at the upper edge: a target that was missed"
     if (before := len(series.steps) - STEPS) > 0:
@@ -156,8 +159,8 @@ def _drawing(series: Series, name: str) -> Drawing:
             for cut in series.cuts
         ],
         steps=[*_marks(series, name)],
-        least=value(series.kind, bounds[0]),
-        most=value(series.kind, bounds[1]),
+        least=value(series.kind, float(series.values.min())),
+        most=value(series.kind, float(series.values.max())),
         first=commit(series.lines[0]),
         last=commit(series.lines[-1]),
     )
@@ -204,8 +207,7 @@ def _marks(series: Series, name: str) -> Iterator[Mark]:
             verdict=step.verdict,
             symbol=SYMBOLS[step.verdict],
             size=size(series, step),
-            before=value(series.kind, step.before),
-            after=value(series.kind, step.after),
+            levels=f"{value(series.kind, step.before)} to {value(series.kind, step.after)}",
             where="".join(f"; {change_words(change)}" for change in step.where),
             short=short(line),
             commit=line.commit,

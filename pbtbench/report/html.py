@@ -285,7 +285,7 @@ def _seen(value: Any) -> Any:
 
 def asset(name: str) -> str:
     """The text of a file beside this one."""
-    return (resources.files(__package__) / name).readasset("utf-8")
+    return (resources.files(__package__) / name).read_text("utf-8")
 
 
 def _sha256(text: str) -> str:
