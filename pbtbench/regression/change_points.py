@@ -31,18 +31,20 @@ def change_points(values: np.ndarray, penalty: float = PENALTY) -> list[int]:
     """The places at which a new level begins, of values in the order of time, shape (n,).
 
     The partition of their logarithms into levels that has the least squares, where each level costs a
-    penalty; outliers are drawn in before. The noise is that of differences, of single points or of means
+    penalty; outliers are put in their place before. The noise is that of differences, of single points or of means
     of blocks, whichever is more: sittings of one day are more alike than those of two.
     """
-    if len(values) < 2 * LEAST:
+    count = len(values)
+    if count < 2 * LEAST:
         return []
     points = _logarithms(values)
     noise = max(_deviation(np.diff(points)) / np.sqrt(2), FINEST)
-    points = _drawn_in(points, FAR * noise)
-    if len(points) >= 4 * BLOCK:
+    points = _without_outliers(points, FAR * noise)
+    if count >= 4 * BLOCK:
         means = np.convolve(points, np.full(BLOCK, 1 / BLOCK), "valid")
         noise = max(noise, _deviation(means[BLOCK:] - means[:-BLOCK]) * np.sqrt(BLOCK / 2))
-    return _partition(points, penalty * noise**2 * np.log(len(points)))
+    noise *= count / (count - LEAST)  # of few points it may be far more than they show
+    return _partition(points, penalty * noise**2 * np.log(count))
 
 
 def _logarithms(values: np.ndarray) -> np.ndarray:
@@ -61,11 +63,11 @@ def _deviation(differences: np.ndarray) -> float:
     return NORMAL * float(np.median(np.abs(differences)))
 
 
-def _drawn_in(points: np.ndarray, far: float) -> np.ndarray:
-    """With outliers no farther than that from the median around them."""
-    padded = np.pad(points, WINDOW // 2, mode="reflect")
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, WINDOW), axis=1)
-    return np.clip(points, middle - far, middle + far)
+def _without_outliers(points: np.ndarray, far: float) -> np.ndarray:
+    """With the median of the points around it in place of each that is farther than that from it (Hampel)."""
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(points, WINDOW), axis=1)
+    middle = np.pad(medians, WINDOW // 2, mode="edge")
+    return np.where(np.abs(points - middle) > far, middle, points)
 
 
 def _partition(points: np.ndarray, penalty: float) -> list[int]:
