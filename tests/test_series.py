@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 from sittings import a_pytest_benchmark_file, a_sitting, an_entry
-from test_compare import answered
 
+from pbtbench import cli
+from pbtbench.errors import BadInput
 from pbtbench.regression import history
 from pbtbench.regression.series import series
 from pbtbench.regression.sitting import Loaded
@@ -270,18 +271,23 @@ def measured(tmp_path, monkeypatch):
     return write
 
 
+def run(*arguments):
+    """The command, whose exit code is 0 if it comes back, and 2 for `BadInput`."""
+    cli.cli.main(["history", *arguments], standalone_mode=False)
+
+
 def test_the_command_adds_and_shows_and_writes(measured, capsys):
     """As CI calls it: the folder is there already, the worktree of a branch."""
     Path("history").mkdir()
     Path("history/.git").write_text("gitdir: elsewhere")
     Path("summary.md").write_text("before\n")
-    command = ["history", "history", "--add", measured(), "--markdown", "summary.md"]
-    assert answered(*command) == (0, "")
+    command = ["history", "--add", measured(), "--markdown", "summary.md"]
+    run(*command)
     said = capsys.readouterr().out
     assert "benchmark.json: added" in said
     assert "2 too short to have one as yet" in said
     assert Path("summary.md").read_text().startswith("before\n**a CPU (m): 1 sitting, ccccccc")
-    assert answered(*command, "--page", "page.html") == (0, "")
+    run(*command, "--page", "page.html")
     assert "benchmark.json: there already, not added again" in capsys.readouterr().out
     assert Path("page.html").read_text().startswith("<!doctype html>")
     assert len(Path("history/m.jsonl").read_text().splitlines()) == 1
@@ -291,17 +297,25 @@ def test_several_are_added_in_their_order_or_none(measured, capsys):
     files = [measured(f"{c}.json", commit=c * 40) for c in "ab"]
     dirty = measured("d.json", dirty=True)
     adding = [word for file in files for word in ("--add", file)]
-    code, says = answered("history", "history", *adding, "--add", dirty)
-    assert (code, Path("history").exists()) == (2, False)
-    assert "d.json: made of files that differ from their commit" in says
-    assert answered("history", "history", *adding) == (0, "")
+    with pytest.raises(BadInput, match=r"d\.json: made of files that differ from their commit"):
+        run("history", *adding, "--add", dirty)
+    assert not Path("history").exists()
+    run("history", *adding)
     assert [line.commit[0] for line in history.load(Path("history"))["m"]] == ["a", "b"]
 
 
-def test_a_history_that_is_none_is_bad_input(measured):
-    assert answered("history", "none") == (2, "none: no such folder; --add FILE makes it")
-    assert answered("history", "none", "--add", "none.json")[0] == 2
-    assert answered("history", measured())[0] == 2
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["none"], "none: no such folder; --add FILE makes it"),
+        (["none", "--add", "none.json"], "none.json: no such file"),
+        (["benchmark.json"], "a file or a link stands where a folder should be"),
+    ],
+)
+def test_a_history_that_is_none_is_bad_input(measured, arguments, says):
+    measured()
+    with pytest.raises(BadInput, match=says):
+        run(*arguments)
     assert not Path("none").exists()
 
 
@@ -312,5 +326,5 @@ def test_steps_are_no_failure(measured, capsys):
         entry = table["benchmarks"][0]["extra_info"]["pbtbench"]["entries"]["pbt"]
         entry["measures"]["forks"] = [3 + place]
         Path(f"{place}.json").write_text(json.dumps(table))
-        assert answered("history", "history", "--add", f"{place}.json") == (0, "")
+        run("history", "--add", f"{place}.json")
     assert "▲ worse: +25% at 0000002" in capsys.readouterr().out

@@ -30,9 +30,10 @@ NORMAL = 1.4826
 def change_points(values: np.ndarray, penalty: float = PENALTY) -> list[int]:
     """The places at which a new level begins, of values in the order of time, shape (n,).
 
-    The partition of their logarithms into levels that has the least squares, where each level costs a
-    penalty; outliers are put in their place before. The noise is that of differences, of single points or of means
-    of blocks, whichever is more: sittings of one day are more alike than those of two.
+    Of all ways to part their logarithms into levels, the one that has the least squares, where each level
+    costs a penalty; what is around an outlier stands in its place. The noise is that of differences, of
+    single points or of means of blocks, whichever is more: sittings of one day are more alike than those of
+    two.
     """
     count = len(values)
     if count < 2 * LEAST:
