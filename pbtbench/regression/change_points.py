@@ -54,8 +54,9 @@ def _logarithms(values: np.ndarray) -> np.ndarray:
     there = np.isfinite(values) & (values > 0)
     if not there.any():
         return np.zeros(len(values))
-    least, most = values[there].min() / 2, values[there].max() * 2
-    found = np.log(np.where(there, values, np.where(values > 0, most, least)))
+    known = np.log(values[there])
+    found = np.where(values > 0, known.max() + np.log(2), known.min() - np.log(2))
+    found[there] = known
     centred: np.ndarray = found - np.median(found)
     return centred
 

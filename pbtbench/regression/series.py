@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ class Series:
     def levels(self) -> list[tuple[int, int, float]]:
         """The first point of each level, the one behind its last, and the median."""
         bounds = sorted({0, *self.cuts, *(step.place for step in self.steps), len(self.values)})
-        return [(a, b, float(np.median(self.values[a:b]))) for a, b in pairwise(bounds)]
+        return [(a, b, median(self.values[a:b].tolist())) for a, b in pairwise(bounds)]
 
 
 def series(lines: Sequence[Line], thresholds: Thresholds) -> list[Series]:
@@ -162,4 +163,4 @@ class _Method:
 
     def _levels(self, start: int, end: int) -> dict[str, float]:
         """Measure -> its level there."""
-        return {name: float(np.median(of[start:end])) for name, of in self.medians.items()}
+        return {name: median(of[start:end].tolist()) for name, of in self.medians.items()}

@@ -79,9 +79,7 @@ def print_history(machines: Sequence[Machine], console: Console) -> None:
             for name in COLUMNS:
                 table.add_column(name, justify="right" if name in COLUMNS[1:3] else "left")
             for one in of_one:
-                steps = Text("\n").join(
-                    Text(text, style=STYLES.get(verdict, "")) for verdict, text in steps_of(one)
-                )
+                steps = Text("\n").join(Text(text, style=style) for style, text in steps_of(one))
                 table.add_row(*(Text(cell, no_wrap=True) for cell in cells(one)), steps)
             console.print(Padding(table, (0, 0, 1, 2)))
         for sentence in machine.sentences:
@@ -111,8 +109,9 @@ def cells(series: Series) -> tuple[str, str, str]:
 
 
 def steps_of(series: Series) -> list[tuple[str, str]]:
-    """The verdict and the words of the last steps, the latest first, and how many there were before."""
-    found = [(step.verdict, step_words(series, step)) for step in reversed(series.steps[-MOST:])]
+    """The style and the words of the last steps, the latest first, and how many there were before."""
+    last = reversed(series.steps[-MOST:])
+    found = [(STYLES[step.verdict], step_words(series, step)) for step in last]
     before = len(series.steps) - MOST
     return [*found, *([("", f"and {before:,} before")] if before > 0 else [])]
 

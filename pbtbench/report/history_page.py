@@ -31,6 +31,9 @@ MARGIN = 0.06
 ROWS, APART = 3, 110
 """Rows of commits above a figure, and units between two in one row."""
 
+LARGEST = 1e300
+"""Values are drawn up to that: differences of larger ones are none."""
+
 MANY = 200
 """Points that are drawn smaller."""
 
@@ -171,7 +174,7 @@ def _bounds(values: np.ndarray) -> tuple[float, float]:
     known = values[np.isfinite(values)]
     if not known.size:
         return 0.0, 1.0
-    least, most = float(known.min()), float(known.max())
+    least, most = np.clip([known.min(), known.max()], -LARGEST, LARGEST).tolist()
     margin = MARGIN * (most - least) or MARGIN * abs(most) or 1.0
     return (max(0.0, least - margin) if least >= 0 else least - margin), most + margin
 
