@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import fabricated
 import pytest
+from fabricated import a_folder, a_run, an_outcome, score, timed
 from sittings import a_pytest_benchmark_file, a_sitting, an_entry
 
 from pbtbench.errors import BadInput
@@ -105,6 +108,17 @@ def test_the_commit_is_that_of_the_project_around_the_tests(tmp_path):
     file.write_text(json.dumps(table))
     line = history.line(sitting.load(file))
     assert (line.commit, f"{line.date:%H:%M}") == ("d" * 12, "10:00"), "that of the measuring"
+
+
+def test_a_study_is_dated_by_its_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(fabricated, "CAME_FROM", replace(fabricated.CAME_FROM, dirty=False))
+    runs = [
+        (a_run(seed=seed), an_outcome(timed("train", 0, 1), score(1, 0, 1, 0.5))) for seed in (0, 1)
+    ]
+    line = history.line(sitting.load(a_folder(tmp_path / "out", *runs).path))
+    assert (line.commit, line.machine, f"{line.date:%Y-%m-%d}") == ("abc", "here", "2026-01-02")
+    ((point,),) = (labels.values() for labels in line.benchmarks.values())
+    assert (point.rounds, point.each("final_score")) == (2, [0.5, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ SIDE = 1000
 MARGIN = 0.06
 """Of the range of values, above and below."""
 
-ROWS, APART = 3, 110
-"""Rows of commits above a figure, and units between two in one row."""
+ROWS, ROOM, LATE = 3, 110, 850
+"""Rows of commits above a figure; units that one takes; and from where on it stands before its step."""
 
 LARGEST = 1e300
 """Values are drawn up to that: differences of larger ones are none."""
@@ -53,6 +53,8 @@ class Mark:
     id: str
     x: float
     row: int
+    late: bool
+    """Whether its commit stands before it: behind it is no room."""
     named: bool
     """Whether there is room for its commit."""
     verdict: str
@@ -90,6 +92,8 @@ class Drawing:
     levels: str
     cuts: Sequence[Cut]
     steps: Sequence[Mark]
+    rows: int
+    """Of commits above the figure."""
     least: str
     most: str
     first: str
@@ -144,6 +148,7 @@ def _drawing(series: Series, name: str) -> Drawing:
         for start, end, level in series.levels
     ]
     now, low, high = (value(series.kind, of) for of in (series.values[-1], *series.range))
+    marks = [*_marks(series, name)]
     caption = f"{plural(count, 'sitting')}, now {now}"
     if low != high:
         caption += f" (rounds of {low} to {high})"
@@ -161,7 +166,8 @@ def _drawing(series: Series, name: str) -> Drawing:
             Cut(_x(cut, count), f"another benchmark since {commit(series.lines[cut])}")
             for cut in series.cuts
         ],
-        steps=[*_marks(series, name)],
+        steps=marks,
+        rows=max((mark.row + 1 for mark in marks), default=0),
         least=value(series.kind, float(series.values.min())),
         most=value(series.kind, float(series.values.max())),
         first=commit(series.lines[0]),
@@ -196,16 +202,18 @@ def _dots(columns: np.ndarray, rows: np.ndarray) -> str:
 
 
 def _marks(series: Series, name: str) -> Iterator[Mark]:
-    ends = [-float(APART)] * ROWS
+    ends = [0.0] * ROWS
     for number, step in enumerate(series.steps[-STEPS:]):
         line, x = series.lines[step.place], _x(step.place, len(series.values))
-        row = next((row for row, end in enumerate(ends) if x - end >= APART), None)
+        start = x - ROOM if x > LATE else x
+        row = next((row for row, end in enumerate(ends) if end <= start), None)
         if row is not None:
-            ends[row] = x
+            ends[row] = start + ROOM
         yield Mark(
             id=f"{name}-{number}",
             x=x,
             row=ROWS - 1 if row is None else row,
+            late=x > LATE,
             named=row is not None,
             verdict=step.verdict,
             symbol=SYMBOLS[step.verdict],
