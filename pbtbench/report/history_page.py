@@ -61,7 +61,7 @@ class Mark:
     symbol: str
     size: str
     levels: str
-    """The one before and the one behind."""
+    """The one before and the one behind; empty where they are the same."""
     where: str
     short: str
     commit: str
@@ -205,6 +205,7 @@ def _marks(series: Series, name: str) -> Iterator[Mark]:
     ends = [0.0] * ROWS
     for number, step in enumerate(series.steps[-STEPS:]):
         line, x = series.lines[step.place], _x(step.place, len(series.values))
+        before, after = value(series.kind, step.before), value(series.kind, step.after)
         start = x - ROOM if x > LATE else x
         row = next((row for row, end in enumerate(ends) if end <= start), None)
         if row is not None:
@@ -218,7 +219,7 @@ def _marks(series: Series, name: str) -> Iterator[Mark]:
             verdict=step.verdict,
             symbol=SYMBOLS[step.verdict],
             size=size(series, step),
-            levels=f"{value(series.kind, step.before)} to {value(series.kind, step.after)}",
+            levels=f"{before} to {after}" if before != after else "",
             where="".join(f"; {change_words(change)}" for change in step.where),
             short=short(line),
             commit=line.commit,
