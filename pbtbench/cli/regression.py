@@ -59,6 +59,53 @@ def compare(
 
 
 @click.command()
+@click.argument("folder", metavar="DIR", type=Place())
+@click.option(
+    "--add",
+    metavar="FILE",
+    type=Place(),
+    multiple=True,
+    help="Add this sitting before; may be given several times.",
+)
+@click.option("--markdown", type=Place(), help="Write the table to this file, too, at its end.")
+@click.option("--page", type=Place(), help="Draw all series in this file, an HTML page.")
+def history(folder: Path, add: tuple[Path, ...], markdown: Path | None, page: Path | None) -> None:
+    """Show how benchmarks changed over commits: the steps of each series, and the commits that made them.
+
+    DIR is a folder for git to keep, with a file for each machine. FILE is what `pytest --benchmark
+    --benchmark-json` wrote, a baseline, or a study's folder; add them in the order of their commits.
+    """
+    from rich.console import Console
+
+    from pbtbench.regression import history, sitting, thresholds
+    from pbtbench.regression.series import series
+    from pbtbench.report import comparison
+    from pbtbench.report import history as shown
+    from pbtbench.store.files import Folder, described
+
+    given = [sitting.load(file) for file in add]
+    for loaded, line in [(loaded, history.line(loaded)) for loaded in given]:
+        new = history.add(folder, line)
+        click.echo(f"{plain(loaded.where)}: {'added' if new else 'there already, not added again'}")
+        for remark in comparison.remarks(loaded):
+            click.echo(remark)
+    allowed = thresholds.beside(Path.cwd())
+    machines = [
+        shown.Machine(fingerprint, lines, series(lines, allowed))
+        for fingerprint, lines in history.load(folder).items()
+    ]
+    shown.print_history(machines, Console())
+    if markdown is not None:
+        with described(markdown), Folder(markdown.parent).appending(markdown.name) as out:
+            out.write(shown.markdown(machines).encode())
+    if page is not None:
+        from pbtbench.report import history_page
+
+        Folder(page.parent).write(page.name, history_page.page(machines, folder).encode())
+        click.echo(f"page: {plain(page)}")
+
+
+@click.command()
 @click.argument("measured", type=Place())
 @click.option(
     "--to",
@@ -100,4 +147,4 @@ def init(provider: str, no_baseline: bool, force: bool) -> None:
     click.echo(starter.NEXT[provider])
 
 
-COMMANDS = (compare, export, ci)
+COMMANDS = (compare, history, export, ci)

@@ -154,21 +154,28 @@ def _sign(pair: _Pair, kind: Kind) -> int:
 
 def _exactly(row: Row, before: np.ndarray, after: np.ndarray, sign: int) -> Row:
     """A row whose every difference is a change."""
-    same = np.isclose(before, after, rtol=ROUNDING, atol=0) | (before == after)
-    if same.all():
+    changed, worse = exact_change(before, after, sign)
+    if not changed:
         return replace(row, verdict="same")
-    changed = f"in {int((~same).sum())} of {len(same)} seeds"
-    with np.errstate(invalid="ignore"):
-        worse = int((sign * (after - before) > 0)[~same].sum())
+    why = f"in {changed} of {len(before)} seeds"
+    total = float(after.sum()), float(before.sum())
+    beyond = total[0] > row.threshold * total[1] if sign > 0 and total[1] > 0 else True
+    if worse:
+        return replace(row, verdict="worse" if beyond else "same", why=why)
+    return replace(row, verdict="better", why=why)
+
+
+def exact_change(before: np.ndarray, after: np.ndarray, sign: int) -> tuple[int, bool]:
+    """In how many seeds something that repeats exactly changed, and whether it got worse on the whole.
+    `sign`: +1 where more is worse."""
+    same = np.isclose(before, after, rtol=ROUNDING, atol=0) | (before == after)
     total = float(after.sum()), float(before.sum())
     if math.isfinite(total[0]) and math.isfinite(total[1]):
-        direction = sign * (total[0] - total[1])
-    else:
-        direction = float(np.isinf(after).sum() - np.isinf(before).sum()) or worse - len(same) / 2
-    beyond = total[0] > row.threshold * total[1] if sign > 0 and total[1] > 0 else True
-    if direction > 0:
-        return replace(row, verdict="worse" if beyond else "same", why=changed)
-    return replace(row, verdict="better", why=changed)
+        return int((~same).sum()), sign * (total[0] - total[1]) > 0
+    with np.errstate(invalid="ignore"):
+        worse = int((sign * (after - before) > 0)[~same].sum())
+    missed = float(np.isinf(after).sum() - np.isinf(before).sum())
+    return int((~same).sum()), (missed or worse - len(same) / 2) > 0
 
 
 def _judged(row: Row, rounds: Rounds, error: float) -> Row:

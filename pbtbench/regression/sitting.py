@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +23,9 @@ LARGEST = 2**28
 """Bytes of a file that is read."""
 
 MAKE = "make it by pytest --benchmark --benchmark-json=FILE"
+
+NO_COMMIT = ("unknown", "unversioned")
+"""What pytest-benchmark says where it finds no commit."""
 
 
 class Sitting(BaseModel):
@@ -53,6 +56,12 @@ class Loaded:
     sitting: Sitting
     untold: tuple[str, ...] = ()
     """Benchmarks there that have no measures of pbtbench."""
+    commit: str = ""
+    """Of the repository that the tests stand in, as pytest-benchmark found it; empty where it isn't known."""
+    dirty: bool = False
+    """Whether files there differed from it."""
+    date: str = ""
+    """Of that commit, else of the measuring: ISO 8601; empty where neither is known."""
 
 
 def load(path: Path) -> Loaded:
@@ -60,7 +69,7 @@ def load(path: Path) -> Loaded:
     with described(path):
         folder, there = path.is_dir(), path.exists()
     if folder:
-        return Loaded(path, _of_folder(path))
+        return _of_folder(path)
     if not there:
         raise BadInput(f"{path}: no such file; {MAKE}")
     table = json_table(Folder(path.parent).read(path.name, LARGEST), path, MAKE)
@@ -98,7 +107,7 @@ def text(sitting: Sitting) -> str:
     return "\n".join(["{", *lines, ' "benchmarks": {', ",\n".join(blocks), " }", "}"]) + "\n"
 
 
-def _of_folder(path: Path) -> Sitting:
+def _of_folder(path: Path) -> Loaded:
     store = Store.open(path)
     measures = [m for m in store.runs() if not m.cause]
     if not measures:
@@ -114,7 +123,7 @@ def _of_folder(path: Path) -> Sitting:
     found = {
         cell: {runs[0].run.label: entry(in_rounds(runs).measures)} for cell, runs in cells.items()
     }
-    return Sitting(
+    sitting = Sitting(
         version=came_from[0].version if came_from else "",
         commit=commit,
         dirty=dirty,
@@ -122,6 +131,7 @@ def _of_folder(path: Path) -> Sitting:
         cpu=str(store.machines().get(machine, {}).get("cpu", "")),
         benchmarks=found,
     )
+    return Loaded(path, sitting, date=max((one.started for one in came_from), default=""))
 
 
 def _of_pytest_benchmark(table: Mapping[str, Any], path: Path) -> Loaded:
@@ -135,7 +145,12 @@ def _of_pytest_benchmark(table: Mapping[str, Any], path: Path) -> Loaded:
             infos[one["fullname"]] = extra["pbtbench"]
         else:
             untold.append(one["fullname"])
-    return Loaded(path, of_infos(infos, path), tuple(untold))
+    found = Loaded(path, of_infos(infos, path), tuple(untold), date=str(table.get("datetime", "")))
+    about = table.get("commit_info")
+    if not isinstance(about, dict) or about.get("id") in (None, *NO_COMMIT):
+        return found
+    commit, date = str(about["id"]), str(about.get("time") or found.date)
+    return replace(found, commit=commit, dirty=about.get("dirty") is True, date=date)
 
 
 def of_infos(infos: Mapping[str, Any], where: Path) -> Sitting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,14 +33,21 @@ class Change:
 
 def changes(base: Entry, new: Entry) -> list[Change]:
     """What changed most: stages that got longer or shorter with the whole, then counts."""
+    return of_medians(
+        *({name: _median(of, name) for name in (*STAGES, *COUNTED)} for of in (base, new))
+    )
+
+
+def of_medians(base: Mapping[str, float], new: Mapping[str, float]) -> list[Change]:
+    """The same, of each measure's median; one that isn't there is 0."""
     stages = [
-        Change(name.removesuffix("_s"), "stage", _median(base, name), _median(new, name))
+        Change(name.removesuffix("_s"), "stage", base.get(name, 0.0), new.get(name, 0.0))
         for name in STAGES
     ]
     whole = sum(stage.new - stage.base for stage in stages)
     found = [s for s in stages if whole and (s.new - s.base) / whole >= SHARE and _apart(s)]
     found.sort(key=lambda stage: -abs(stage.new - stage.base))
-    counts = [Change(name, "count", _median(base, name), _median(new, name)) for name in COUNTED]
+    counts = [Change(name, "count", base.get(name, 0.0), new.get(name, 0.0)) for name in COUNTED]
     return found + [count for count in counts if count.base and _apart(count)]
 
 

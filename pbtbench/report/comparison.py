@@ -71,7 +71,7 @@ def blocks(rows: Sequence[Row], base: Sitting, new: Sitting, *, whole: bool) -> 
         why = list(dict.fromkeys(row.why for row in mine if row.why and row.verdict == "other"))
         if any(row.verdict in ("worse", "better") for row in mine):
             before, after = (s.benchmarks[benchmark][label] for s in (base, new))
-            why += map(_words, changes(before, after))
+            why += map(change_words, changes(before, after))
         lines = tuple((row.verdict, _cells(row)) for row in mine)
         found.append(Block(plain(f"{benchmark} {label}".strip()), lines, plain("; ".join(why))))
     return found
@@ -174,7 +174,7 @@ def _allowed(row: Row) -> str:
     return "" if math.isnan(row.threshold) else times(row.threshold)
 
 
-def _words(change: Change) -> str:
+def change_words(change: Change) -> str:
     """`restore takes 2.3× as long`, `2× as many forks`."""
     if change.what == "stage":
         if not change.base:

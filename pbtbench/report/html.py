@@ -180,7 +180,7 @@ def _rendered(
     """`groups`: data and the figures that draw from them. `root`: the way to the report's folder; `alone`:
     whether the page has its scripts in itself."""
     drawn = any(figures for _, figures in groups)
-    script = _text("page.js")
+    script = asset("page.js")
     inline = [*([bundle()] if alone else []), script] if drawn else []
     policy = [
         *([] if alone or not drawn else ["'self'"]),
@@ -188,7 +188,7 @@ def _rendered(
     ]
     measures = [m for cell in content.cells for m in cell.measures]
     return str(
-        _environment()
+        environment()
         .get_template(template)
         .render(
             content=content,
@@ -202,7 +202,7 @@ def _rendered(
             place=_place(content),
             made_by=_made_by(measures),
             version=__version__,
-            css=Markup(_text("page.css")),  # noqa: S704 our own file
+            css=Markup(asset("page.css")),  # noqa: S704 our own file
             light=variables(content.colours, dark=False),
             dark=variables(content.colours, dark=True),
             root=root,
@@ -261,7 +261,8 @@ def _made_by(measures: Sequence[Measures]) -> list[str]:
     return list(found)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates beside this file, which escape whatever they are given."""
     environment = Environment(
         loader=PackageLoader("pbtbench.report", "."),
         autoescape=True,
@@ -282,7 +283,8 @@ def _seen(value: Any) -> Any:
     return value
 
 
-def _text(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
     return (resources.files(__package__) / name).read_text("utf-8")
 
 
