@@ -24,7 +24,8 @@ COPIED_BYTES, COPIES = 64_000_000, 9
 
 
 FINGERPRINT = ("cpu", "cores_usable", "gpus", "system", "python", "versions")
-"""The facts by which machines are told apart, beside their memory in whole GiB."""
+"""The facts by which machines are told apart, beside their memory in whole GiB; pbtbench's own version is none,
+as two versions of it are compared on one machine."""
 
 
 def describe() -> dict[str, Any]:
@@ -49,9 +50,10 @@ def facts() -> dict[str, Any]:
 
 def fingerprint(of: Mapping[str, Any]) -> str:
     """A short digest of what matters for how fast a machine is and what it computes, of its `facts`."""
-    memory = of.get("memory_bytes")
+    memory, versions = of.get("memory_bytes"), of.get("versions")
     known = {
         **{key: of.get(key) for key in FINGERPRINT},
+        "versions": {**versions, "pbtbench": None} if isinstance(versions, dict) else versions,
         "memory": round(memory / 2**30) if isinstance(memory, int | float) else None,
     }
     return sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]

@@ -124,3 +124,11 @@ def test_a_problem_is_known_by_its_code_and_options_alone(planned, tmp_path):
     assert (
         len({digest(problems=["synthetic.state_size"], options=options) for options in sizes}) == 2
     )
+
+
+def test_another_version_of_pbtbench_makes_no_other_machine():
+    facts = machine.facts()
+    newer = {**facts, "versions": {**facts["versions"], "pbtbench": "99.0"}}
+    assert machine.fingerprint(newer) == machine.fingerprint(facts)
+    other = {**facts, "versions": {**facts["versions"], "tensorflow": "99.0"}}
+    assert machine.fingerprint(other) != machine.fingerprint(facts)
