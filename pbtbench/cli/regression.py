@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from pbtbench.cli.types import Place
 from pbtbench.errors import plain
+
+MINUTES = 30.0
+"""For which revisions take turns, at most."""
 
 
 @click.command()
@@ -21,20 +25,66 @@ from pbtbench.errors import plain
 @click.option("--whole", is_flag=True, help="Show also what is the same.")
 @click.option("--update", is_flag=True, help="Write NEW in the place of BASE, a baseline's file.")
 @click.option("--markdown", type=Place(), help="Write the table to this file, too, at its end.")
+@click.option(
+    "--paired",
+    is_flag=True,
+    help="BASE and NEW are revisions of the git repository: measure both in turns, here and now.",
+)
+@click.option(
+    "--benchmarks",
+    metavar="PATH",
+    multiple=True,
+    help="With --paired: what pytest is to run, in each revision; may be given several times.  [default: all]",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, 10_000, min_open=True),
+    help="With --paired: for how long to measure at most.  [default: 30]",
+)
 def compare(
-    base: Path, new: Path, thresholds: Path | None, whole: bool, update: bool, markdown: Path | None
+    base: Path,
+    new: Path,
+    thresholds: Path | None,
+    whole: bool,
+    update: bool,
+    markdown: Path | None,
+    paired: bool,
+    benchmarks: Sequence[str],
+    minutes: float | None,
 ) -> None:
     """Compare benchmarks with a baseline: exit code 1 if one got worse or is missing.
 
-    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders.
+    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders; with
+    --paired, revisions such as main and HEAD.
     """
     from rich.console import Console
 
     from pbtbench.regression import gate, sitting
     from pbtbench.regression import thresholds as allowed
     from pbtbench.report import comparison
-    from pbtbench.store.files import Folder, described
+    from pbtbench.store.files import described
 
+    if paired and update:
+        raise click.UsageError(
+            "--paired compares revisions, and no baseline moves: leave out --update"
+        )
+    if not paired and (benchmarks or minutes is not None):
+        raise click.UsageError(
+            "--benchmarks and --minutes are for --paired: revisions measured in turns"
+        )
+    found = allowed.load(thresholds) if thresholds else allowed.beside(Path.cwd())
+    if paired:
+        from pbtbench.cli.paired import compare_revisions
+
+        revisions = str(base), str(new)
+        text, worse = compare_revisions(
+            revisions, benchmarks, minutes or MINUTES, found, whole=whole
+        )
+        if markdown is not None:
+            _append(markdown, text)
+        if worse:
+            raise SystemExit(1)
+        return
     after = sitting.load(new)
     with described(base):
         made = update and not base.exists()
@@ -44,18 +94,22 @@ def compare(
             click.echo(line)
         return
     before = sitting.load(base)
-    found = allowed.load(thresholds) if thresholds else allowed.beside(Path.cwd())
     rows = gate.compare(before.sitting, after.sitting, found)
     comparison.print_comparison(rows, before, after, Console(), whole=whole)
     if markdown is not None:
-        text = comparison.markdown(rows, before, after)
-        with described(markdown), Folder(markdown.parent).appending(markdown.name) as file:
-            file.write(text.encode())
+        _append(markdown, comparison.markdown(rows, before, after))
     if update:
         sitting.write(base, after.sitting)
         click.echo(f"{plain(base)}: the new baseline")
     elif gate.tripped(rows):
         raise SystemExit(1)
+
+
+def _append(file: Path, text: str) -> None:
+    from pbtbench.store.files import Folder, described
+
+    with described(file), Folder(file.parent).appending(file.name) as opened:
+        opened.write(text.encode())
 
 
 @click.command()
@@ -81,7 +135,7 @@ def history(folder: Path, add: tuple[Path, ...], markdown: Path | None, page: Pa
     from pbtbench.regression.series import series
     from pbtbench.report import comparison
     from pbtbench.report import history as shown
-    from pbtbench.store.files import Folder, described
+    from pbtbench.store.files import Folder
 
     given = [sitting.load(file) for file in add]
     for loaded, line in [(loaded, history.line(loaded)) for loaded in given]:
@@ -96,8 +150,7 @@ def history(folder: Path, add: tuple[Path, ...], markdown: Path | None, page: Pa
     ]
     shown.print_history(machines, Console())
     if markdown is not None:
-        with described(markdown), Folder(markdown.parent).appending(markdown.name) as out:
-            out.write(shown.markdown(machines).encode())
+        _append(markdown, shown.markdown(machines))
     if page is not None:
         from pbtbench.report import history_page
 

@@ -1,0 +1,89 @@
+"""`pbtbench compare --paired`: two revisions measured in turns, and shown."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from pbtbench.errors import plain
+from pbtbench.regression import paired, revisions, starter
+from pbtbench.regression.paired import Answer
+from pbtbench.regression.revisions import Revision, Turn
+from pbtbench.regression.thresholds import Thresholds
+from pbtbench.report import comparison
+from pbtbench.report.wording import plural, seconds
+
+
+def compare_revisions(
+    given: tuple[str, str],
+    benchmarks: Sequence[str],
+    minutes: float,
+    thresholds: Thresholds,
+    *,
+    whole: bool,
+) -> tuple[str, bool]:
+    """Have two revisions of the repository that one stands in take turns, and print what came of it; gives the
+    same as Markdown, and whether the gate trips."""
+    answer = _measured(given, benchmarks, minutes, thresholds)
+    click.echo()
+    comparison.print_comparison(answer.rows, *answer.sides, Console(), whole=whole)
+    beside = _sentences(answer, minutes)
+    for sentence in beside:
+        click.echo(sentence)
+    return "\n\n".join(
+        [comparison.markdown(answer.rows, *answer.sides), *beside, ""]
+    ), answer.tripped
+
+
+def _measured(
+    given: tuple[str, str], benchmarks: Sequence[str], minutes: float, thresholds: Thresholds
+) -> Answer:
+    root = starter.repository()
+    if revisions.is_changed(root):
+        click.echo("changes that are not committed are not measured")
+    with revisions.cache() as cache:
+        first, second = (_prepared(cache, root, name) for name in given)
+        if first.commit == second.commit:
+            click.echo("both are the same commit: what differs is noise")
+
+        def turn(revision: Revision, limit_s: float) -> Turn | None:
+            scratch = Path(tempfile.mkdtemp(prefix="pbtbench-turn-"))
+            try:
+                return revisions.run(revision, benchmarks, scratch, limit_s)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+        return paired.measure((first, second), turn, thresholds, 60 * minutes, _tell)
+
+
+def _prepared(cache: Path, root: Path, given: str) -> Revision:
+    revision, built = revisions.prepared(cache, root, given)
+    what = "its environment was built" if built else "its environment was there"
+    click.echo(f"{plain(given)} is {revision.commit[:12]}: {what}")
+    return revision
+
+
+def _tell(turns: int, revision: Revision, took_s: float) -> None:
+    click.echo(f"turn {turns}: {plain(revision.given)}, {seconds(took_s)}")
+
+
+def _sentences(answer: Answer, minutes: float) -> list[str]:
+    """What is to be said beside the table."""
+    found = [f"{plural(answer.pairs, 'pair')} of turns in {seconds(answer.seconds)}."]
+    if answer.failed:
+        found += [
+            f"{plain(revision.given)}: {plain(name)} failed{f': {plain(why)}' if why else ''}"
+            for revision, name, why in answer.failed
+        ]
+    elif answer.unclear and not answer.tripped:
+        text = f"{plural(len(answer.unclear), 'measure')} can't be told in {minutes:g} minutes"
+        if (needed := answer.pairs_needed) is not None and needed > answer.pairs:
+            more = needed * answer.seconds / max(1, answer.pairs)
+            text += f": it would take about {needed:,} pairs, {seconds(more)}"
+        found.append(f"{text}.")
+    return found

@@ -1,0 +1,190 @@
+"""Two revisions beside each other: their benchmarks take turns within one sitting until the answer is clear.
+
+A turn runs all benchmarks of a revision once. Turns go A B, B A, A B, B A …, so that a drift falls on both alike.
+Of each measure a turn gives one value, the median over its rounds, and a pair of turns one ratio, so that what
+differs from process to process is in the spread of these. What repeats exactly is compared exactly, in each round.
+
+The ratios are looked at after `LOOKS` pairs; each look may err with an equal part of the table's false alarms
+(Bonferroni, as the gate does for rows), so that stopping at the first clear answer makes no more of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pbtbench.errors import Failed
+from pbtbench.regression import gate
+from pbtbench.regression.exchange import Entry
+from pbtbench.regression.gate import Row
+from pbtbench.regression.kinds import base
+from pbtbench.regression.revisions import Revision, Turn
+from pbtbench.regression.sitting import Loaded, Sitting
+from pbtbench.regression.thresholds import Thresholds
+
+LOOKS = (4, 6, 10, 16, 24, 40)
+"""Pairs of turns after which is decided. Before the first look only what repeats exactly can be clear."""
+
+ORDER = ((0, 1), (1, 0))
+"""Who goes first in the pairs of a block."""
+
+Pair = tuple[Sitting, Sitting]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found."""
+
+    rows: Sequence[Row]
+    sides: tuple[Loaded, Loaded]
+    """All turns of each revision as one sitting, a round for each turn."""
+    pairs: int
+    seconds: float
+    """Of all turns."""
+    failed: Sequence[tuple[Revision, str, str]]
+    """A revision, its benchmark that failed, and why."""
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the new revision is worse, or can't be compared."""
+        return bool(self.failed) or gate.tripped(self.rows)
+
+    @property
+    def unclear(self) -> list[Row]:
+        """The rows that more pairs would tell."""
+        return [row for row in self.rows if row.verdict == "unclear"]
+
+    @property
+    def pairs_needed(self) -> int | None:
+        """About how many pairs would tell what is unclear, if the ratios stay; None where nothing says so."""
+        found = [_pairs_needed(row) for row in self.unclear]
+        return math.ceil(max(found)) if found and max(found) < math.inf else None
+
+
+def measure(
+    revisions: tuple[Revision, Revision],
+    turn: Callable[[Revision, float], Turn | None],
+    thresholds: Thresholds,
+    limit_s: float,
+    tell: Callable[[int, Revision, float], None],
+) -> Answer:
+    """Let the revisions take turns until it is clear, or `limit_s` seconds are over.
+
+    `turn`: run one within so many seconds, None if it can't. `tell`: how many turns there were, the last one's
+    revision, and its seconds. Raises `Failed` if there is not a single pair.
+    """
+    began = time.monotonic()
+    pairs: list[Pair] = []
+    where: tuple[Path, Path] = (Path(revisions[0].given), Path(revisions[1].given))
+    failed: dict[tuple[str, str], tuple[Revision, str, str]] = {}
+    longest, turns, found = 0.0, 0, list[Row]()
+
+    def take(revision: Revision) -> Turn | None:
+        nonlocal longest, turns
+        start = time.monotonic()
+        if start - began + longest > limit_s:
+            return None
+        made = turn(revision, limit_s - (start - began))
+        if made is not None:
+            turns += 1
+            longest = max(longest, took := time.monotonic() - start)
+            tell(turns, revision, took)
+        return made
+
+    def block() -> bool:
+        """Two pairs; whether they could be had."""
+        for order in ORDER:
+            made: dict[int, Turn] = {}
+            for side in order:
+                if (one := take(revisions[side])) is None:
+                    return False
+                made[side] = one
+                for name, why in one.failed.items():
+                    failed[revisions[side].commit, name] = (revisions[side], name, why)
+            if (first := made[0].measured) is not None and (second := made[1].measured) is not None:
+                pairs.append((first.sitting, second.sitting))
+        return not failed
+
+    going = True
+    while going and len(pairs) < LOOKS[-1]:
+        going = block()
+        if pairs and (not going or len(pairs) < LOOKS[0] or len(pairs) in LOOKS):
+            found = rows(pairs, thresholds)
+            going = going and not gate.tripped(found) and any(r.verdict == "unclear" for r in found)
+    if not pairs and not failed:
+        raise Failed(
+            f"not a pair of turns was done in {limit_s / 60:g} minutes; give more --minutes"
+        )
+    sides = _sides(pairs, where)
+    return Answer(found, sides, len(pairs), time.monotonic() - began, [*failed.values()])
+
+
+def rows(pairs: Sequence[Pair], thresholds: Thresholds) -> list[Row]:
+    """The gate's rows at a look at these pairs."""
+    share = replace(thresholds, false_alarms=thresholds.false_alarms / len(LOOKS))
+    base_side, new_side = (joined([pair[side] for pair in pairs]) for side in (0, 1))
+    in_each_round = {
+        (row.benchmark, row.label, row.measure): row
+        for row in gate.compare(*pairs[0], thresholds)
+        if _is_exact(pairs[0], row)
+    }
+    return [
+        in_each_round.get((row.benchmark, row.label, row.measure), row)
+        for row in gate.compare(base_side, new_side, share)
+    ]
+
+
+def joined(turns: Sequence[Sitting]) -> Sitting:
+    """The turns of a revision as one sitting: of what was measured in each, a round for each turn."""
+    first = turns[0]
+    benchmarks = {
+        name: {
+            label: _of_turns([turn.benchmarks[name][label] for turn in turns])
+            for label in labels
+            if all(label in turn.benchmarks.get(name, {}) for turn in turns)
+        }
+        for name, labels in first.benchmarks.items()
+    }
+    kept = {name: labels for name, labels in benchmarks.items() if labels}
+    return first.model_copy(update={"machine": "this", "benchmarks": kept})
+
+
+def _of_turns(entries: Sequence[Entry]) -> Entry:
+    names = dict.fromkeys(name for entry in entries for name in entry.measures)
+    medians: dict[str, list[Any]] = {
+        name: [_finite(float(np.median(entry.rounds(name)))) for entry in entries] for name in names
+    }
+    return entries[0].model_copy(update={"seeds": [*range(len(entries))], "measures": medians})
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _is_exact(pair: Pair, row: Row) -> bool:
+    """Whether a row's measure repeats exactly in both revisions."""
+    entries = [side.benchmarks.get(row.benchmark, {}).get(row.label) for side in pair]
+    return all(entry is not None and base(row.measure) in entry.exact for entry in entries)
+
+
+def _sides(pairs: Sequence[Pair], where: tuple[Path, Path]) -> tuple[Loaded, Loaded]:
+    nothing = Sitting.model_construct(
+        version="", commit="", dirty=False, machine="", cpu="", benchmarks={}
+    )
+    sides = [joined([pair[side] for pair in pairs]) if pairs else nothing for side in (0, 1)]
+    return Loaded(where[0], sides[0]), Loaded(where[1], sides[1])
+
+
+def _pairs_needed(row: Row) -> float:
+    ratio = row.ratio
+    if ratio is None or not 0 < ratio.low < ratio.high < math.inf:
+        return math.inf
+    half = math.log(ratio.high / ratio.low) / 2
+    away = abs(math.log(ratio.value / row.threshold))
+    return ratio.n * (half / away) ** 2 if away else math.inf

@@ -1,0 +1,208 @@
+"""Revisions of the git repository that one stands in, each with an environment of its own to run benchmarks in.
+
+    ~/.cache/pbtbench/<repository>-<commit>-<digest>/checkout/, env/, build.log, complete
+
+An environment is built once for a commit and an interpreter: what the commit installs goes before what this
+interpreter has, so that of the dependencies only those are brought that are missing or don't fit. The cache may be deleted
+at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pbtbench.errors import BadInput, Failed, nearest
+from pbtbench.process import kill_tree
+from pbtbench.regression import sitting
+from pbtbench.regression.sitting import Loaded
+from pbtbench.store.files import described
+
+BUILD_S = 1800
+"""Seconds within which an environment must be built."""
+
+NO_TESTS = 5
+"""pytest's exit code where it finds none."""
+
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?", re.MULTILINE)
+"""What pytest says of a test at its end."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, ready to be measured."""
+
+    given: str
+    """As the user names it."""
+    commit: str
+    checkout: Path
+    python: Path
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a revision's benchmarks came to, run once."""
+
+    measured: Loaded | None
+    """None where no benchmark came to its end."""
+    failed: Mapping[str, str]
+    """Name of a benchmark that failed -> why, as pytest says it."""
+
+
+def commit(root: Path, given: str) -> str:
+    """The full name of the commit that a revision names; `BadInput` for one that isn't there."""
+    found = _git(
+        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{given}^{{commit}}"
+    )
+    if found.returncode:
+        names = _git(root, "for-each-ref", "--format=%(refname:short)").stdout.split()
+        raise BadInput(
+            f"revision {given!r}: no such commit, branch or tag here; "
+            f"{nearest(given, names) or 'git log names the commits '}".rstrip()
+        )
+    return found.stdout.strip()
+
+
+def is_changed(root: Path) -> bool:
+    """Whether files of the repository differ from its commit."""
+    return bool(_git(root, "status", "--porcelain", "--untracked-files=no").stdout.strip())
+
+
+@contextmanager
+def cache() -> Iterator[Path]:
+    """The folder of all environments, for this process alone; `BadInput` if another one measures, as two would
+    spoil each other's figures."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pbtbench"
+    with described(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                f"{folder}: another comparison is measuring, and two would spoil each other's figures; wait for it"
+            ) from None
+        yield folder
+
+
+def prepared(cache: Path, root: Path, given: str) -> tuple[Revision, bool]:
+    """A revision with its environment, and whether that had to be built; `Failed` if it can't be."""
+    of = commit(root, given)
+    places = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    digest = sha256("\0".join([str(root), sys.executable, *places]).encode()).hexdigest()[:8]
+    place = cache / f"{root.name}-{of[:12]}-{digest}"
+    found = Revision(given, of, place / "checkout", place / "env" / "bin" / "python")
+    if (place / "complete").is_file():
+        return found, False
+    with described(place):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        with (place / "build.log").open("wb") as log:
+            _build(found, root, places, log.fileno())
+        (place / "complete").touch()
+    return found, True
+
+
+def run(
+    revision: Revision, benchmarks: Sequence[str], scratch: Path, limit_s: float
+) -> Turn | None:
+    """Run a revision's benchmarks once; None if that takes longer than `limit_s` seconds, when it is killed.
+    `BadInput` where there is none, `Failed` where pytest can't run. `scratch`: an empty folder."""
+    made, said = scratch / "benchmarks.json", scratch / "pytest.log"
+    flags = ["--pbtbench", "-p", "no:cacheprovider", "-q", "-rfE", f"--benchmark-json={made}"]
+    command = [str(revision.python), "-m", "pytest", *flags, *benchmarks]
+    with said.open("wb") as log:
+        code = _ended(command, revision.checkout, log.fileno(), limit_s)
+    if code is None:
+        return None
+    text = said.read_text("utf-8", "replace")
+    if code == NO_TESTS:
+        raise BadInput(
+            f"{revision.given}: no benchmark found; one is a test with the fixture pbt_benchmark, and "
+            "--benchmarks says where"
+        )
+    if code not in (0, 1):
+        raise Failed(f"{revision.given}: pytest can't run its benchmarks: {_last(text)}")
+    failed = {name: why or "" for name, why in _FAILED.findall(text)}
+    if code and not failed:
+        raise Failed(f"{revision.given}: its benchmarks failed: {_last(text)}")
+    try:
+        return Turn(sitting.load(made), failed)
+    except BadInput:
+        if failed:
+            return Turn(None, failed)
+        raise
+
+
+def _build(of: Revision, root: Path, places: Sequence[str], log: int) -> None:
+    env = of.python.parent.parent
+    clone = ["git", "clone", "--quiet", "--local", "--no-checkout", str(root), str(of.checkout)]
+    _must(of, clone, root, log)
+    _must(of, ["git", "checkout", "--quiet", "--detach", of.commit], of.checkout, log)
+    _must(of, [sys.executable, "-m", "venv", str(env)], root, log)
+    (own,) = env.glob("lib/python*/site-packages")
+    lines = "".join(f"import site; site.addsitedir({place!r})\n" for place in places)
+    (own / "_interpreter.pth").write_text(lines, "utf-8")
+    if any((of.checkout / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        pip = [str(of.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        _must(of, [*pip, "--quiet", str(of.checkout)], root, log)
+
+
+def _must(of: Revision, command: Sequence[str], where: Path, log: int) -> None:
+    code = _ended(command, where, log, BUILD_S)
+    if code:
+        file = of.checkout.parent / "build.log"
+        raise Failed(
+            f"{of.given}: can't be built: {_last(file.read_text('utf-8', 'replace'))}; see {file}"
+        )
+    if code is None:
+        raise Failed(f"{of.given}: not built within {BUILD_S} s")
+
+
+def _ended(command: Sequence[str], where: Path, log: int, limit_s: float) -> int | None:
+    """A process's exit code; None if it was killed as it took too long."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    with described(where):
+        process = subprocess.Popen(
+            command,
+            cwd=where,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.returncode is None:
+            kill_tree(process.pid)
+            process.wait()
+
+
+def _last(text: str) -> str:
+    """The line that says why: the last that speaks of an error, or the last of all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "fatal", "e  "))]
+    return (errors or lines or ["it says nothing"])[-1]
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise BadInput("revisions need git, which isn't installed") from None
