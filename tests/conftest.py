@@ -50,6 +50,7 @@ MODULES = {
         "output",
         "pages",
         "process",
+        "revisions",
         "runner",
         "sources",
         "starter",

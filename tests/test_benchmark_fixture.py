@@ -129,6 +129,7 @@ def test_a_missed_target_is_infinite_and_said_to_be_missed(benchmarked):
     result.assert_outcomes(passed=1)
     info = stored["test_missed"]["extra_info"]
     assert (info["reached"], info["cause"]) == (False, "budget")
+    assert info["iterations_to_target[1.19999]"] is None
     (entry,) = info["pbtbench"]["entries"].values()
     assert entry["measures"]["iterations_to_target[1.19999]"] == [None, None]
     assert None not in entry["measures"]["iterations_to_target[0.1]"]

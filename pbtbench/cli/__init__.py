@@ -226,7 +226,8 @@ def main() -> None:
     except click.UsageError as error:
         code = _stopped(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
-        code = _stopped("stopped; what was finished is kept, and the same command resumes", 130)
+        resumes = "; what was finished is kept, and the same command resumes"
+        code = _stopped(f"stopped{resumes if sys.argv[1:2] == ['run'] else ''}", 130)
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
     from pbtbench.process import end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,14 +29,15 @@ def compare_revisions(
     """Have two revisions of the repository that one stands in take turns, and print what came of it; gives the
     same as Markdown, and whether the gate trips."""
     answer = _measured(given, benchmarks, minutes, thresholds)
+    beside, table = _sentences(answer, minutes), ""
     click.echo()
-    comparison.print_comparison(answer.rows, *answer.sides, Console(), whole=whole)
-    beside = _sentences(answer, minutes)
+    if answer.pairs:
+        base, new = answer.sides
+        comparison.print_comparison(answer.rows, base, new, Console(), whole=whole)
+        table = comparison.markdown(answer.rows, base, new)
     for sentence in beside:
         click.echo(sentence)
-    return "\n\n".join(
-        [comparison.markdown(answer.rows, *answer.sides), *beside, ""]
-    ), answer.tripped
+    return "\n\n".join([table, *beside, ""]), answer.tripped
 
 
 def _measured(
@@ -52,11 +52,8 @@ def _measured(
             click.echo("both are the same commit: what differs is noise")
 
         def turn(revision: Revision, limit_s: float) -> Turn | None:
-            scratch = Path(tempfile.mkdtemp(prefix="pbtbench-turn-"))
-            try:
-                return revisions.run(revision, benchmarks, scratch, limit_s)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix="pbtbench-turn-") as scratch:
+                return revisions.run(revision, benchmarks, Path(scratch), limit_s)
 
         return paired.measure((first, second), turn, thresholds, 60 * minutes, _tell)
 

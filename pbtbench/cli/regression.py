@@ -54,8 +54,8 @@ def compare(
 ) -> None:
     """Compare benchmarks with a baseline: exit code 1 if one got worse or is missing.
 
-    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders; with
-    --paired, revisions such as main and HEAD.
+    BASE and NEW are files that `pytest --benchmark --benchmark-json` or `--update` wrote, or studies' folders;
+    with --paired, revisions such as main and HEAD.
     """
     from rich.console import Console
 

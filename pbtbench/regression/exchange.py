@@ -96,7 +96,7 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         entries={label: entry(of) for label, of in result.by_label.items()},
     )
     medians = {
-        label: {name: float(np.median(one.rounds(name))) for name in one.measures}
+        label: {name: _median(one.rounds(name)) for name in one.measures}
         for label, one in info.entries.items()
     }
     shown = next(iter(medians.values())) if len(medians) == 1 else medians
@@ -107,6 +107,12 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         "cause": ", ".join(failures),
         "pbtbench": info.model_dump(),
     }
+
+
+def _median(values: np.ndarray) -> float | None:
+    """None for a target that was missed in most rounds: JSON has no infinity."""
+    found = float(np.median(values))
+    return found if math.isfinite(found) else None
 
 
 def entry(measures: tuple[Measures, ...]) -> Entry:

@@ -1,8 +1,9 @@
 """Two revisions beside each other: their benchmarks take turns within one sitting until the answer is clear.
 
-A turn runs all benchmarks of a revision once. Turns go A B, B A, A B, B A …, so that a drift falls on both alike.
-Of each measure a turn gives one value, the median over its rounds, and a pair of turns one ratio, so that what
-differs from process to process is in the spread of these. What repeats exactly is compared exactly, in each round.
+A turn runs all benchmarks of a revision once. Turns go A B, B A, A B, B A …, so that a drift falls on both
+alike. Of each measure a turn gives one value, the median over its rounds, and a pair of turns one ratio, so
+that what differs from process to process is in the spread of these. What repeats exactly is compared exactly,
+in each round.
 
 The ratios are looked at after `LOOKS` pairs; each look may err with an equal part of the table's false alarms
 (Bonferroni, as the gate does for rows), so that stopping at the first clear answer makes no more of them.
@@ -42,8 +43,8 @@ class Answer:
     """What was found."""
 
     rows: Sequence[Row]
-    sides: tuple[Loaded, Loaded]
-    """All turns of each revision as one sitting, a round for each turn."""
+    sides: Sequence[Loaded]
+    """All turns of each revision as one sitting, a round for each turn; none without a pair."""
     pairs: int
     seconds: float
     """Of all turns."""
@@ -79,41 +80,22 @@ def measure(
     `turn`: run one within so many seconds, None if it can't. `tell`: how many turns there were, the last one's
     revision, and its seconds. Raises `Failed` if there is not a single pair.
     """
-    began = time.monotonic()
+    turns = _Turns(turn, tell, limit_s)
     pairs: list[Pair] = []
-    where: tuple[Path, Path] = (Path(revisions[0].given), Path(revisions[1].given))
-    failed: dict[tuple[str, str], tuple[Revision, str, str]] = {}
-    longest, turns, found = 0.0, 0, list[Row]()
-
-    def take(revision: Revision) -> Turn | None:
-        nonlocal longest, turns
-        start = time.monotonic()
-        if start - began + longest > limit_s:
-            return None
-        made = turn(revision, limit_s - (start - began))
-        if made is not None:
-            turns += 1
-            longest = max(longest, took := time.monotonic() - start)
-            tell(turns, revision, took)
-        return made
-
-    def block() -> bool:
-        """Two pairs; whether they could be had."""
-        for order in ORDER:
-            made: dict[int, Turn] = {}
-            for side in order:
-                if (one := take(revisions[side])) is None:
-                    return False
-                made[side] = one
-                for name, why in one.failed.items():
-                    failed[revisions[side].commit, name] = (revisions[side], name, why)
-            if (first := made[0].measured) is not None and (second := made[1].measured) is not None:
-                pairs.append((first.sitting, second.sitting))
-        return not failed
-
+    found: list[Row] = []
+    failed: dict[tuple[Revision, str], str] = {}
     going = True
     while going and len(pairs) < LOOKS[-1]:
-        going = block()
+        for order in ORDER:
+            made = turns.pair(revisions, order)
+            if made is None:
+                going = False
+                break
+            for revision, one in zip(revisions, made, strict=True):
+                failed |= {(revision, name): why for name, why in one.failed.items()}
+            if (old := made[0].measured) is not None and (new := made[1].measured) is not None:
+                pairs.append((old.sitting, new.sitting))
+        going = going and not failed
         if pairs and (not going or len(pairs) < LOOKS[0] or len(pairs) in LOOKS):
             found = rows(pairs, thresholds)
             going = going and not gate.tripped(found) and any(r.verdict == "unclear" for r in found)
@@ -121,8 +103,51 @@ def measure(
         raise Failed(
             f"not a pair of turns was done in {limit_s / 60:g} minutes; give more --minutes"
         )
-    sides = _sides(pairs, where)
-    return Answer(found, sides, len(pairs), time.monotonic() - began, [*failed.values()])
+    sides = tuple(
+        Loaded(Path(revision.given), joined([pair[side] for pair in pairs]))
+        for side, revision in enumerate(revisions)
+        if pairs
+    )
+    return Answer(
+        found, sides, len(pairs), turns.seconds, [(r, n, w) for (r, n), w in failed.items()]
+    )
+
+
+class _Turns:
+    """Turns within a limit of time."""
+
+    def __init__(
+        self,
+        turn: Callable[[Revision, float], Turn | None],
+        tell: Callable[[int, Revision, float], None],
+        limit_s: float,
+    ) -> None:
+        self._turn, self._tell, self._limit_s = turn, tell, limit_s
+        self._began = time.monotonic()
+        self._count, self._longest = 0, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the first began."""
+        return time.monotonic() - self._began
+
+    def pair(
+        self, revisions: tuple[Revision, Revision], order: tuple[int, int]
+    ) -> tuple[Turn, Turn] | None:
+        """A turn of each, in that order; None if the time doesn't do for both."""
+        made: dict[int, Turn] = {}
+        for side in order:
+            start = self.seconds
+            if start + self._longest > self._limit_s:
+                return None
+            one = self._turn(revisions[side], self._limit_s - start)
+            if one is None:
+                return None
+            self._count, took = self._count + 1, self.seconds - start
+            self._longest = max(self._longest, took)
+            self._tell(self._count, revisions[side], took)
+            made[side] = one
+        return made[0], made[1]
 
 
 def rows(pairs: Sequence[Pair], thresholds: Thresholds) -> list[Row]:
@@ -171,14 +196,6 @@ def _is_exact(pair: Pair, row: Row) -> bool:
     """Whether a row's measure repeats exactly in both revisions."""
     entries = [side.benchmarks.get(row.benchmark, {}).get(row.label) for side in pair]
     return all(entry is not None and base(row.measure) in entry.exact for entry in entries)
-
-
-def _sides(pairs: Sequence[Pair], where: tuple[Path, Path]) -> tuple[Loaded, Loaded]:
-    nothing = Sitting.model_construct(
-        version="", commit="", dirty=False, machine="", cpu="", benchmarks={}
-    )
-    sides = [joined([pair[side] for pair in pairs]) if pairs else nothing for side in (0, 1)]
-    return Loaded(where[0], sides[0]), Loaded(where[1], sides[1])
 
 
 def _pairs_needed(row: Row) -> float:

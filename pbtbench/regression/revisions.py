@@ -3,8 +3,8 @@
     ~/.cache/pbtbench/<repository>-<commit>-<digest>/checkout/, env/, build.log, complete
 
 An environment is built once for a commit and an interpreter: what the commit installs goes before what this
-interpreter has, so that of the dependencies only those are brought that are missing or don't fit. The cache may be deleted
-at any time.
+interpreter has, so that of the dependencies only those are brought that are missing or don't fit. The cache
+may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def cache() -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BadInput(
-                f"{folder}: another comparison is measuring, and two would spoil each other's figures; wait for it"
+                f"{folder}: another comparison is measuring, and two would spoil each other's figures; "
+                "wait for it"
             ) from None
         yield folder
 
@@ -193,10 +194,12 @@ def _ended(command: Sequence[str], where: Path, log: int, limit_s: float) -> int
 
 
 def _last(text: str) -> str:
-    """The line that says why: the last that speaks of an error, or the last of all."""
+    """The line that says why: the last that tells of an exception, else of an error, else the last of all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "fatal", "e  "))]
-    return (errors or lines or ["it says nothing"])[-1]
+    for beginning in ("E  ", "ERROR", "error", "fatal"):
+        if found := [line for line in lines if line.startswith(beginning)]:
+            return found[-1].removeprefix("E ").strip()
+    return lines[-1] if lines else "it says nothing"
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
