@@ -65,7 +65,7 @@ def test_what_is_written_runs_as_in_ci_and_notices_a_change(repository, provider
     assert made.returncode == 0, made.stdout + made.stderr
     written = {name for name, held in content(repository).items() if held is not None}
     workflow = starter.WORKFLOWS[provider][0]
-    assert written == {workflow, starter.BENCHMARK, starter.BASELINE}
+    assert written == {workflow, starter.BENCHMARK, starter.GATE, starter.BASELINE}
 
     summary = repository / ("benchmarks.md" if provider == "gitlab" else "summary.md")
     lines = lines_of(provider, repository)

@@ -1,6 +1,6 @@
 """`pbtbench ci init`: what a repository needs for CI to hold each change against a baseline.
 
-The texts stand beside this file: a workflow for each provider, and a first benchmark.
+The texts stand beside this file: a workflow for each provider, a first benchmark, and what is allowed of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pbtbench import __version__
 from pbtbench.errors import BadInput, Failed
 from pbtbench.store.files import Folder, described
 
-BENCHMARK, BASELINE = "benchmarks/test_pbt.py", "benchmarks/baseline.json"
+BENCHMARK, GATE = "benchmarks/test_pbt.py", "benchmarks/gate.toml"
+BASELINE = "benchmarks/baseline.json"
 
 WORKFLOWS = {
     "github": (".github/workflows/pbtbench.yml", "github.yml"),
@@ -54,6 +55,7 @@ def write(root: Path, provider: str, *, baseline: bool, force: bool) -> list[str
     new = {
         workflow: _text(text).replace("pbtbench==VERSION", f"pbtbench=={__version__}"),
         BENCHMARK: _text("test_pbt.txt"),
+        GATE: _text("gate.toml"),
     }
     folder = Folder(root)
     places = [*new, BASELINE] if baseline else [*new]
