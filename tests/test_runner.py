@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from small_studies import PROBLEM, run
 
@@ -107,3 +110,18 @@ def test_a_run_that_goes_on_is_not_ended_by_its_limit(tmp_path):
     file.write_text(PROBLEM.format(train="threading.Event().wait(0.3)"))
     _, notes = run([str(file)], tmp_path / "out", population=8, iterations=3, limit_s=1.5)
     assert notes.causes == {"steady/random/inprocess/s0": ""}
+
+
+def test_a_worker_spares_runs_the_search_for_garbage_in_what_stays():
+    """In the process that makes the runs, what was there before them is no more looked through."""
+    script = (
+        "import gc, pbtbench.running.worker as worker\n"
+        "worker._spare_what_stays()\n"
+        "print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    frozen, left = map(int, done.stdout.split())
+    assert frozen > 10_000
+    assert left < frozen / 10

@@ -1,8 +1,8 @@
 """Where a series of times or shares comes to a new level, of one sitting after another.
 
-Of the methods that `results/change_points.py` measures on recorded noise, this one is in use: PELT with a radial
-kernel, which looks at whole distributions and not at means, so that outliers move it little (Killick et al. 2012, Arlot
-et al. 2019; ruptures' `KernelCPD`).
+Of the methods that `results/change_points.py` measures on recorded noise, this one is in use: PELT with a
+radial kernel (Killick et al. 2012, Arlot et al. 2019; ruptures' `KernelCPD`), which looks at whole
+distributions and not at means, so that outliers move it little.
 """
 
 from __future__ import annotations
