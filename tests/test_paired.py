@@ -191,3 +191,22 @@ def test_a_turn_that_would_not_fit_is_not_begun(monkeypatch):
     assert len(order) == 9
     assert answer.pairs == 4
     assert answer.seconds == 90
+
+
+def test_a_problem_whose_code_changed_is_compared_as_that_is_the_question():
+    def take(revision):
+        entry = an_entry({"wall_s": [2.0 if revision is NEW else 1.0]}, digest=revision.given)
+        return Turn(Loaded(Path("turn"), a_sitting(digits=entry)), {})
+
+    answer, _ = taken(take)
+    assert [(row.measure, row.verdict) for row in answer.rows] == [("wall_s", "worse")]
+
+
+def test_a_benchmark_of_other_settings_is_another_one():
+    def take(revision):
+        entry = an_entry({"wall_s": [1.0]}, interval=2 if revision is NEW else 1)
+        return Turn(Loaded(Path("turn"), a_sitting(digits=entry)), {})
+
+    answer, _ = taken(take)
+    assert answer.tripped
+    assert [row.verdict for row in answer.rows] == ["other"]

@@ -66,7 +66,7 @@ def compared(*arguments):
 
 def test_each_revision_runs_its_own_files(root):
     git(root, "checkout", "--quiet", "-b", "slow")
-    commit(root, BENCHMARK.replace("toy.plain", "toy.pbt_quadratic"), interval=10)
+    commit(root, interval=5)
     code, said = compared(
         "--paired", "main", "slow", "--thresholds", "gate.toml", "--markdown", "page.md"
     )

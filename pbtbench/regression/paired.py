@@ -94,7 +94,7 @@ def measure(
             for revision, one in zip(revisions, made, strict=True):
                 failed |= {(revision, name): why for name, why in one.failed.items()}
             if (old := made[0].measured) is not None and (new := made[1].measured) is not None:
-                pairs.append((old.sitting, new.sitting))
+                pairs.append((_by_name(old.sitting), _by_name(new.sitting)))
         going = going and not failed
         if pairs and (not going or len(pairs) < LOOKS[0] or len(pairs) in LOOKS):
             found = rows(pairs, thresholds)
@@ -148,6 +148,18 @@ class _Turns:
             self._tell(self._count, revisions[side], took)
             made[side] = one
         return made[0], made[1]
+
+
+def _by_name(turn: Sitting) -> Sitting:
+    """A turn whose problems are those that they are called: what changed in their code is what is compared."""
+    benchmarks = {
+        name: {
+            label: entry.model_copy(update={"problem_digest": ""})
+            for label, entry in labels.items()
+        }
+        for name, labels in turn.benchmarks.items()
+    }
+    return turn.model_copy(update={"benchmarks": benchmarks})
 
 
 def rows(pairs: Sequence[Pair], thresholds: Thresholds) -> list[Row]:

@@ -173,6 +173,7 @@ def _must(of: Revision, command: Sequence[str], where: Path, log: int) -> None:
 def _ended(command: Sequence[str], where: Path, log: int, limit_s: float) -> int | None:
     """A process's exit code; None if it was killed as it took too long."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment["COLUMNS"] = "1000"  # pytest cuts what it says to the terminal's width
     with described(where):
         process = subprocess.Popen(
             command,
