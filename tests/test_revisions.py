@@ -66,7 +66,7 @@ def compared(*arguments):
 
 def test_each_revision_runs_its_own_files(root):
     git(root, "checkout", "--quiet", "-b", "slow")
-    commit(root, interval=5)
+    commit(root, BENCHMARK.replace("iterations=20", "iterations=30"), interval=10)
     code, said = compared(
         "--paired", "main", "slow", "--thresholds", "gate.toml", "--markdown", "page.md"
     )

@@ -41,4 +41,5 @@ def _logarithms(values: np.ndarray) -> np.ndarray:
         return np.zeros(len(values))
     found = np.log(values, where=there, out=np.zeros(len(values)))
     least, most = found[there].min() - np.log(2), found[there].max() + np.log(2)
-    return np.where(there, found, np.where(values > 0, most, least))
+    logs: np.ndarray = np.where(there, found, np.where(values > 0, most, least))
+    return logs
