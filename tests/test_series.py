@@ -101,6 +101,25 @@ def test_a_step_of_a_time_is_found_with_where_it_comes_from():
     assert [(change.name, change.new / change.base) for change in step.where] == [("save", 3)]
 
 
+def test_what_changed_some_time_after_a_step_is_not_where_it_comes_from():
+    """The wall time steps at the 20th sitting; five later there are more forks, for most of the level."""
+    noise = np.exp(0.02 * np.random.default_rng(0).standard_normal((40, 5)))
+    entries = [
+        an_entry(
+            {
+                "wall_s": (of * (1.3 if at >= 20 else 1)).tolist(),
+                "forks": [5 if at >= 25 else 3] * 5,
+            }
+        )
+        for at, of in enumerate(noise)
+    ]
+    (step,) = found(entries, "wall_s").steps
+    assert step.place == 20
+    assert step.where == ()
+    (step,) = found(entries, "forks").steps
+    assert step.place == 25
+
+
 def test_a_series_is_cut_where_the_benchmark_became_another_and_has_no_step_there():
     entries = times([1.0] * 10) + times([2.0] * 10, seed=1, digest="e")
     one = found(entries, "wall_s")

@@ -22,6 +22,9 @@ from pbtbench.regression.kinds import KINDS, Kind, base
 from pbtbench.regression.stages import Change, of_medians
 from pbtbench.regression.thresholds import Thresholds
 
+NEAR = 5
+"""Points on either side of a step by which is told where it comes from: what changed later is no part of it."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -157,9 +160,10 @@ class _Method:
         bounds = [start, *places, end]
         for first, place, last in zip(bounds, places, bounds[2:], strict=False):
             before, after = self._levels(first, place), self._levels(place, last)
-            where = tuple(of_medians(before, after))
+            near = max(first, place - NEAR), min(last, place + NEAR)
+            where = of_medians(self._levels(near[0], place), self._levels(place, near[1]))
             was, now = before[measure], after[measure]
-            yield Step(place, "worse" if now > was else "better", was, now, where=where)
+            yield Step(place, "worse" if now > was else "better", was, now, where=tuple(where))
 
     def _levels(self, start: int, end: int) -> dict[str, float]:
         """Measure -> its level there."""
