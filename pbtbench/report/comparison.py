@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -85,7 +85,8 @@ def print_comparison(
         console.print(Text(block.name, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in COLUMNS:
-            table.add_column(name, justify="right" if name in COLUMNS[1:5] else "left")
+            justify: JustifyMethod = "right" if name in COLUMNS[1:5] else "left"
+            table.add_column(name, justify=justify, overflow="fold")
         for verdict, cells in block.lines:
             table.add_row(*map(Text, cells), style=STYLES.get(verdict, ""))
         console.print(Padding(table, (0, 0, 0, 2)))
