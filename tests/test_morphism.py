@@ -246,8 +246,9 @@ def test_pbt_perturbs_a_width_on_every_engine(engine):
             "problems": ["vision.digits_morphism"],
             "methods": ["pbt"],
             "engines": [engine],
-            "population": 6,
-            "iterations": 6,
+            "intervals": [1],
+            "population": 4,
+            "iterations": 4,
             "seeds": 1,
         }
     ).runs

@@ -136,6 +136,17 @@ def test_flags_of_the_paired_mode_mean_nothing_without_it(root):
     assert "are for --paired" in said
 
 
+def test_benchmarks_without_the_fixture_are_refused_in_a_line(root, tmp_path):
+    commit(root, "def test_it(benchmark):\n    benchmark(int)\n")
+    with revisions.cache() as cache:
+        revision, _ = revisions.prepared(cache, root, "HEAD")
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(
+        BadInput, match=r"^HEAD: its benchmarks left no measures: no benchmark in it uses"
+    ):
+        revisions.run(revision, [], tmp_path / "scratch", 60)
+
+
 def test_where_there_is_no_repository_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

@@ -118,12 +118,12 @@ def problem(folder, text):
 def test_a_result_is_whole_or_says_that_it_is_not(shared_address, tmp_path):
     """Synchronous PBT that saves after every iteration, slowly (ray#57906): now and then Tune ends a
     trial early without an error, or leaves it paused for ever."""
-    keys = {**KEYS, "iterations": 9, "seeds": 3, "workers": 4, "cpus_per_worker": 0.5}
+    keys = {**KEYS, "iterations": 9, "seeds": 2, "workers": 4, "cpus_per_worker": 0.5}
     keys |= {"method": TOGETHER, "engine": {"tune": {"checkpoint_frequency": 1}}, "limit_s": 8}
     reference = problem(tmp_path, SLOW_SAVES)
     store, notes = run([reference], tmp_path / "out", **keys, address=shared_address)
-    assert len(notes.causes) == 3
-    assert len(store.runs()) == 3
+    assert len(notes.causes) == 2
+    assert len(store.runs()) == 2
     for m in store.runs():
         made = Counter(store.record(m.run).scores.member.tolist())
         whole = made == dict.fromkeys(range(4), m.run.iterations)
@@ -190,7 +190,7 @@ def test_an_experiment_that_hangs_once_it_is_restored_is_ended(tmp_path):
     """Synchronous PBT after `Tuner.restore`: one iteration each, then all trials are paused for ever."""
     reference = problem(tmp_path, COUNTS + RESTORED)
     store, notes = run([reference], tmp_path / "out", **KEYS, iterations=9, seeds=1, limit_s=12)
-    assert list(notes.causes.values()) == ["hang"]
+    assert list(notes.causes.values()) == ["hang"], notes.messages
     assert "limit of 12 s" in next(iter(notes.messages.values()))
     assert [m.cause for m in store.runs()] == ["hang"]
 

@@ -33,6 +33,9 @@ BUILD_S = 1800
 NO_TESTS = 5
 """pytest's exit code where it finds none."""
 
+NOT_THEIRS = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_")
+"""Beginnings of environment variables that mean this process's Python and tests."""
+
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?", re.MULTILINE)
 """What pytest says of a test at its end."""
 
@@ -139,10 +142,11 @@ def run(
         raise Failed(f"{revision.given}: its benchmarks failed: {_last(text)}")
     try:
         return Turn(sitting.load(made), failed)
-    except BadInput:
+    except BadInput as error:
         if failed:
             return Turn(None, failed)
-        raise
+        why = str(error).removeprefix(f"{made}: ")
+        raise BadInput(f"{revision.given}: its benchmarks left no measures: {why}") from None
 
 
 def _build(of: Revision, root: Path, places: Sequence[str], log: int) -> None:
@@ -172,7 +176,9 @@ def _must(of: Revision, command: Sequence[str], where: Path, log: int) -> None:
 
 def _ended(command: Sequence[str], where: Path, log: int, limit_s: float) -> int | None:
     """A process's exit code; None if it was killed as it took too long."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(NOT_THEIRS)
+    }
     environment["COLUMNS"] = "1000"  # pytest cuts what it says to the terminal's width
     with described(where):
         process = subprocess.Popen(
