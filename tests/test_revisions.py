@@ -120,6 +120,8 @@ def test_a_revision_that_can_not_be_built_is_a_failure_that_says_where_its_log_i
         (["--", "--upload-pack=touch x", "HEAD"], "no such commit"),
         (["main", "HEAD", "--update"], "leave out --update"),
         (["main", "HEAD", "--minutes", "0"], "--minutes"),
+        (["main", "HEAD", "--minutes", "nan"], "give a number of minutes"),
+        (["main", "HEAD", "--markdown", "nowhere/page.md"], "there is no folder nowhere"),
         (["main"], "Missing argument 'NEW'"),
     ],
 )

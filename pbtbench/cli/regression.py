@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def compare(
         raise click.UsageError(
             "--paired compares revisions, and no baseline moves: leave out --update"
         )
+    if minutes is not None and math.isnan(minutes):
+        raise click.UsageError("--minutes nan: give a number of minutes")
     if not paired and (benchmarks or minutes is not None):
         raise click.UsageError(
             "--benchmarks and --minutes are for --paired: revisions measured in turns"
@@ -76,6 +79,8 @@ def compare(
     if paired:
         from pbtbench.cli.paired import compare_revisions
 
+        if markdown is not None and not markdown.parent.is_dir():
+            raise click.UsageError(f"--markdown {markdown}: there is no folder {markdown.parent}")
         revisions = str(base), str(new)
         text, worse = compare_revisions(
             revisions, benchmarks, minutes or MINUTES, found, whole=whole
