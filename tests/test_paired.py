@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from sittings import a_sitting, an_entry
 
-from pbtbench.errors import Failed
+from pbtbench.errors import BadInput, Failed
 from pbtbench.regression import paired
 from pbtbench.regression.paired import LOOKS, joined, measure, rows
 from pbtbench.regression.revisions import Revision, Turn
 from pbtbench.regression.sitting import Loaded
 from pbtbench.regression.thresholds import DEFAULTS, Thresholds
+from pbtbench.report.comparison import tally
 
 OLD, NEW = (Revision(name, name, Path(name), Path(name)) for name in ("old", "new"))
 STRICT = Thresholds({**DEFAULTS, "wall_s": 1.03})
@@ -28,7 +29,7 @@ def a_turn(wall_s, *, forks=(3, 3, 3), failed=(), **others):
     )
 
 
-def taken(take, thresholds=STRICT, limit_s=LONG):
+def taken(take, thresholds=STRICT, limit_s=LONG, looks=lambda *_: None):
     """What comes of turns that `take(revision)` makes, and in which order they went."""
     order = []
 
@@ -36,7 +37,7 @@ def taken(take, thresholds=STRICT, limit_s=LONG):
         order.append(revision.given)
         return take(revision)
 
-    answer = measure((OLD, NEW), turn, thresholds, limit_s, lambda *_: None)
+    answer = measure((OLD, NEW), turn, thresholds, limit_s, lambda *_: None, looks)
     return answer, order
 
 
@@ -159,6 +160,57 @@ def test_where_nothing_could_be_measured_the_failures_are_the_answer():
     assert answer.tripped
     assert answer.pairs == 0
     assert len(answer.failed) == 2
+
+
+def test_what_is_clear_so_far_is_told_at_each_look_that_leaves_something_open():
+    told = []
+    rng = np.random.default_rng(1)
+    taken(noisy(rng, slower=1.03), looks=lambda pairs, rows: told.append((pairs, tally(rows))))
+    assert [pairs for pairs, _ in told] == [2, *LOOKS[:-1]]
+    assert {text for _, text in told} == {"1 measure unclear and 1 measure same"}
+
+
+def test_a_benchmark_of_one_revision_alone_is_new_or_missing():
+    def only_in(there):
+        answer, _ = taken(lambda revision: a_turn(1.0) if revision is there else Turn(None, {}))
+        return [row.verdict for row in answer.rows], answer.tripped
+
+    assert only_in(NEW) == (["new"], False)
+    assert only_in(OLD) == (["missing"], True)
+
+
+def test_no_benchmark_in_either_revision_is_refused():
+    with pytest.raises(BadInput, match="no benchmark found in either revision"):
+        taken(lambda revision: Turn(None, {}))
+
+
+def missing(share):
+    """Turns whose target is missed in that share of rounds, of each revision."""
+    rng = np.random.default_rng(0)
+
+    def take(revision):
+        missed = rng.random(5) < share[revision]
+        entry = an_entry({"seconds_to_target": [None if m else 1.0 for m in missed]}, exact=[])
+        return Turn(Loaded(Path("turn"), a_sitting(digits=entry)), {})
+
+    return take
+
+
+def test_a_target_that_nobody_reaches_keeps_nobody_waiting():
+    answer, order = taken(missing({OLD: 1, NEW: 1}))
+    assert (len(order), answer.tripped, answer.unclear) == (4, False, [])
+
+
+def test_a_target_that_is_missed_now_and_then_is_no_alarm():
+    """The new turns' median is a miss in more turns than the base's about every other time."""
+    take = missing({OLD: 0.5, NEW: 0.5})
+    assert sum(taken(take)[0].tripped for _ in range(20)) <= 1
+
+
+def test_a_target_that_is_not_reached_any_more_is_worse():
+    answer, _ = taken(missing({OLD: 0, NEW: 1}))
+    assert answer.tripped
+    assert answer.pairs == LOOKS[0]
 
 
 def test_no_pair_within_the_time_is_a_failure_and_no_pass():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import click
 from rich.console import Console
 
 from pbtbench.errors import plain
+from pbtbench.process import Terminated
 from pbtbench.regression import paired, revisions, starter
+from pbtbench.regression.gate import Row
 from pbtbench.regression.paired import Answer
 from pbtbench.regression.revisions import Revision, Turn
 from pbtbench.regression.thresholds import Thresholds
@@ -43,7 +47,9 @@ def compare_revisions(
 def _measured(
     given: tuple[str, str], benchmarks: Sequence[str], minutes: float, thresholds: Thresholds
 ) -> Answer:
+    signal.signal(signal.SIGTERM, _ended)
     root = starter.repository()
+    places = revisions.places(root, benchmarks)
     if revisions.is_changed(root):
         click.echo("changes that are not committed are not measured")
     with revisions.cache() as cache:
@@ -53,9 +59,9 @@ def _measured(
 
         def turn(revision: Revision, limit_s: float) -> Turn | None:
             with tempfile.TemporaryDirectory(prefix="pbtbench-turn-") as scratch:
-                return revisions.run(revision, benchmarks, Path(scratch), limit_s)
+                return revisions.run(revision, places, Path(scratch), limit_s)
 
-        return paired.measure((first, second), turn, thresholds, 60 * minutes, _tell)
+        return paired.measure((first, second), turn, thresholds, 60 * minutes, _tell, _tell_look)
 
 
 def _prepared(cache: Path, root: Path, given: str) -> Revision:
@@ -69,6 +75,15 @@ def _tell(turns: int, revision: Revision, took_s: float) -> None:
     click.echo(f"turn {turns}: {plain(revision.given)}, {seconds(took_s)}")
 
 
+def _tell_look(pairs: int, rows: Sequence[Row]) -> None:
+    click.echo(f"after {plural(pairs, 'pair')} of turns: {comparison.tally(rows)}")
+
+
+def _ended(signum: int, frame: FrameType | None) -> None:
+    """Asked to end, it takes with it what it started."""
+    raise Terminated(128 + signum)
+
+
 def _sentences(answer: Answer, minutes: float) -> list[str]:
     """What is to be said beside the table."""
     found = [f"{plural(answer.pairs, 'pair')} of turns in {seconds(answer.seconds)}."]
@@ -78,7 +93,9 @@ def _sentences(answer: Answer, minutes: float) -> list[str]:
             for revision, name, why in answer.failed
         ]
     elif answer.unclear and not answer.tripped:
-        text = f"{plural(len(answer.unclear), 'measure')} can't be told in {minutes:g} minutes"
+        unclear = plural(len(answer.unclear), "measure")
+        given = f"in {minutes:g} minutes" if answer.pairs < paired.LOOKS[-1] else "by as many"
+        text = f"{unclear} can't be told {given}"
         if (needed := answer.pairs_needed) is not None and needed > answer.pairs:
             more = needed * answer.seconds / max(1, answer.pairs)
             text += f": it would take about {needed:,} pairs, {seconds(more)}"

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from pbtbench.errors import Failed
+from pbtbench.errors import BadInput, Failed
 from pbtbench.regression import gate
 from pbtbench.regression.exchange import Entry
 from pbtbench.regression.gate import Row
 from pbtbench.regression.kinds import base
 from pbtbench.regression.revisions import Revision, Turn
-from pbtbench.regression.sitting import Loaded, Sitting
+from pbtbench.regression.sitting import Loaded, Sitting, empty
 from pbtbench.regression.thresholds import Thresholds
 
 LOOKS = (4, 6, 10, 16, 24, 40)
@@ -59,7 +59,7 @@ class Answer:
     @property
     def unclear(self) -> list[Row]:
         """The rows that more pairs would tell."""
-        return [row for row in self.rows if row.verdict == "unclear"]
+        return [row for row in self.rows if _is_open(row)]
 
     @property
     def pairs_needed(self) -> int | None:
@@ -74,18 +74,20 @@ def measure(
     thresholds: Thresholds,
     limit_s: float,
     tell: Callable[[int, Revision, float], None],
+    tell_look: Callable[[int, Sequence[Row]], None],
 ) -> Answer:
     """Let the revisions take turns until it is clear, or `limit_s` seconds are over.
 
     `turn`: run one within so many seconds, None if it can't. `tell`: how many turns there were, the last one's
-    revision, and its seconds. Raises `Failed` if there is not a single pair.
+    revision, and its seconds. `tell_look`: after how many pairs the answer wasn't clear yet, and what it was.
+    Raises `BadInput` if neither has a benchmark, `Failed` if there is not a single pair.
     """
     turns = _Turns(turn, tell, limit_s)
     pairs: list[Pair] = []
     found: list[Row] = []
     failed: dict[tuple[Revision, str], str] = {}
     going = True
-    while going and len(pairs) < LOOKS[-1]:
+    while going:
         for order in ORDER:
             made = turns.pair(revisions, order)
             if made is None:
@@ -93,12 +95,19 @@ def measure(
                 break
             for revision, one in zip(revisions, made, strict=True):
                 failed |= {(revision, name): why for name, why in one.failed.items()}
-            if (old := made[0].measured) is not None and (new := made[1].measured) is not None:
-                pairs.append((_by_name(old.sitting), _by_name(new.sitting)))
-        going = going and not failed
+            if all(one.measured is None and not one.failed for one in made):
+                raise BadInput(
+                    "no benchmark found in either revision; one is a test with the fixture pbt_benchmark, and "
+                    "--benchmarks says where"
+                )
+            if all(one.measured is not None or not one.failed for one in made):
+                pairs.append((_by_name(made[0]), _by_name(made[1])))
+        going = going and not failed and len(pairs) < LOOKS[-1]
         if pairs and (not going or len(pairs) < LOOKS[0] or len(pairs) in LOOKS):
             found = rows(pairs, thresholds)
-            going = going and not gate.tripped(found) and any(r.verdict == "unclear" for r in found)
+            going = going and not gate.tripped(found) and any(map(_is_open, found))
+            if going:
+                tell_look(len(pairs), found)
     if not pairs and not failed:
         raise Failed(
             f"not a pair of turns was done in {limit_s / 60:g} minutes; give more --minutes"
@@ -150,31 +159,62 @@ class _Turns:
         return made[0], made[1]
 
 
-def _by_name(turn: Sitting) -> Sitting:
-    """A turn whose problems are those that they are called: what changed in their code is what is compared."""
+def _by_name(turn: Turn) -> Sitting:
+    """What a turn measured, of problems that are those that they are called: what changed in their code is
+    what is compared."""
+    if turn.measured is None:
+        return empty()
+    found = turn.measured.sitting
     benchmarks = {
         name: {
             label: entry.model_copy(update={"problem_digest": ""})
             for label, entry in labels.items()
         }
-        for name, labels in turn.benchmarks.items()
+        for name, labels in found.benchmarks.items()
     }
-    return turn.model_copy(update={"benchmarks": benchmarks})
+    return found.model_copy(update={"benchmarks": benchmarks})
 
 
 def rows(pairs: Sequence[Pair], thresholds: Thresholds) -> list[Row]:
     """The gate's rows at a look at these pairs."""
-    share = replace(thresholds, false_alarms=thresholds.false_alarms / len(LOOKS))
+    error = thresholds.false_alarms / len(LOOKS)
+    share = replace(thresholds, false_alarms=error)
     base_side, new_side = (joined([pair[side] for pair in pairs]) for side in (0, 1))
     in_each_round = {
         (row.benchmark, row.label, row.measure): row
         for row in gate.compare(*pairs[0], thresholds)
         if _is_exact(pairs[0], row)
     }
-    return [
+    found = [
         in_each_round.get((row.benchmark, row.label, row.measure), row)
         for row in gate.compare(base_side, new_side, share)
     ]
+    return [
+        _missed(row, pairs, error / len(found))
+        if row.verdict == "worse" and row.ratio is None and not _is_exact(pairs[0], row)
+        else row
+        for row in found
+    ]
+
+
+def _missed(row: Row, pairs: Sequence[Pair], error: float) -> Row:
+    """A row that is worse as the target was missed in most of the new turns, if that is no chance: if it was
+    missed in rounds in which the base came to it so much more often than the other way (sign test)."""
+    from scipy.stats import binomtest
+
+    if len(pairs) < gate.LEAST_ROUNDS:
+        return replace(row, verdict="unclear", why="too few rounds to tell")
+    lost = won = 0
+    for pair in pairs:
+        old, new = (
+            dict(zip(entry.seeds, np.isinf(entry.rounds(row.measure)), strict=True))
+            for entry in (side.benchmarks[row.benchmark][row.label] for side in pair)
+        )
+        lost += sum(bool(new[seed] and not old[seed]) for seed in old.keys() & new.keys())
+        won += sum(bool(old[seed] and not new[seed]) for seed in old.keys() & new.keys())
+    if lost > won and binomtest(lost, lost + won).pvalue <= error:
+        return row
+    return replace(row, verdict="unclear", why="missed by both now and then")
 
 
 def joined(turns: Sequence[Sitting]) -> Sitting:
@@ -208,6 +248,11 @@ def _is_exact(pair: Pair, row: Row) -> bool:
     """Whether a row's measure repeats exactly in both revisions."""
     entries = [side.benchmarks.get(row.benchmark, {}).get(row.label) for side in pair]
     return all(entry is not None and base(row.measure) in entry.exact for entry in entries)
+
+
+def _is_open(row: Row) -> bool:
+    """Whether more pairs may tell: not where no pair has a ratio, as with a target that nobody reaches."""
+    return row.verdict == "unclear" and (row.ratio is None or row.ratio.n > 0)
 
 
 def _pairs_needed(row: Row) -> float:

@@ -1,10 +1,10 @@
 """Revisions of the git repository that one stands in, each with an environment of its own to run benchmarks in.
 
-    ~/.cache/pbtbench/<repository>-<commit>-<digest>/checkout/, env/, build.log, complete
+    ~/.cache/pbtbench/<repository>-<commit>-<digest>/checkout/, env/, wheel/, build.log, complete
 
-An environment is built once for a commit and an interpreter: what the commit installs goes before what this
-interpreter has, so that of the dependencies only those are brought that are missing or don't fit. The cache
-may be deleted at any time.
+An environment is built once for a commit and an interpreter. What the commit installs, by its wheel, goes
+before what this interpreter has, so that of the dependencies only those are brought that are missing or don't
+fit. A repository that doesn't say how it is built is run as it stands. The cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import pbtbench
 from pbtbench.errors import BadInput, Failed, nearest
 from pbtbench.process import kill_tree
 from pbtbench.regression import sitting
@@ -33,11 +35,32 @@ BUILD_S = 1800
 NO_TESTS = 5
 """pytest's exit code where it finds none."""
 
-NOT_THEIRS = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_")
-"""Beginnings of environment variables that mean this process's Python and tests."""
+NOT_THEIRS = (
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTEST_"),
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
+)
+"""Beginnings of environment variables that mean this process's Python and tests, or, within a hook of git, the
+repository that it is of."""
 
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?", re.MULTILINE)
-"""What pytest says of a test at its end."""
+SHARED = """\
+import site
+import sys
+
+hooks = [*sys.meta_path]
+for place in {places!r}:
+    if place not in sys.path:
+        site.addsitedir(place)
+# A package that is installed to be edited may be found by a hook, which must not go before this revision's.
+sys.meta_path[:] = [*hooks, *(hook for hook in sys.meta_path if hook not in hooks)]
+"""
+"""A module that adds the packages of other environments behind an environment's own."""
+
+_SUMMARY = "short test summary info"
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - (.*))?$", re.MULTILINE)
+"""What pytest says of a test in its summary."""
+
+_OUTPUT_ENDS = "[end of output]"
+"""What pip says below the last line of a build that failed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,7 @@ class Turn:
     """What a revision's benchmarks came to, run once."""
 
     measured: Loaded | None
-    """None where no benchmark came to its end."""
+    """None where no benchmark came to its end, as there is none or they failed."""
     failed: Mapping[str, str]
     """Name of a benchmark that failed -> why, as pytest says it."""
 
@@ -68,10 +91,10 @@ def commit(root: Path, given: str) -> str:
     )
     if found.returncode:
         names = _git(root, "for-each-ref", "--format=%(refname:short)").stdout.split()
-        raise BadInput(
-            f"revision {given!r}: no such commit, branch or tag here; "
-            f"{nearest(given, names) or 'git log names the commits '}".rstrip()
-        )
+        remedy = nearest(given, names) or "git log names the commits "
+        if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+            remedy = "this clone is shallow: git fetch --unshallow brings the rest "
+        raise BadInput(f"revision {given!r}: no such commit, branch or tag here; {remedy}".rstrip())
     return found.stdout.strip()
 
 
@@ -102,8 +125,11 @@ def cache() -> Iterator[Path]:
 def prepared(cache: Path, root: Path, given: str) -> tuple[Revision, bool]:
     """A revision with its environment, and whether that had to be built; `Failed` if it can't be."""
     of = commit(root, given)
-    places = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
-    digest = sha256("\0".join([str(root), sys.executable, *places]).encode()).hexdigest()[:8]
+    shared = [str(Path(pbtbench.__file__).parents[1])]  # the one that runs, wherever it stands
+    shared += [
+        place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")
+    ]
+    digest = sha256("\0".join([str(root), sys.executable, *shared]).encode()).hexdigest()[:8]
     place = cache / f"{root.name}-{of[:12]}-{digest}"
     found = Revision(given, of, place / "checkout", place / "env" / "bin" / "python")
     if (place / "complete").is_file():
@@ -112,7 +138,7 @@ def prepared(cache: Path, root: Path, given: str) -> tuple[Revision, bool]:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         with (place / "build.log").open("wb") as log:
-            _build(found, root, places, log.fileno())
+            _build(found, root, shared, log.fileno())
         (place / "complete").touch()
     return found, True
 
@@ -121,23 +147,25 @@ def run(
     revision: Revision, benchmarks: Sequence[str], scratch: Path, limit_s: float
 ) -> Turn | None:
     """Run a revision's benchmarks once; None if that takes longer than `limit_s` seconds, when it is killed.
-    `BadInput` where there is none, `Failed` where pytest can't run. `scratch`: an empty folder."""
+    `BadInput` for ones that can't be compared, `Failed` where pytest can't run. `benchmarks`: places in the
+    repository, of which a revision may lack some; if none, all that pytest finds. `scratch`: an empty
+    folder."""
+    there = [one for one in benchmarks if (revision.checkout / one.partition("::")[0]).exists()]
+    if benchmarks and not there:
+        return Turn(None, {})
     made, said = scratch / "benchmarks.json", scratch / "pytest.log"
     flags = ["--pbtbench", "-p", "no:cacheprovider", "-q", "-rfE", f"--benchmark-json={made}"]
-    command = [str(revision.python), "-m", "pytest", *flags, *benchmarks]
+    command = [str(revision.python), "-m", "pytest", *flags, *there]
     with said.open("wb") as log:
         code = _ended(command, revision.checkout, log.fileno(), limit_s)
     if code is None:
         return None
     text = said.read_text("utf-8", "replace")
     if code == NO_TESTS:
-        raise BadInput(
-            f"{revision.given}: no benchmark found; one is a test with the fixture pbt_benchmark, and "
-            "--benchmarks says where"
-        )
+        return Turn(None, {})
     if code not in (0, 1):
         raise Failed(f"{revision.given}: pytest can't run its benchmarks: {_last(text)}")
-    failed = {name: why or "" for name, why in _FAILED.findall(text)}
+    failed = {name: why or "" for name, why in _FAILED.findall(text.rpartition(_SUMMARY)[2])}
     if code and not failed:
         raise Failed(f"{revision.given}: its benchmarks failed: {_last(text)}")
     try:
@@ -149,18 +177,51 @@ def run(
         raise BadInput(f"{revision.given}: its benchmarks left no measures: {why}") from None
 
 
-def _build(of: Revision, root: Path, places: Sequence[str], log: int) -> None:
+def places(root: Path, given: Sequence[str]) -> list[str]:
+    """Paths as one gives them where one stands, of files, folders or tests in files, by their way from the
+    repository's root; `BadInput` for one outside of it."""
+    found = []
+    for one in given:
+        path, test, name = one.partition("::")
+        place = Path(os.path.abspath(path))  # noqa: PTH100 a link may stand for what it leads to
+        if not place.is_relative_to(root):
+            raise BadInput(f"--benchmarks {one}: not in the repository {root}; give a path in it")
+        found.append(f"{place.relative_to(root)}{test}{name}")
+    return found
+
+
+def _build(of: Revision, root: Path, shared: Sequence[str], log: int) -> None:
     env = of.python.parent.parent
     clone = ["git", "clone", "--quiet", "--local", "--no-checkout", str(root), str(of.checkout)]
     _must(of, clone, root, log)
     _must(of, ["git", "checkout", "--quiet", "--detach", of.commit], of.checkout, log)
     _must(of, [sys.executable, "-m", "venv", str(env)], root, log)
+    pip = [str(of.python), "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check"]
     (own,) = env.glob("lib/python*/site-packages")
-    lines = "".join(f"import site; site.addsitedir({place!r})\n" for place in places)
-    (own / "_interpreter.pth").write_text(lines, "utf-8")
-    if any((of.checkout / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        pip = [str(of.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-        _must(of, [*pip, "--quiet", str(of.checkout)], root, log)
+    wheels: list[str] = []
+    if _is_built(of.checkout):
+        made = of.checkout.parent / "wheel"
+        wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(made), str(of.checkout)]
+        _must(of, wheel, root, log)  # while nothing is shared that a build could find
+        wheels = [str(found) for found in made.glob("*.whl")]
+        _must(of, [*pip, "install", "--no-deps", *wheels], root, log)
+    if (own / "pbtbench").is_dir():
+        shared = shared[1:]
+    (own / "_interpreter.py").write_text(SHARED.format(places=[*shared]), "utf-8")
+    (own / "_interpreter.pth").write_text("import _interpreter\n", "utf-8")
+    if wheels:  # their dependencies
+        _must(of, [*pip, "install", *wheels], root, log)
+
+
+def _is_built(checkout: Path) -> bool:
+    """Whether a project says how it is built: a `pyproject.toml` may be there for its tools alone."""
+    if (checkout / "setup.py").is_file():
+        return True
+    file = checkout / "pyproject.toml"
+    try:
+        return file.is_file() and "build-system" in tomllib.loads(file.read_text("utf-8"))
+    except ValueError:
+        return True  # pip says what is wrong
 
 
 def _must(of: Revision, command: Sequence[str], where: Path, log: int) -> None:
@@ -195,14 +256,16 @@ def _ended(command: Sequence[str], where: Path, log: int, limit_s: float) -> int
     except subprocess.TimeoutExpired:
         return None
     finally:
-        if process.returncode is None:
-            kill_tree(process.pid)
-            process.wait()
+        kill_tree(process.pid)  # what it left running would slow the next one
+        process.wait()
 
 
 def _last(text: str) -> str:
-    """The line that says why: the last that tells of an exception, else of an error, else the last of all."""
+    """The line that says why: the last of a build that failed, or that tells of an exception, else of an error,
+    else the last of all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if _OUTPUT_ENDS in lines[1:]:
+        return lines[lines.index(_OUTPUT_ENDS, 1) - 1]
     for beginning in ("E  ", "ERROR", "error", "fatal"):
         if found := [line for line in lines if line.startswith(beginning)]:
             return found[-1].removeprefix("E ").strip()

@@ -48,6 +48,12 @@ class Sitting(BaseModel):
     """Name of a benchmark -> label -> what was measured."""
 
 
+def empty() -> Sitting:
+    """One without a benchmark, which no file may have."""
+    about = {"version": "", "commit": "", "dirty": False, "machine": "", "cpu": ""}
+    return Sitting.model_construct(**about, benchmarks={})
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A sitting, and where it was read from."""

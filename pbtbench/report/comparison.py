@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -113,15 +113,22 @@ def markdown(rows: Sequence[Row], base: Loaded, new: Loaded) -> str:
     return "\n".join([*text, ""])
 
 
+def tally(rows: Iterable[Row]) -> str:
+    """How many measures are worse, better, unclear and the same; empty where none was judged."""
+    counts = Counter(row.verdict for row in rows)
+    return listed(
+        [
+            f"{plural(counts[verdict], 'measure')} {WORDS[verdict]}"
+            for verdict in JUDGED
+            if counts[verdict]
+        ]
+    )
+
+
 def sentences(rows: Sequence[Row], base: Loaded, new: Loaded) -> list[str]:
     """What was compared, and what came of it."""
     counts = Counter(row.verdict for row in rows)
-    told = [
-        f"{plural(counts[verdict], 'measure')} {WORDS[verdict]}"
-        for verdict in JUDGED
-        if counts[verdict]
-    ]
-    found = [f"{listed(told) if told else 'Nothing to compare'}."]
+    found = [f"{tally(rows) or 'Nothing to compare'}."]
     for verdict, words in BESIDE.items():
         if counts[verdict]:
             found.append(f"{plural(counts[verdict], 'benchmark')} {words}.")
