@@ -50,8 +50,9 @@ class Sitting(BaseModel):
 
 def empty() -> Sitting:
     """One without a benchmark, which no file may have."""
-    about = {"version": "", "commit": "", "dirty": False, "machine": "", "cpu": ""}
-    return Sitting.model_construct(**about, benchmarks={})
+    return Sitting.model_construct(
+        version="", commit="", dirty=False, machine="", cpu="", benchmarks={}
+    )
 
 
 @dataclass(frozen=True)
