@@ -88,8 +88,13 @@ def kill_tree(pid: int) -> None:
     """
     started: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        started = psutil.Process(pid).children(recursive=True)
-    for process in started:  # parents before children
+        leader = psutil.Process(pid)
+        while found := [p for p in leader.children(recursive=True) if p not in started]:
+            for process in found:
+                with suppress(psutil.Error):
+                    process.suspend()  # one that a raylet starts meanwhile would have no parent to be found by
+            started += found
+    for process in started:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     with suppress(ProcessLookupError):
