@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pbtbench
 from pbtbench.errors import BadInput, Failed
 from pbtbench.regression import starter
 from pbtbench.store import files
@@ -82,6 +83,44 @@ def test_what_is_written_runs_as_in_ci_and_notices_a_change(repository, provider
     codes = [ran(line, repository, GITHUB_STEP_SUMMARY=str(summary)).returncode for line in lines]
     assert codes == [0, 1]
     assert "| forks |" in summary.read_text()
+
+
+def job(name, root):
+    """The lines that a job of the workflow for GitHub runs once all is installed."""
+    workflow = yaml.safe_load((root / starter.WORKFLOWS["github"][0]).read_text())
+    return [
+        s["run"] for s in workflow["jobs"][name]["steps"] if s.get("name", "Install") != "Install"
+    ]
+
+
+def test_a_night_begins_the_history_and_the_next_one_goes_on_and_revisions_take_turns(
+    repository, tmp_path, monkeypatch
+):
+    starter.write(repository, "github", baseline=False, force=False)
+    for line in (
+        f"git init --quiet --bare {tmp_path}/origin.git",
+        f"git remote add origin {tmp_path}/origin.git",
+        "git config user.name somebody && git config user.email somebody@example.org",
+        "printf 'benchmarks.json\\nhistory\\n' > .git/info/exclude",
+        "git add -A && git commit --quiet -m benchmarks",
+    ):
+        assert ran(line, repository).returncode == 0
+    summary = tmp_path / "summary.md"
+    # pbtbench is as if installed: whether its own checkout differs from a commit is not the question here.
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(Path(pbtbench.__file__).parents[1]))
+    for nights in (1, 2):
+        for line in job("history", repository):
+            done = ran(line, repository, GITHUB_STEP_SUMMARY=str(summary))
+            assert done.returncode == 0, line + done.stdout + done.stderr
+        kept = ran("git show origin/pbtbench-history:$(ls history)", repository)
+        assert len(kept.stdout.splitlines()) == nights, kept.stderr
+        ran("git worktree remove --force history; git commit --allow-empty -qm more", repository)
+
+    (line,) = job("paired", repository)
+    line = line.replace("--minutes 20", "--minutes 0.3")
+    variables = {"BASE": "HEAD", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = ran(line, repository, GITHUB_STEP_SUMMARY=str(summary), **variables)
+    assert "turn 1: HEAD" in done.stdout, done.stdout + done.stderr
 
 
 def test_who_stands_in_a_folder_of_the_repository_gets_it_at_its_root(repository, monkeypatch):
