@@ -216,6 +216,13 @@ def test_a_missed_target_of_most_seeds_is_worse_where_it_does_not_repeat():
     assert verdicts(base, new) == {"seconds_to_target": "worse"}
 
 
+def test_a_target_that_is_always_missed_by_both_is_the_same():
+    missed = an_entry({"seconds_to_target": [None] * 3}, exact=[])
+    assert verdicts(missed, missed) == {"seconds_to_target": "same"}
+    twice = an_entry({"seconds_to_target": [None] * 2}, exact=[])
+    assert verdicts(twice, twice) == {"seconds_to_target": "unclear"}
+
+
 def test_one_round_tells_nothing_of_times():
     one = an_entry({"wall_s": [1.0]})
     (row,) = gate.compare(a_sitting(one=one), a_sitting(one=one), Thresholds())

@@ -300,6 +300,18 @@ def test_an_environment_that_was_half_built_is_built_anew(root):
         assert not revisions.prepared(cache, root, "main")[1]
 
 
+def test_environments_that_were_used_longest_ago_are_deleted(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(revisions, "KEPT", 2)
+    with revisions.cache() as cache:
+        for age, name in enumerate(("used", "older")):
+            (cache / name).mkdir()
+            (cache / name / "complete").touch()
+            os.utime(cache / name / "complete", (1000 - age, 1000 - age))
+        revision, _ = revisions.prepared(cache, root, "main")
+        kept = {path.name for path in cache.iterdir() if path.is_dir()}
+    assert kept == {"used", revision.checkout.parent.name}
+
+
 def test_a_turn_that_takes_too_long_is_killed_with_all_that_it_started(root, tmp_path):
     commit(root, SLEEPS, file=str(tmp_path / "pid"))
     with revisions.cache() as cache:

@@ -191,6 +191,8 @@ def _judged(row: Row, rounds: Rounds, error: float) -> Row:
     there = np.isfinite(before) & np.isfinite(after) & (before > 0) & (after > 0)
     ratio = paired_ratio(before[there], after[there], error)
     row = replace(row, ratio=ratio)
+    if not ratio.n and len(before) >= LEAST_ROUNDS and np.array_equal(before, after):
+        return replace(row, verdict="same")  # such as a target that is missed in each round of both
     if ratio.n < LEAST_ROUNDS:
         return replace(row, why="too few rounds to tell")
     if ratio.low > row.threshold:

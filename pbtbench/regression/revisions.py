@@ -29,6 +29,9 @@ from pbtbench.regression import sitting
 from pbtbench.regression.sitting import Loaded
 from pbtbench.store.files import described
 
+KEPT = 20
+"""How many environments stay in the cache: those that were used last."""
+
 BUILD_S = 1800
 """Seconds within which an environment must be built."""
 
@@ -133,6 +136,8 @@ def prepared(cache: Path, root: Path, given: str) -> tuple[Revision, bool]:
     place = cache / f"{root.name}-{of[:12]}-{digest}"
     found = Revision(given, of, place / "checkout", place / "env" / "bin" / "python")
     if (place / "complete").is_file():
+        with described(place):
+            (place / "complete").touch()  # used last
         return found, False
     with described(place):
         shutil.rmtree(place, ignore_errors=True)
@@ -140,6 +145,7 @@ def prepared(cache: Path, root: Path, given: str) -> tuple[Revision, bool]:
         with (place / "build.log").open("wb") as log:
             _build(found, root, shared, log.fileno())
         (place / "complete").touch()
+        _forget(cache)
     return found, True
 
 
@@ -188,6 +194,13 @@ def places(root: Path, given: Sequence[str]) -> list[str]:
             raise BadInput(f"--benchmarks {one}: not in the repository {root}; give a path in it")
         found.append(f"{place.relative_to(root)}{test}{name}")
     return found
+
+
+def _forget(cache: Path) -> None:
+    """Delete the environments that were used longest ago, beyond those that are kept."""
+    used = sorted(cache.glob("*/complete"), key=lambda file: file.stat().st_mtime)
+    for file in used[:-KEPT]:
+        shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def _build(of: Revision, root: Path, shared: Sequence[str], log: int) -> None:
