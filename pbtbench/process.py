@@ -80,6 +80,12 @@ def began() -> float:
     return time.perf_counter() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
 
 
+def terminated(signum: int, frame: object) -> NoReturn:
+    """A handler for SIGTERM: what goes on is left in order, and a second one is not waited for."""
+    signal.signal(signum, signal.SIG_IGN)
+    raise Terminated(128 + signum)
+
+
 def kill_tree(pid: int) -> None:
     """Kill a process that leads a process group, with all that it started, in its group or not, and wait
     until all are gone, for `GONE_S` at most.

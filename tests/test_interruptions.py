@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 from small_studies import PROBLEM, Notes, run
+from started import alive, started_for
 
 from pbtbench.store import Store
 from pbtbench.study import Study
@@ -19,13 +18,6 @@ from pbtbench.study import Study
 
 def _descendants(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _name(process: psutil.Process) -> str:
@@ -116,7 +108,7 @@ def _kill(process: subprocess.Popen) -> None:
     offspring = _descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _until(lambda: not any(map(_alive, offspring)))
+    _until(lambda: not any(map(alive, offspring)))
 
 
 def test_nothing_of_ray_outlives_a_run_that_hangs(problem_that, tmp_path, monkeypatch):
@@ -126,24 +118,14 @@ def test_nothing_of_ray_outlives_a_run_that_hangs(problem_that, tmp_path, monkey
 
     class Looks(Notes):
         def progressed(self, progress):
-            seen.update(process.name() for process in _started_for(tmp_path))
+            seen.update(process.name() for process in started_for(tmp_path))
 
     hangs = problem_that("hangs", "threading.Event().wait()")
     keys = {"engines": ["ray"], "engine": {"ray": {"hang_s": 100.0}}, "limit_s": 5}
     _, notes = run([hangs], tmp_path / "out", Looks(), **keys)
     assert notes.causes == {"hangs/random/ray/s0": "hang"}
     assert seen >= {"raylet", "gcs_server"}
-    assert not _started_for(tmp_path)
-
-
-def _started_for(folder: Path) -> list[psutil.Process]:
-    """The processes that are alive of those that a test has started with its folder in STARTED_FOR."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("STARTED_FOR") == str(folder) and _alive(process):
-                found.append(process)
-    return found
+    assert not started_for(tmp_path)
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
@@ -176,7 +158,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(tmp_path):
     assert said.strip().splitlines()[-1].endswith("the same command resumes")
     assert "Traceback" not in said
     assert offspring
-    assert not any(map(_alive, offspring))
+    assert not any(map(alive, offspring))
     assert (tmp_path / "out" / "summary.csv").is_file()
     assert 1 <= len(Store.open(tmp_path / "out").runs()) < 12
     assert [f.name for f in (tmp_path / "out" / "runs").iterdir()] == ["slow"]

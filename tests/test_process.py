@@ -3,10 +3,9 @@
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
-import psutil
 import pytest
+from started import started_for
 
 from pbtbench.process import kill_tree
 
@@ -36,18 +35,10 @@ def test_what_is_started_while_a_tree_is_killed_is_killed_too(tmp_path):
         [sys.executable, "-c", starter, script, str(tmp_path)], start_new_session=True
     )
 
-    def alive():
-        found = 0
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                mine = process.environ().get("STARTED_FOR") == str(tmp_path)
-                found += mine and process.status() != psutil.STATUS_ZOMBIE
-        return found
-
     give_up = time.monotonic() + 30
-    while not alive() and time.monotonic() < give_up:
+    while not started_for(tmp_path) and time.monotonic() < give_up:
         time.sleep(0.01)
-    assert alive()
+    assert started_for(tmp_path)
     kill_tree(leader.pid)
     leader.wait()
-    assert alive() == 0
+    assert not started_for(tmp_path)

@@ -100,6 +100,14 @@ def compared(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+def turn(root, tmp_path, limit_s=60):
+    """What `HEAD` comes to in a turn."""
+    with revisions.cache() as cache:
+        revision, _ = revisions.prepared(cache, root, "HEAD")
+    (tmp_path / "scratch").mkdir()
+    return revisions.run(revision, [], tmp_path / "scratch", limit_s)
+
+
 def test_each_revision_runs_its_own_files(root):
     git(root, "checkout", "--quiet", "-b", "slow")
     commit(root, BENCHMARK.replace("iterations=20", "iterations=30"), interval=10)
@@ -262,13 +270,10 @@ def test_flags_of_the_paired_mode_mean_nothing_without_it(root):
 
 def test_benchmarks_without_the_fixture_are_refused_in_a_line(root, tmp_path):
     commit(root, "def test_it(benchmark):\n    benchmark(int)\n")
-    with revisions.cache() as cache:
-        revision, _ = revisions.prepared(cache, root, "HEAD")
-    (tmp_path / "scratch").mkdir()
     with pytest.raises(
         BadInput, match=r"^HEAD: its benchmarks left no measures: no benchmark in it uses"
     ):
-        revisions.run(revision, [], tmp_path / "scratch", 60)
+        turn(root, tmp_path)
 
 
 def test_where_there_is_no_repository_it_says_so(tmp_path, monkeypatch):
@@ -314,20 +319,14 @@ def test_environments_that_were_used_longest_ago_are_deleted(root, tmp_path, mon
 
 def test_a_turn_that_takes_too_long_is_killed_with_all_that_it_started(root, tmp_path):
     commit(root, SLEEPS, file=str(tmp_path / "pid"))
-    with revisions.cache() as cache:
-        revision, _ = revisions.prepared(cache, root, "HEAD")
-    (tmp_path / "scratch").mkdir()
-    assert revisions.run(revision, [], tmp_path / "scratch", 15) is None
+    assert turn(root, tmp_path, limit_s=15) is None
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_file_that_pytest_can_not_load_is_a_failure(root, tmp_path):
     commit(root, "import nothing_of_that_name\n")
-    with revisions.cache() as cache:
-        revision, _ = revisions.prepared(cache, root, "HEAD")
-    (tmp_path / "scratch").mkdir()
     with pytest.raises(
         Failed, match=r"HEAD: pytest can't run its benchmarks: .*nothing_of_that_name"
     ):
-        revisions.run(revision, [], tmp_path / "scratch", 60)
+        turn(root, tmp_path)

@@ -6,13 +6,12 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 
 from pbtbench.errors import plain
-from pbtbench.process import Terminated
+from pbtbench.process import terminated
 from pbtbench.regression import paired, revisions, starter
 from pbtbench.regression.gate import Row
 from pbtbench.regression.paired import Answer
@@ -47,7 +46,7 @@ def compare_revisions(
 def _measured(
     given: tuple[str, str], benchmarks: Sequence[str], minutes: float, thresholds: Thresholds
 ) -> Answer:
-    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGTERM, terminated)  # which ends what it started, too
     root = starter.repository()
     places = revisions.places(root, benchmarks)
     if revisions.is_changed(root):
@@ -77,11 +76,6 @@ def _tell(turns: int, revision: Revision, took_s: float) -> None:
 
 def _tell_look(pairs: int, rows: Sequence[Row]) -> None:
     click.echo(f"after {plural(pairs, 'pair')} of turns: {comparison.tally(rows)}")
-
-
-def _ended(signum: int, frame: FrameType | None) -> None:
-    """Asked to end, it takes with it what it started."""
-    raise Terminated(128 + signum)
 
 
 def _sentences(answer: Answer, minutes: float) -> list[str]:

@@ -52,6 +52,11 @@ class Entry(BaseModel):
         values = self.measures.get(measure, [0.0] * len(self.seeds))
         return np.array([math.inf if value is None else value for value in values])
 
+    def median(self, measure: str) -> float | None:
+        """A measure's median over the rounds; None for a target that was missed in most, as in `measures`."""
+        (found,) = _plain(np.array([np.median(self.rounds(measure))]))
+        return found
+
     @model_validator(mode="after")
     def _of_each_seed(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
@@ -96,7 +101,7 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         entries={label: entry(of) for label, of in result.by_label.items()},
     )
     medians = {
-        label: {name: _median(one.rounds(name)) for name in one.measures}
+        label: {name: one.median(name) for name in one.measures}
         for label, one in info.entries.items()
     }
     shown = next(iter(medians.values())) if len(medians) == 1 else medians
@@ -107,12 +112,6 @@ def extra_info(result: Result, machine: Mapping[str, Any]) -> dict[str, Any]:
         "cause": ", ".join(failures),
         "pbtbench": info.model_dump(),
     }
-
-
-def _median(values: np.ndarray) -> float | None:
-    """None for a target that was missed in most rounds: JSON has no infinity."""
-    found = float(np.median(values))
-    return found if math.isfinite(found) else None
 
 
 def entry(measures: tuple[Measures, ...]) -> Entry:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -234,14 +233,8 @@ def joined(turns: Sequence[Sitting]) -> Sitting:
 
 def _of_turns(entries: Sequence[Entry]) -> Entry:
     names = dict.fromkeys(name for entry in entries for name in entry.measures)
-    medians: dict[str, list[Any]] = {
-        name: [_finite(float(np.median(entry.rounds(name)))) for entry in entries] for name in names
-    }
+    medians = {name: [entry.median(name) for entry in entries] for name in names}
     return entries[0].model_copy(update={"seeds": [*range(len(entries))], "measures": medians})
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _is_exact(pair: Pair, row: Row) -> bool:

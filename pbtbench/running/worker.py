@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 from pbtbench import catalogue, engines
 from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed
-from pbtbench.process import Terminated, end, kill_tree
+from pbtbench.process import Terminated, end, kill_tree, terminated
 from pbtbench.record import Outcome
 from pbtbench.recorder import Recorder
 from pbtbench.run import Run
@@ -121,7 +121,7 @@ def main() -> None:
     store.scratch.mkdir(exist_ok=True)
     tempfile.tempdir = str(store.scratch)  # whoever kills this process leaves nothing elsewhere
     catalogue.include_working_directory()
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     used: set[str] = set()
     code = 0
     try:
@@ -134,8 +134,8 @@ def main() -> None:
                 run = Run.from_dict(asked["run"])
                 used.add(run.engine)
                 _execute(run, store, channel)
-    except Terminated as terminated:
-        code = int(str(terminated.code))
+    except Terminated as left:
+        code = int(str(left.code))
     finally:
         for name in used:
             engines.engine(name).close()
@@ -172,11 +172,6 @@ def _end_with_offspring() -> NoReturn:
     """
     kill_tree(os.getpid())
     raise SystemExit(1)
-
-
-def _terminated(signum: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated(128 + signum)
 
 
 if __name__ == "__main__":
