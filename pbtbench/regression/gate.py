@@ -21,7 +21,8 @@ from pbtbench.regression.exchange import Entry
 from pbtbench.regression.kinds import KINDS, Kind, base
 from pbtbench.regression.sitting import Sitting
 from pbtbench.regression.thresholds import Thresholds
-from pbtbench.statistics.ratios import Ratio, paired_ratio
+from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.ratios import paired_ratio
 
 Verdict = Literal["worse", "better", "same", "unclear", "other", "unlike", "missing", "new"]
 
@@ -45,7 +46,7 @@ class Row:
     base: float = math.nan
     """The median of its rounds; infinite where a target was missed in most."""
     new: float = math.nan
-    ratio: Ratio | None = None
+    ratio: Estimate | None = None
     """Of new over base, where rounds were compared by it."""
     threshold: float = math.nan
     why: str = ""

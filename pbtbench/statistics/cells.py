@@ -75,6 +75,11 @@ class Cell:
     """Kind, or `unaccounted` -> its worker-seconds in one of these runs, on average; empty without any."""
 
     @property
+    def score(self) -> Spread:
+        """The scores by which methods are compared."""
+        return self.final
+
+    @property
     def n(self) -> int:
         """How many runs."""
         return len(self.measures)

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+
+from pbtbench.statistics.estimate import Estimate
 
 TRIMMED = 0.1
 """The share of pairs that is left out at either end, rounded down: of ten the most and the least."""
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """An estimate of new over base, and its interval; infinite where rounds are too few to have one."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    """Rounds, or pairs of rounds."""
-
-
-def paired_ratio(base: np.ndarray, new: np.ndarray, error: float) -> Ratio:
+def paired_ratio(base: np.ndarray, new: np.ndarray, error: float) -> Estimate:
     """The geometric mean of pairs' ratios without the largest and smallest (`TRIMMED`), and the two-sided
     interval that misses the true one with probability `error`. Of pairs, shape (pairs,), all above 0.
 
@@ -34,16 +24,16 @@ def paired_ratio(base: np.ndarray, new: np.ndarray, error: float) -> Ratio:
     logs = np.sort(np.log(new / base))
     n = len(logs)
     if not n:
-        return Ratio(math.nan, 0.0, math.inf, 0)
+        return Estimate(math.nan, 0.0, math.inf, 0)
     cut = int(TRIMMED * n)
     kept = logs[cut : n - cut]
     middle = float(kept.mean())
     if n < 2:
-        return Ratio(math.exp(middle), 0.0, math.inf, n)
+        return Estimate(math.exp(middle), 0.0, math.inf, n)
     winsorized = np.clip(logs, kept[0], kept[-1])
     scatter = winsorized.std(ddof=1) * math.sqrt(n) / len(kept)
     half = float(t.isf(error / 2, len(kept) - 1) * scatter)
-    return Ratio(math.exp(middle), _exp(middle - half), _exp(middle + half), n)
+    return Estimate(math.exp(middle), _exp(middle - half), _exp(middle + half), n)
 
 
 def _exp(value: float) -> float:

@@ -1,0 +1,16 @@
+"""An estimate, as every statistic gives it: a value, an interval, and of how many numbers it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and the interval around it; infinite ends where there are too few numbers to have one."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Of how many numbers, or pairs of numbers."""
