@@ -12,7 +12,8 @@ Reading order, which is the way of the data:
 5. `record`, `recorder`, `store`: what an engine emits, how it is collected, and the folder that keeps it;
 6. `running`: a study run by run, each guarded in a child process;
 7. `measures`, `statistics`, then `report`: numbers from records, estimates from many runs' numbers, and
-   sentences, tables, figures and pages from these; `cli` is the command line.
+   sentences, tables, figures and pages from these;
+8. `results`: a study run, or its folder loaded, from Python; `cli` is the command line, a thin layer over it.
 
 Public names load on first use, so that importing the package stays quick.
 """
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pbtbench.population import LoopedPopulation, Population, State
     from pbtbench.problem import Objective, Problem
     from pbtbench.record import Record
+    from pbtbench.results import Results, load, run
     from pbtbench.runs import Run
     from pbtbench.space import (
         Choice,
@@ -56,12 +58,15 @@ _HOME = {
     "Population": "population",
     "Problem": "problem",
     "Record": "record",
+    "Results": "results",
     "Run": "runs",
     "Sampler": "space",
     "Space": "space",
     "State": "population",
     "Study": "study",
     "Uniform": "space",
+    "load": "results",
+    "run": "results",
 }
 
 __all__ = [
@@ -77,6 +82,7 @@ __all__ = [
     "Population",
     "Problem",
     "Record",
+    "Results",
     "Run",
     "Sampler",
     "Space",
@@ -84,6 +90,8 @@ __all__ = [
     "Study",
     "Uniform",
     "__version__",
+    "load",
+    "run",
 ]
 
 

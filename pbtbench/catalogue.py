@@ -56,7 +56,9 @@ def absolute(reference: str) -> str:
 def include_working_directory() -> None:
     """Let modules of the working directory be found, behind all that is installed: a user's own
     folder `problems` doesn't hide the shipped one."""
-    sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
+    for place in (str(Path(__file__).parents[1]), str(Path.cwd())):
+        if place not in sys.path:
+            sys.path.append(place)
 
 
 def sources(reference: str, method_options: Mapping[str, Any]) -> dict[str, str]:

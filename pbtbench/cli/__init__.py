@@ -9,7 +9,6 @@ import math
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,7 @@ from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from pbtbench.store import Store
+    from pbtbench.results import Results
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -84,73 +81,48 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
     Flags override the study's keys. The same command resumes what was interrupted, and lets the study grow:
     with more seeds, methods, problems, intervals, engines or targets it makes what is missing.
     """
-    from pbtbench import catalogue
-    from pbtbench.study import Study
+    from pbtbench import results
 
-    if study is None and flags["problems"] is None:
-        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
-    catalogue.include_working_directory()
-
-    from rich.console import Console
-
-    console = Console()
-    with console.status("laying out the runs") if console.is_terminal else nullcontext():
-        planned = Study.load(study, flags, quick=quick)
-
-    from pbtbench import machine
-    from pbtbench.cli.live import View
-    from pbtbench.measures.summary import summary_csv
-    from pbtbench.running.runner import run_study
-    from pbtbench.store import Store
-
-    for why in planned.left_out:
-        console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
-    store = Store.claim(out or Path("results") / planned.name)
-    with store.locked():
-        store.write_machine(machine.describe())
-        try:
-            with View(console) as view:
-                run_study(planned, store, view, again=again)
-        except (BadInput, KeyboardInterrupt):
-            with suppress(BadInput, Failed):
-                if store.folder.has("runs"):
-                    store.write_summary(summary_csv(store.runs()))
-            raise
-        failed = _present(store, console)
-    if failed:
+    found = results.run(study, out=out, quick=quick, again=again, **flags)
+    _print(found, found.studies[0].store.path / "report" / "index.html")
+    if found.failures:
         raise SystemExit(1)
 
 
 @cli.command("report")
-@click.argument("folder", type=Place())
-def report_(folder: Path) -> None:
-    """Make summary.csv and the report of a study's folder again, from what is stored."""
+@click.argument("folders", metavar="FOLDER...", type=Place(), nargs=-1, required=True)
+@click.option("--out", type=Place(), help="Folder of the report; of several studies it is needed.")
+def report_(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Make summary.csv and the report of a study's folder again, from what is stored; or, of several folders,
+    one report of them beside each other: pbtbench report A/ B/ --out both/."""
+    from pbtbench import results
+
+    if len(folders) > 1 and out is None:
+        raise click.UsageError(
+            "several studies: give --out, a new or empty folder for their report"
+        )
+    found = results.load(*folders)
+    _print(found, found.report(out))
+
+
+def _print(found: Results, page: Path) -> None:
+    """Print what was found, and where its report stands."""
     from rich.console import Console
 
-    from pbtbench.store import Store
+    from pbtbench.report.terminal import print_side_by_side, print_summary
 
-    _present(Store.open(folder), Console())
-
-
-def _present(store: Store, console: Console) -> int:
-    """Write the summary and the report of what is stored, and print it; how many runs failed."""
-    from pbtbench import report
-    from pbtbench.cli.live import reading
-    from pbtbench.measures.summary import summary_csv
-    from pbtbench.report.terminal import print_summary
-    from pbtbench.study.oddities import oddities
-
-    with reading(console) as track:
-        measures = store.runs(track)
-    for line in store.left_out:
+    console = Console()
+    for line in found.left_out:
         console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
-    for line in oddities(store.declared(), store.machines(), measures, str(store.path)):
-        console.print(f"note: {plain(line)}", highlight=False, markup=False, soft_wrap=True)
-    store.write_summary(summary_csv(measures))
-    page = report.write(store, measures)
-    print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))
+    for line in found.notes:
+        console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
+    if len(found.studies) == 1:
+        study = found.studies[0]
+        memcpy = study.store.machine().get("memcpy_s_per_gb", math.nan)
+        print_summary(study.measures, console, memcpy)
+    else:
+        print_side_by_side({study.name: study.measures for study in found.studies}, console)
     console.print(f"\nreport: {plain(page)}", highlight=False, markup=False, soft_wrap=True)
-    return sum(bool(m.cause) for m in measures)
 
 
 @cli.command("list")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pbtbench import spreadsheet
 from pbtbench.measures.of_run import Measures
-from pbtbench.measures.table import frame
+from pbtbench.measures.table import frame, frame_of_studies
 from pbtbench.record import TIMED
 
 if TYPE_CHECKING:
@@ -48,7 +48,16 @@ def summary(measures: Sequence[Measures]) -> pd.DataFrame:
 
 def summary_csv(measures: Sequence[Measures]) -> str:
     """The table as CSV text; numbers to nine digits."""
-    table = summary(measures).copy()
-    for name in _TEXTS:
-        table[name] = table[name].map(spreadsheet.cell)
-    return str(table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+    return _csv(summary(measures), _TEXTS)
+
+
+def summary_csv_of_studies(studies: Mapping[str, Sequence[Measures]]) -> str:
+    """The same of several studies, by name, with the column `study` behind the others."""
+    return _csv(frame_of_studies(studies)[[*COLUMNS, "study"]], (*_TEXTS, "study"))
+
+
+def _csv(table: pd.DataFrame, texts: Sequence[str]) -> str:
+    shown = table.copy()
+    for name in texts:
+        shown[name] = shown[name].map(spreadsheet.cell)
+    return str(shown.to_csv(index=False, float_format="%.9g", lineterminator="\n"))

@@ -138,3 +138,15 @@ def _commit(provenance: Provenance | None) -> str:
     if provenance is None:
         return ""
     return provenance.commit + "-dirty" * (provenance.dirty and bool(provenance.commit))
+
+
+def frame_of_studies(studies: Mapping[str, Sequence[Measures]]) -> pd.DataFrame:
+    """The same of several studies, by name: each run's id begins with its study's name, as the same ids may be
+    in several, and a column `study` stands at the end."""
+    import pandas as pd
+
+    frames = [
+        frame(measures).assign(run=lambda f, name=name: f"{name}/" + f["run"], study=name)
+        for name, measures in studies.items()
+    ]
+    return pd.concat(frames, ignore_index=True)

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from pbtbench.regression.sitting import Sitting
 from pbtbench.regression.thresholds import Thresholds
 from pbtbench.statistics.estimate import Estimate
 from pbtbench.statistics.ratios import paired_ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Verdict = Literal["worse", "better", "same", "unclear", "other", "unlike", "missing", "new"]
 
@@ -90,6 +93,23 @@ def compare(base: Sitting, new: Sitting, thresholds: Thresholds) -> list[Row]:
 def tripped(rows: Iterable[Row]) -> bool:
     """Whether anything got worse, or can't be compared any more: no silence is a pass."""
     return any(row.verdict in ("worse", "missing", "other") for row in rows)
+
+
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows as a frame: columns of `Row`, the ratio as `ratio`, its interval from `low` to `high` and its
+    number of rounds `n`, and at the end whether it `trips` the gate."""
+    import pandas as pd
+
+    ratios = [row.ratio for row in rows]
+    columns: dict[str, Any] = {
+        field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)
+    }
+    for name in ("ratio", "low", "high"):
+        of = "value" if name == "ratio" else name
+        columns[name] = [math.nan if ratio is None else getattr(ratio, of) for ratio in ratios]
+    columns["n"] = [0 if ratio is None else ratio.n for ratio in ratios]
+    columns["trips"] = [tripped([row]) for row in rows]
+    return pd.DataFrame(columns)
 
 
 def _joined(base: Sitting, new: Sitting) -> Iterator[tuple[str, str, Entry | None, Entry | None]]:

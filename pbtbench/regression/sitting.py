@@ -4,7 +4,7 @@ or from a baseline, and back into one."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -76,7 +76,8 @@ def load(path: Path) -> Loaded:
     with described(path):
         folder, there = path.is_dir(), path.exists()
     if folder:
-        return _of_folder(path)
+        store = Store.open(path)
+        return of_study(store, store.runs())
     if not there:
         raise BadInput(f"{path}: no such file; {MAKE}")
     table = json_table(Folder(path.parent).read(path.name, LARGEST), path, MAKE)
@@ -114,11 +115,11 @@ def text(sitting: Sitting) -> str:
     return "\n".join(["{", *lines, ' "benchmarks": {', ",\n".join(blocks), " }", "}"]) + "\n"
 
 
-def _of_folder(path: Path) -> Loaded:
-    store = Store.open(path)
-    measures = [m for m in store.runs() if not m.cause]
+def of_study(store: Store, runs: Sequence[Measures]) -> Loaded:
+    """The runs of a study's folder as benchmarks; `BadInput` if none is complete."""
+    measures = [m for m in runs if not m.cause]
     if not measures:
-        raise BadInput(f"{path}: no run in it is complete")
+        raise BadInput(f"{store.path}: no run in it is complete")
     came_from = [m.provenance for m in measures if m.provenance is not None]
     machines = {one.machine for one in came_from}
     commits = {(one.commit, one.dirty) for one in came_from}
@@ -138,7 +139,8 @@ def _of_folder(path: Path) -> Loaded:
         cpu=str(store.machines().get(machine, {}).get("cpu", "")),
         benchmarks=found,
     )
-    return Loaded(path, sitting, date=max((one.started for one in came_from), default=""))
+    date = max((one.started for one in came_from), default="")
+    return Loaded(store.path, sitting, date=date)
 
 
 def _of_pytest_benchmark(table: Mapping[str, Any], path: Path) -> Loaded:

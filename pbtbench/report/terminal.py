@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pbtbench.errors import plain
 from pbtbench.measures import Measures
+from pbtbench.report import places
 from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.failures import failures
@@ -21,6 +22,7 @@ from pbtbench.report.findings import findings
 from pbtbench.report.tables import Row, distinct, rows
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.checkpoint_costs import Costs, checkpoint_costs, outside
+from pbtbench.statistics.places import side_by_side
 
 WIDE = 110
 """Columns of a terminal from which the whole table fits."""
@@ -51,6 +53,26 @@ def print_summary(
             _print_sentences(finding.measured, console)
     for failure in failures(measures):
         console.print(Padding(_plain(f"{failure.which}: {failure.reason}"), (0, 0, 0, 2)))
+
+
+def print_side_by_side(studies: Mapping[str, Sequence[Measures]], console: Console) -> None:
+    """Print, for each problem of several studies, what it took where, and what of it is compared."""
+    for problem in places.problems(side_by_side(studies)):
+        console.print()
+        title, shown = _plain(problem.heading), problem.table
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        for place, name in enumerate(shown.header):
+            justify: JustifyMethod = "left" if place < shown.left else "right"
+            table.add_column(name, justify=justify, overflow="fold")
+        for i, line in enumerate(shown.body):
+            texts = [_plain(text) for text in line]
+            for j, text in enumerate(texts):
+                text.stylize("bold" if (i, j) in shown.bold else "")
+            table.add_row(*texts)
+        console.print(table)
+        _print_sentences(problem.sentences, console)
+    console.print()
+    _print_sentences([places.COMPARED, places.NOT_COMPARED], console)
 
 
 def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:

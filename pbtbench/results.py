@@ -1,0 +1,319 @@
+"""The Python API: a study is run, or its folder loaded, and its results looked at. The command line is a thin
+layer over it.
+
+    results = pbtbench.run("quickstart", seeds=1)
+    results.measures.groupby("method").final_score.median()
+    results.compare()                       # a row for each method, interval, problem and engine
+    results.compare("results/before")       # what got worse, as `pbtbench compare` finds it
+    results.report()                        # the path of a page
+
+    both = pbtbench.load("results/here", "results/there")
+    both.report("both")
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbtbench.errors import BadInput, Failed, plain, unknown
+from pbtbench.runs import Run
+from pbtbench.store.several import KeptStudy, claim, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from pbtbench.record import Record
+    from pbtbench.study import Study
+
+SHOWN = 30
+"""Rows of a notebook's table at most."""
+
+_loaded: dict[tuple[str, str], Any] = {}
+"""A problem and a method's own `explore` -> the digests of their files, as this process imported them."""
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """What is kept of a study, or of several beside each other: made by `run` and `load`."""
+
+    studies: tuple[KeptStudy, ...]
+    left_out: tuple[str, ...] = ()
+    """A line for each folder, and each run, that could not be read."""
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """A row for each run and target: the columns of `summary.csv`, and more that is known of a run
+        (`measures.table`). Of several studies a run's id begins with its study's name, which is the column
+        `study`."""
+        from pbtbench.measures.table import frame, frame_of_studies
+
+        if len(self.studies) == 1:
+            return frame(self.studies[0].measures)
+        return frame_of_studies({study.name: study.measures for study in self.studies})
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The runs that failed, by their id in `measures`: `crash` or `hang`, and why."""
+        return {
+            id_: f"{m.cause}: {m.message}"
+            for study in self.studies
+            for m in study.measures
+            if m.cause
+            for id_ in [self._id(study, m.run)]
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each kind of kept runs that their study's own files don't account for."""
+        from pbtbench.study.oddities import oddities
+
+        return [
+            plain(line)
+            for study in self.studies
+            for store in [study.store]
+            for line in oddities(
+                store.declared(), store.machines(), study.measures, str(store.path)
+            )
+        ]
+
+    def record(self, run: str | Run) -> Record:
+        """All that was recorded of a run, given by its id in `measures`, or as a `Run`: its timeline, scores
+        and forks. `BadInput` for a run that isn't there, that several studies have, or whose record is
+        damaged."""
+        wanted = run.id if isinstance(run, Run) else run
+        ids = {
+            self._id(study, m.run): (study.store, m.run)
+            for study in self.studies
+            for m in study.measures
+        }
+        found = [
+            kept
+            for id_, kept in ids.items()
+            if wanted == (kept[1].id if isinstance(run, Run) else id_)
+        ]
+        if not found:
+            raise unknown("run of these results", str(wanted), ids)
+        if len(found) > 1:
+            raise BadInput(f"run {wanted}: several studies have it; give its id in `measures`")
+        store, kept_run = found[0]
+        return store.record(kept_run)
+
+    def compare(
+        self, base: Results | str | Path | None = None, *, thresholds: str | Path | None = None
+    ) -> pd.DataFrame:
+        """The comparison of methods; or, with a `base`, what changed since.
+
+        Without `base` a row for each method at an interval, on a problem, an engine and a cluster
+        (`statistics.cell_table`); of several studies with a column `study`.
+
+        With `base` (the results or the folder of a study, or a baseline's file) a row for each measure of each
+        of these, as `pbtbench compare BASE NEW` judges it: `verdict`, the medians `base` and `new`, their
+        paired `ratio` from `low` to `high` over `n` seeds, the `threshold`, `why`, and whether it `trips` the
+        gate. `thresholds`: a TOML file with a table `[gate]`; that of `pyproject.toml` by default.
+
+        Raises `BadInput` for a base that can't be read, and for several studies at once.
+        """
+        import pandas as pd
+
+        if base is not None:
+            return _gated(self, base, thresholds)
+        from pbtbench.statistics.cell_table import frame
+        from pbtbench.statistics.cells import cells
+
+        frames = {study.name: frame(cells(study.measures)) for study in self.studies}
+        if len(frames) == 1:
+            return frames[self.studies[0].name]
+        return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write `summary.csv` and the report, and give the path of its page: in a study's own folder, or in
+        `out`, a folder that is new, empty, or holds an earlier report of this kind. Several studies need `out`.
+
+        Raises `BadInput` for a folder that is another's, `Failed` if the disk is full or gone.
+        """
+        from pbtbench import report
+        from pbtbench.measures.summary import summary_csv, summary_csv_of_studies
+
+        study = self.studies[0]
+        if out is None:
+            if len(self.studies) > 1:
+                raise BadInput("a report of several studies needs a folder of its own: give --out")
+            study.store.write_summary(summary_csv(study.measures))
+            return report.write(study.store, study.measures)
+        store = claim(Path(out), self.studies)
+        of_studies = {study.name: study.measures for study in self.studies}
+        store.write_summary(summary_csv_of_studies(of_studies))
+        return report.write_several(store, self.studies, self.left_out)
+
+    def _id(self, study: KeptStudy, run: Run) -> str:
+        return run.id if len(self.studies) == 1 else f"{study.name}/{run.id}"
+
+    def _title(self) -> str:
+        from pbtbench.report.wording import listed
+
+        titles = [plain(study.store.title()) for study in self.studies]
+        if len(titles) == 1:
+            return titles[0]
+        return listed([f"{t} ({s.name})" for t, s in zip(titles, self.studies, strict=True)])
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        runs = sum(len(study.measures) for study in self.studies)
+        return f"<pbtbench.Results: {self._title()}: {runs} run{'s' * (runs != 1)}{failed}>"
+
+    def _repr_html_(self) -> str:
+        """The comparison for a notebook: text from the folders is escaped."""
+        import pandas as pd
+        from markupsafe import escape
+
+        from pbtbench.report.places import table as placed
+        from pbtbench.report.tables import comparison, distinct
+        from pbtbench.statistics.cells import cells
+        from pbtbench.statistics.places import side_by_side
+
+        of_studies = {study.name: study.measures for study in self.studies}
+        if len(self.studies) == 1:
+            table = comparison(distinct(cells(self.studies[0].measures)))
+        else:
+            table = placed(side_by_side(of_studies), whole=True)
+        shown = pd.DataFrame(table.body[:SHOWN], columns=list(table.header))
+        more = len(table.body) - SHOWN
+        below = f"<p>… and {more:,} more: <code>compare()</code> has all.</p>" if more > 0 else ""
+        return f"<p>{escape(repr(self))}</p>{shown.to_html(index=False, border=0)}{below}"
+
+
+def load(folder: str | Path, *more: str | Path, quiet: bool = False) -> Results:
+    """The results in a study's folder, or in several, which are held beside each other. Nothing that a folder
+    names is imported. `quiet`: also on a terminal without progress.
+
+    Of several, those that are damaged are left out by name. Raises `BadInput` for a folder that holds no study,
+    one that is given twice, and if none can be read.
+
+        pbtbench.load("results/quickstart").measures
+    """
+    from rich.console import Console
+
+    return _read([_path(place) for place in (folder, *more)], Console(quiet=quiet))
+
+
+def run(
+    study: Study | str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    quick: bool = False,
+    again: bool = False,
+    quiet: bool = False,
+    **keys: Any,
+) -> Results:
+    """Run a study, write its report, and give its results; what its folder has of it already is kept.
+
+    `study`: one that is planned (`Study.plan`), the name of one that ships, or the path of a TOML file; `keys`
+    are those of a study file, as the flags of `pbtbench run`, and override its own. `out`: the folder,
+    `results/<name>` by default. `quick`: the short version of a study that has one. `again`: make kept runs
+    anew that are of other code or settings. `quiet`: without progress.
+
+    A run that fails is in `Results.failures`, and the others go on. Raises `BadInput` for what can't be run,
+    before anything is; `Failed` if the disk is full or gone; `KeyboardInterrupt` when interrupted: the same
+    call resumes.
+
+        pbtbench.run(problems=["toy.pbt_quadratic"], intervals=[1, 5], seeds=2, iterations=20)
+    """
+    from rich.console import Console
+
+    from pbtbench import catalogue, machine
+    from pbtbench.cli.live import View
+    from pbtbench.measures.summary import summary_csv
+    from pbtbench.running.runner import run_study
+    from pbtbench.store import Store
+
+    catalogue.include_working_directory()
+    console = Console(quiet=quiet)
+    planned = _planned(study, keys, console, quick=quick)
+    _check_loaded(planned)
+    for why in planned.left_out:
+        console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
+    store = Store.claim(_path(out) if out is not None else Path("results") / planned.name)
+    with store.locked():
+        store.write_machine(machine.describe())
+        try:
+            with View(console) as view:
+                run_study(planned, store, view, again=again)
+        except (BadInput, KeyboardInterrupt):
+            with suppress(BadInput, Failed):
+                if store.folder.has("runs"):
+                    store.write_summary(summary_csv(store.runs()))
+            raise
+        found = _read([store.path], console)
+        found.report()
+    return found
+
+
+def _planned(
+    study: Study | str | Path | None, keys: dict[str, Any], console: Console, *, quick: bool
+) -> Study:
+    from pbtbench.study import Study
+
+    given = {key: value for key, value in keys.items() if value is not None}
+    if isinstance(study, Study):
+        if given or quick:
+            raise BadInput(
+                f"{', '.join(given) or 'quick'}: a Study is planned already; give its keys to Study.plan"
+            )
+        return study
+    if study is not None and not isinstance(study, str | Path):
+        raise BadInput(
+            f"a study of type {type(study).__name__}: give a Study, the name of one that ships, or a path"
+        )
+    if study is None and not {"problems", "sweep"} & given.keys():
+        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
+    with console.status("laying out the runs") if console.is_terminal else nullcontext():
+        return Study.load(None if study is None else str(study), given, quick=quick)
+
+
+def _check_loaded(planned: Study) -> None:
+    """Raise `BadInput` for code that changed since this process imported it: runs would be planned by what it
+    was, and made by what it is."""
+    for of in planned.runs:
+        key = of.problem, str(of.method_options.get("explore", ""))
+        if (known := _loaded.setdefault(key, of.sources)) != of.sources:
+            files = {**known, **of.sources}
+            changed = sorted(f for f in files if known.get(f) != of.sources.get(f))
+            raise BadInput(
+                f"problem {of.problem!r}: {', '.join(changed)} changed since this process imported it; start "
+                "Python anew"
+            )
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+        raise BadInput(f"{given!r}: give the path of a folder")
+    return Path(given)
+
+
+def _read(paths: list[Path], console: Console) -> Results:
+    from pbtbench.cli.live import reading
+
+    with reading(console) as track:
+        studies, left_out = read(paths, track)
+    left_out += [line for study in studies for line in study.store.left_out]
+    return Results(tuple(studies), tuple(left_out))
+
+
+def _gated(new: Results, base: Results | str | Path, thresholds: str | Path | None) -> pd.DataFrame:
+    """What `pbtbench compare` finds, a row for each measure."""
+    from pbtbench.regression import gate, sitting
+    from pbtbench.regression import thresholds as allowed
+
+    def sat(of: Results) -> sitting.Loaded:
+        if len(of.studies) > 1:
+            raise BadInput("one study is compared with one: load them one by one")
+        return sitting.of_study(of.studies[0].store, of.studies[0].measures)
+
+    before = sat(base) if isinstance(base, Results) else sitting.load(_path(base))
+    found = allowed.load(_path(thresholds)) if thresholds else allowed.beside(Path.cwd())
+    return gate.frame(gate.compare(before.sitting, sat(new).sitting, found))
