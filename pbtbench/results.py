@@ -85,23 +85,20 @@ class Results:
         """All that was recorded of a run, given by its id in `measures`, or as a `Run`: its timeline, scores
         and forks. `BadInput` for a run that isn't there, that several studies have, or whose record is
         damaged."""
-        wanted = run.id if isinstance(run, Run) else run
-        ids = {
-            self._id(study, m.run): (study.store, m.run)
-            for study in self.studies
-            for m in study.measures
-        }
-        found = [
-            kept
-            for id_, kept in ids.items()
-            if wanted == (kept[1].id if isinstance(run, Run) else id_)
-        ]
+        kept = [(study, m.run) for study in self.studies for m in study.measures]
+        if isinstance(run, Run):
+            found = [(study, one) for study, one in kept if one.id == run.id]
+        else:
+            found = [(study, one) for study, one in kept if self._id(study, one) == run]
         if not found:
-            raise unknown("run of these results", str(wanted), ids)
+            name = run.id if isinstance(run, Run) else str(run)
+            raise unknown("run of these results", name, [self._id(*one) for one in kept])
         if len(found) > 1:
-            raise BadInput(f"run {wanted}: several studies have it; give its id in `measures`")
-        store, kept_run = found[0]
-        return store.record(kept_run)
+            raise BadInput(
+                f"run {found[0][1].id}: several studies have it; give its id in `measures`"
+            )
+        study, one = found[0]
+        return study.store.record(one)
 
     def compare(
         self, base: Results | str | Path | None = None, *, thresholds: str | Path | None = None

@@ -43,6 +43,7 @@ MODULES = {
         *("real_problems", "ring_gan", "stacked", "state_size", "step_law", "transport"),
     ),
     "slow": (
+        "api",
         "benchmark_fixture",
         "cli",
         "damaged_folders",

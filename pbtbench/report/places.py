@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pbtbench.report.tables import Row
 from pbtbench.report.tables import rows as texts_of
 from pbtbench.report.texts import Table
-from pbtbench.report.wording import listed, number, plural
+from pbtbench.report.wording import counted, listed, medians, number, plural
 from pbtbench.statistics.places import Comparable, Place, Placed, other_methods
 
 UNKNOWN = "unknown"
@@ -53,10 +53,10 @@ def table(found: Sequence[Comparable], *, whole: bool = False) -> Table:
     column for the problem."""
     most = max((len(row.cell.targets) for of in found for row in of.rows), default=0)
     header = ["method", "engine", "study", "cluster", "machine", "runs", "final score", "min, max"]
+    header += ["wall", "checkpoint overhead", "all overhead"]
     for i in range(most):
         name = "target" if most == 1 else f"target {i + 1}"
         header += [name, "reached", "expected time", "member-iterations"]
-    header += ["checkpoint overhead", "all overhead", "wall"]
     body: list[list[str]] = []
     bold: set[tuple[int, int]] = set()
     for of in found:
@@ -74,15 +74,16 @@ def _marked(row: Placed) -> Iterator[int]:
         yield 6
     for i, target in enumerate(row.cell.targets):
         if target.target == row.fastest_to:
-            yield 10 + 4 * i
+            yield 13 + 4 * i
 
 
 def _line(place: Place, text: Row, most: int) -> list[str]:
     of_targets = [part for t in text.targets for part in (t.target, t.reached, t.ert, t.work)]
     return [
         *(text.method, text.engine, place.study, place.cluster, _machine(place)),
-        *(text.n, text.final, text.spread, *of_targets, *[""] * (4 * most - len(of_targets))),
-        *(text.checkpoint_overhead, text.pbt_overhead, text.wall),
+        *(text.n, text.final, text.spread),
+        *(text.wall, text.checkpoint_overhead, text.pbt_overhead),
+        *(*of_targets, *[""] * (4 * most - len(of_targets))),
     ]
 
 
@@ -104,10 +105,16 @@ def _sentences(of: Comparable, found: Sequence[Comparable]) -> Iterator[str]:
     if len(of.studies) > 1:
         for study, labels in _alone(of).items():
             yield f"In {study} alone: {listed(labels)}."
-    for what, of_place in (("Best final score", _best(of)), (_least(of), _fastest(of))):
-        if any(of_place.values()):
-            each = "; ".join(f"{_names(rows)} in {name}" for name, rows in of_place.items())
-            yield f"{what}: {each}."
+    seeds = [row.cell.n for row in of.rows]
+    bests, fastest = _best(of), _fastest(of)
+    if any(bests.values()):
+        yield f"Best final score ({medians(seeds)}): {_by_place(bests)}."
+    if any(fastest.values()):
+        metric = of.rows[0].cell.run.card.objective.metric
+        yield (
+            f"Least expected time to the hardest {metric} that is reached ({counted(seeds, 'seed')}): "
+            f"{_by_place(fastest)}."
+        )
 
 
 def _difference(name: str, there: str, here: str) -> str:
@@ -130,14 +137,14 @@ def _alone(of: Comparable) -> dict[str, list[str]]:
 
 def _best(of: Comparable) -> dict[str, list[str]]:
     return {
-        _where(place, of): [_name(r, of) for r in of.rows if r.place == place and r.best]
+        where(place, of): [_name(r, of) for r in of.rows if r.place == place and r.best]
         for place in of.places
     }
 
 
 def _fastest(of: Comparable) -> dict[str, list[str]]:
     return {
-        _where(place, of): [
+        where(place, of): [
             f"{_name(r, of)} (to {number(r.fastest_to)})"
             for r in of.rows
             if r.place == place and r.fastest_to is not None
@@ -146,9 +153,12 @@ def _fastest(of: Comparable) -> dict[str, list[str]]:
     }
 
 
-def _least(of: Comparable) -> str:
-    metric = of.rows[0].cell.run.card.objective.metric
-    return f"Least expected time to the hardest {metric} that is reached"
+def _by_place(of_place: Mapping[str, Sequence[str]]) -> str:
+    """`pbt k=1 in A and B; random in C`."""
+    found: dict[str, list[str]] = {}
+    for name, best in of_place.items():
+        found.setdefault(_names(best), []).append(name)
+    return "; ".join(f"{best} in {listed(names)}" for best, names in found.items())
 
 
 def _names(names: Sequence[str]) -> str:
@@ -162,7 +172,7 @@ def _name(row: Placed, of: Comparable) -> str:
     return f"{row.cell.label} on {row.cell.engine}" if several else row.cell.label
 
 
-def _where(place: Place, of: Comparable) -> str:
+def where(place: Place, of: Comparable) -> str:
     """A place's study; with its cluster and machine where the study has several places."""
     mine = [other for other in of.places if other.study == place.study]
     if len(mine) == 1:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rich import box
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +22,7 @@ from pbtbench.report.findings import findings
 from pbtbench.report.tables import Row, distinct, rows
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.checkpoint_costs import Costs, checkpoint_costs, outside
-from pbtbench.statistics.places import side_by_side
+from pbtbench.statistics.places import Comparable, side_by_side
 
 WIDE = 110
 """Columns of a terminal from which the whole table fits."""
@@ -57,22 +57,38 @@ def print_summary(
 
 def print_side_by_side(studies: Mapping[str, Sequence[Measures]], console: Console) -> None:
     """Print, for each problem of several studies, what it took where, and what of it is compared."""
-    for problem in places.problems(side_by_side(studies)):
+    found = side_by_side(studies)
+    for of, shown in zip(found, places.problems(found), strict=True):
         console.print()
-        title, shown = _plain(problem.heading), problem.table
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for place, name in enumerate(shown.header):
-            justify: JustifyMethod = "left" if place < shown.left else "right"
-            table.add_column(name, justify=justify, overflow="fold")
-        for i, line in enumerate(shown.body):
-            texts = [_plain(text) for text in line]
-            for j, text in enumerate(texts):
-                text.stylize("bold" if (i, j) in shown.bold else "")
-            table.add_row(*texts)
-        console.print(table)
-        _print_sentences(problem.sentences, console)
+        console.print(_placed(of, shown.heading))
+        _print_sentences(shown.sentences, console)
     console.print()
     _print_sentences([places.COMPARED, places.NOT_COMPARED], console)
+
+
+def _placed(of: Comparable, heading: str) -> Table:
+    objective = of.rows[0].cell.run.card.objective
+    several = len({row.cell.engine for row in of.rows}) > 1
+    targets = [target.target for target in of.rows[0].cell.targets]
+    table = Table(
+        title=_plain(heading), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )  # fmt: skip
+    for name in ("method", *["engine"] * several, "where"):
+        table.add_column(name, no_wrap=True)
+    relation = "≥" if objective.sign > 0 else "≤"
+    reached = [f"{relation} {target}\nexpected time" for target in targets[-1:]]
+    for name in ("n", "final, median", *reached, "checkpoint\noverhead", "wall"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row, text in zip(of.rows, rows([row.cell for row in of.rows]), strict=True):
+        shown = (
+            *(text.method, *[text.engine] * several, places.where(row.place, of)),
+            *(text.n.replace(" of ", "/"), text.final),
+            *(f"{t.reached}, {t.ert:>6}" for t in text.targets[-1:]),
+            *(text.checkpoint_overhead, text.wall),
+        )
+        table.add_row(*map(_plain, shown))
+    return table
 
 
 def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:

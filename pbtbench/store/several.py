@@ -111,9 +111,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
     """A name for each folder: as many of its path's last parts as tell all apart."""
     with described(paths[0]):
         places = [path.resolve() for path in paths]
-    for place, path in zip(places, paths, strict=True):
-        if places.count(place) > 1:
-            raise BadInput(f"{path}: given twice; give each study's folder once")
+    for i, place in enumerate(places):
+        if (first := places.index(place)) < i:
+            raise BadInput(f"{paths[i]}: the same folder as {paths[first]}; give each study once")
     most = max(len(place.parts) for place in places)
     for count in range(1, most):
         names = [plain("-".join(place.parts[-count:])) for place in places]
