@@ -48,6 +48,7 @@ MODULES = {
         "cli",
         "damaged_folders",
         "hostile_folders",
+        "notebook",
         "output",
         "pages",
         "process",
