@@ -230,8 +230,9 @@ class TestWhatIsRefused:
         with pytest.raises(BadInput, match=rf"{name}: no"):
             pbtbench.load(both / "A", both / name)
 
-    @pytest.mark.parametrize("place", ["A", "A/both", "A/runs/toy.hand", "B/report"])
+    @pytest.mark.parametrize("place", ["A", "A/both", "A/runs/toy.hand", "link/both", "link"])
     def test_to_write_into_a_study(self, place, both):
+        (both / "link").symlink_to(both / "B")
         before = sorted(both.rglob("*"))
         with pytest.raises(BadInput, match="a study's folder"):
             pbtbench.load(both / "A", both / "B").report(both / place)
