@@ -257,6 +257,8 @@ class TestWhatIsRefused:
     def test_to_report_several_without_a_folder_for_it(self, both):
         with pytest.raises(BadInput, match="give --out"):
             pbtbench.load(both / "A", both / "B").report()
+        with pytest.raises(BadInput, match="give the path of a folder"):
+            pbtbench.load(both / "A", both / "B").report("")
 
 
 class TestDamage:
