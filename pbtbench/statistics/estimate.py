@@ -14,3 +14,11 @@ class Estimate:
     high: float
     n: int
     """Of how many numbers, or pairs of numbers."""
+
+
+def turned(estimate: Estimate, sign: int) -> Estimate:
+    """The estimate of `sign` times what was estimated: statistics take larger scores to be better, and are
+    turned back for objectives of which smaller ones are (`sign` −1)."""
+    if sign > 0:
+        return estimate
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.n)
