@@ -33,7 +33,13 @@ BLOCK = 400_000
 ROUNDING = 1e-9
 
 
-def aggregate(scores: Scores, statistic: Statistic = "iqm", *, seed: int = 0) -> Estimate:
+def aggregate(
+    scores: Scores,
+    statistic: Statistic = "iqm",
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Estimate:
     """A statistic of the scores of all problems, which weigh the same; `n` is how many scores.
 
     `iqm`: the mean of all problems' scores without the lowest quarter and the highest, rounded down to whole
@@ -42,20 +48,28 @@ def aggregate(scores: Scores, statistic: Statistic = "iqm", *, seed: int = 0) ->
     """
     (table,) = tables([scores], paired=False)
     (value,) = _values(table, statistic)
-    (drawn,) = resampled([scores], statistic, paired=False, seed=seed)
+    (drawn,) = resampled([scores], statistic, paired=False, replicates=replicates, seed=seed)
     (parts,) = _winsorized(table, statistic)
     return _estimate(value, drawn, parts)
 
 
 def difference(
-    one: Scores, other: Scores, statistic: Statistic = "iqm", *, paired: bool, seed: int = 0
+    one: Scores,
+    other: Scores,
+    statistic: Statistic = "iqm",
+    *,
+    paired: bool,
+    replicates: int = REPLICATES,
+    seed: int = 0,
 ) -> Estimate:
     """One's statistic less the other's; `n` is how many pairs, or scores of both. `paired`: the arrays of a
     problem are aligned by seed, and drawn together. NaN where both are −inf."""
     found = tables([one, other], paired=paired)
     value, other_value = (v for table in found for v in _values(table, statistic))
     trimmed, other_trimmed = (t for table in found for t in _winsorized(table, statistic))
-    drawn, other_drawn = resampled([one, other], statistic, paired=paired, seed=seed)
+    drawn, other_drawn = resampled(
+        [one, other], statistic, paired=paired, replicates=replicates, seed=seed
+    )
     with np.errstate(invalid="ignore"):  # −inf less −inf
         parts = [*trimmed, *other_trimmed]
         if paired:

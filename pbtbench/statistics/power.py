@@ -158,15 +158,16 @@ def _needed(
 def _sizes(size: float, freedom: float) -> tuple[float, float]:
     """Between which the true difference is, in standard errors, of which `size` is seen (noncentral t)."""
     from scipy.optimize import brentq
-    from scipy.stats import nct, norm
+    from scipy.stats import nct, norm, t
 
     if freedom > LIKE_NORMAL:
         return size - norm.isf(ERROR / 2), size + norm.isf(ERROR / 2)
-    low, high = (
-        brentq(lambda true, p=p: nct.cdf(size, freedom, true) - p, -10, 20 + 4 * size)
-        for p in (1 - ERROR / 2, ERROR / 2)
-    )
-    return float(low), float(high)
+
+    def bound(p: float, least: float) -> float:
+        return float(brentq(lambda true: nct.cdf(size, freedom, true) - p, least, 20 + 4 * size))
+
+    maybe_none = size < t.isf(ERROR / 2, freedom)
+    return bound(1 - ERROR / 2, -10 if maybe_none else 0), bound(ERROR / 2, 0)
 
 
 def _first(shows: Callable[[int], bool], least: int) -> float:

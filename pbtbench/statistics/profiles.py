@@ -20,7 +20,7 @@ ERROR = 0.05
 """How often a band should miss at a point."""
 FACTORS = np.linspace(1, 4, 301)
 """How many times as long as the best: up to 4, as AlgoPerf has it."""
-REPLICATES = 1000
+REPLICATES = 500
 RESTARTS = 100
 """Restarted searches that are simulated for each problem, target and replicate."""
 POINTS = 200
@@ -84,15 +84,15 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     _check(problems)
     rng = np.random.default_rng(seed)
     once = [np.arange(targets[0].n)[None] for targets in problems]
-    times = _restarted(problems, once, REPLICATES, rng)
+    times = restarted(problems, once, REPLICATES, rng)
     finite = times[np.isfinite(times)]
     if not len(finite):
         return Profile(*(np.array([]) for _ in range(4)))
     at = np.unique(np.quantile(finite, np.linspace(0, 1, POINTS), method="inverted_cdf"))
     again = [rng.integers(0, t[0].n, (REPLICATES, t[0].n)) for t in problems]
-    drawn = _reached(_restarted(problems, again, RESTARTS, rng), at)
+    drawn = reached(restarted(problems, again, RESTARTS, rng), at)
     sizes = [targets[0].n for targets in problems]
-    return Profile(at, *_band(_reached(times, at)[:, 0], drawn, sizes))
+    return Profile(at, *_band(reached(times, at)[:, 0], drawn, sizes))
 
 
 def _band(
@@ -174,7 +174,7 @@ def _scores(ratios: np.ndarray) -> np.ndarray:
     return found
 
 
-def _restarted(
+def restarted(
     problems: Sequence[Sequence[Attempts]],
     drawn: Sequence[np.ndarray],
     restarts: int,
@@ -198,7 +198,7 @@ def _restarted(
     return np.array(found)
 
 
-def _reached(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+def reached(times: np.ndarray, at: np.ndarray) -> np.ndarray:
     """The share of searches that are done by each time, shape (points, replicates)."""
     _pairs, replicates, _restarts = times.shape
     place = np.searchsorted(at, times) * replicates + np.arange(replicates)[:, None]
