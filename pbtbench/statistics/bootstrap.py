@@ -203,18 +203,11 @@ def _estimate(value: float, drawn: np.ndarray, parts: Sequence[np.ndarray]) -> E
     freedom = total**2 / (variances**2 / (seeds - 1)).sum()
     widened = math.sqrt(total / (variances * (seeds - 1) / seeds).sum())
     times = widened * float(t.isf(ERROR / 2, freedom))
-    if np.isfinite(drawn).all():
+    if np.isfinite(drawn).all() and math.isfinite(value):
         half = times * float((drawn - value).std(ddof=1))
         return Estimate(value, value - half, value + half, every)
     beyond = float(norm.sf(times))
-    return Estimate(value, *_percentiles(drawn, beyond), every)
-
-
-def _percentiles(drawn: np.ndarray, beyond: float) -> tuple[float, float]:
-    """So much beyond either; a replicate that is NaN, −inf less −inf, may be anywhere."""
-    low = np.where(np.isnan(drawn), -math.inf, drawn)
-    high = np.where(np.isnan(drawn), math.inf, drawn)
-    return (
-        float(np.quantile(low, beyond, method="inverted_cdf")),
-        float(np.quantile(high, 1 - beyond, method="inverted_cdf")),
-    )
+    unknown = np.isnan(drawn)  # −inf less −inf may be anything
+    low = np.quantile(np.where(unknown, -math.inf, drawn), beyond, method="inverted_cdf")
+    high = np.quantile(np.where(unknown, math.inf, drawn), 1 - beyond, method="inverted_cdf")
+    return Estimate(value, min(float(low), value), max(float(high), value), every)
