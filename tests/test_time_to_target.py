@@ -219,8 +219,9 @@ def test_the_log_rank_test_says_nothing_of_nothing():
 def test_what_cannot_be_is_refused():
     with pytest.raises(BadInput, match="same runs"):
         Attempts(np.ones(2), np.ones(1, bool), np.zeros(2, bool))
-    with pytest.raises(BadInput, match="no number"):
-        attempts([math.nan], [0])
+    for time in (math.nan, math.inf, -1):
+        with pytest.raises(BadInput, match="0 or more, and finite"):
+            attempts([time], [0])
     with pytest.raises(BadInput, match="crashed without"):
         attempts([1], [1], crashed={0})
     with pytest.raises(BadInput, match="budget"):

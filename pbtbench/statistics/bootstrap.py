@@ -19,15 +19,13 @@ from typing import Literal
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.estimate import ERROR, Estimate
 
 Scores = Sequence[np.ndarray]
 """For each problem an array of its seeds' scores, shape (seeds,); problems may have different numbers."""
 Statistic = Literal["iqm", "mean", "median"]
 
 REPLICATES = 10_000
-ERROR = 0.05
-"""How often an interval should miss."""
 BLOCK = 400_000
 """Numbers drawn at a time: replicates times scores."""
 ROUNDING = 1e-9

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ERROR = 0.05
+"""How often an interval should miss, if nothing else is said."""
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -14,14 +14,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.estimate import ERROR, Estimate
 from pbtbench.statistics.improvement import improvement
 
 FEWEST = 5
 POWER = 0.8
 LEVEL = 0.05
-ERROR = 0.05
-"""How often an interval should miss."""
 LARGEST = 1e3
 """Differences of more standard errors are as good as this many."""
 LIKE_NORMAL = 1e5
@@ -150,7 +148,7 @@ def _needed(
     low, high = _sizes(size, freedom)
 
     def seeds(of_size: float) -> float:
-        return _first(lambda many: _shown(at(many)) <= of_size * scale * math.sqrt(many), 2)
+        return _first(lambda many: _shown(at(many)) <= of_size * scale * math.sqrt(many))
 
     return Estimate(seeds(size), seeds(max(high, -low)), seeds(max(low, 0.0)), n)
 
@@ -170,14 +168,14 @@ def _sizes(size: float, freedom: float) -> tuple[float, float]:
     return bound(1 - ERROR / 2, -10 if maybe_none else 0), bound(ERROR / 2, 0)
 
 
-def _first(shows: Callable[[int], bool], least: int) -> float:
-    """The fewest seeds, from `least` on, of which all that are more show it, too."""
-    end = least
+def _first(shows: Callable[[int], bool]) -> float:
+    """The fewest seeds, two at least, that show it, as all that are more do."""
+    end = 2
     while not shows(end):
         end *= 2
         if end > MOST:
             return math.inf
-    start = max(end // 2, least - 1)  # shows nothing yet
+    start = end // 2  # too few, or one
     while end - start > 1:
         middle = (start + end) // 2
         if shows(middle):
@@ -216,4 +214,4 @@ def _seeds_for(probability: float, seed: int) -> float:
         x, y = _normal(seeds, seeds, seed)
         return _power(x + shift, y) >= POWER
 
-    return _first(shows, 2)
+    return _first(shows)

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.estimate import ERROR, Estimate
 from pbtbench.statistics.time_to_target import Attempts
 
-ERROR = 0.05
-"""How often a band should miss at a point."""
 FACTORS = np.linspace(1, 4, 301)
 """How many times as long as the best: up to 4, as AlgoPerf has it."""
 REPLICATES = 500

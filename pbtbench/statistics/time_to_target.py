@@ -13,11 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.estimate import ERROR, Estimate
 from pbtbench.statistics.shares import wilson
-
-ERROR = 0.05
-"""How often an interval should miss."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,9 @@ class Attempts:
     def __post_init__(self) -> None:
         if not len(self.spent) == len(self.reached) == len(self.crashed):
             raise BadInput("attempts: times, successes and crashes must be of the same runs")
-        if not np.all(np.asarray(self.spent) >= 0):
-            raise BadInput(
-                "attempts: a time is negative or no number; a missed target's is its run's"
-            )
+        spent = np.asarray(self.spent, float)
+        if not (np.isfinite(spent) & (spent >= 0)).all():
+            raise BadInput("attempts: times are 0 or more, and finite; of a miss it is its run's")
         if np.any(np.asarray(self.reached) & np.asarray(self.crashed)):
             raise BadInput("attempts: a run has reached the target and crashed without it")
 
@@ -197,4 +193,4 @@ def _integral(attempts: Attempts, budget: float) -> tuple[float, float]:
     rest = np.cumsum(pieces[::-1])[::-1]  # from each time on
     steps = np.diff(greenwood[within], prepend=0.0)
     variance = sum(r**2 * step for r, step in zip(rest, steps, strict=True) if r > 0)
-    return float(pieces.sum()), float(variance)
+    return min(float(pieces.sum()), budget), float(variance)
