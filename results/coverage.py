@@ -1,0 +1,95 @@
+"""How often intervals hold what they should, at few runs: those that pbtbench prints, and others.
+
+    python results/coverage.py
+
+Writes `results/coverage.csv`. Samples are drawn of distributions whose true value is known; `coverage` is the
+share of them whose interval holds it, which should be 0.95. `width` is the median, and `infinite` the share
+with an infinite end. An end that is no number holds nothing.
+
+Printed is the interval whose coverage is nearest to 0.95, on average over a statistic's distributions and
+numbers of runs, of those that end somewhere in most samples, whatever the distribution.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from coverage_case import NOMINAL, Case
+from coverage_of_power import power_cases
+from coverage_of_profiles import profile_cases
+from coverage_of_scores import improvement_cases, score_cases
+from coverage_of_times import time_cases
+
+TABLE = Path(__file__).with_suffix(".csv")
+Row = dict[str, str]
+
+
+def cases() -> Iterator[Case]:
+    """All of them."""
+    for some in (score_cases, improvement_cases, time_cases, profile_cases, power_cases):
+        yield from some()
+
+
+def cell(case: Case, n: int) -> list[Row]:
+    """The rows of samples of n runs, one for each interval."""
+    rng = np.random.default_rng(zlib.crc32(f"{case.statistic} {case.distribution} {n}".encode()))
+    found = defaultdict(list)
+    for _ in range(case.samples):
+        for name, interval in case.intervals(case.sample(rng, n), rng).items():
+            found[name].append(interval)
+    rows = []
+    for name, intervals in found.items():
+        low, high = np.array(intervals, float).T
+        held = (low <= case.truth + 1e-9) & (case.truth - 1e-9 <= high)
+        with np.errstate(invalid="ignore"):  # both ends infinite
+            widths = high - low
+        widths[np.isnan(widths)] = math.inf
+        rows.append(
+            {
+                "statistic": case.statistic,
+                "distribution": case.distribution,
+                "n": str(n),
+                "interval": name,
+                "samples": str(case.samples),
+                "coverage": f"{held.mean():.4f}",
+                "width": f"{np.median(widths):.4g}",
+                "infinite": f"{np.isinf(widths).mean():.3f}",
+            }
+        )
+    return rows
+
+
+def distances(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """Statistic -> interval -> how far its coverage is from nominal, on average; infinite for one that is
+    infinite in most samples of a distribution."""
+    apart = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        distance = abs(float(row["coverage"]) - NOMINAL)
+        endless = float(row["infinite"]) > 0.5
+        apart[row["statistic"]][row["interval"]].append(math.inf if endless else distance)
+    return {
+        statistic: {name: float(np.mean(far)) for name, far in intervals.items()}
+        for statistic, intervals in apart.items()
+    }
+
+
+def main() -> None:
+    rows = [row for case in cases() for n in case.sizes for row in cell(case, n)]
+    with TABLE.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [*rows[0]], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    for statistic, intervals in distances(rows).items():
+        print(statistic)
+        for name, distance in sorted(intervals.items(), key=lambda pair: pair[1]):
+            print(f"    {name:40}{distance:.4f}")
+
+
+if __name__ == "__main__":
+    main()
