@@ -6,7 +6,7 @@ Reading order, which is the way of the data:
    named problems; `adapters` make populations of a framework's models, of pure functions, of a user's
    trainables; `user_code` is how what users bring is found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
-3. `run`, `study`: one run, and the declared experiment that comes to many;
+3. `runs`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune), in a `process` whose
    `process_memory` is known;
 5. `record`, `recorder`, `store`: what an engine emits, how it is collected, and the folder that keeps it;
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pbtbench.population import LoopedPopulation, Population, State
     from pbtbench.problem import Objective, Problem
     from pbtbench.record import Record
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
     from pbtbench.space import (
         Choice,
         Constant,
@@ -56,7 +56,7 @@ _HOME = {
     "Population": "population",
     "Problem": "problem",
     "Record": "record",
-    "Run": "run",
+    "Run": "runs",
     "Sampler": "space",
     "Space": "space",
     "State": "population",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import psutil
 
 if TYPE_CHECKING:
-    from pbtbench.run import Cluster
+    from pbtbench.runs import Cluster
 
 GONE_S = 5.0
 """How long a process that was killed may take to be gone."""

@@ -15,7 +15,7 @@ from small_studies import PROBLEM
 from stored import new_store
 
 from pbtbench import engines
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.store import Store
 from pbtbench.study import Study
 

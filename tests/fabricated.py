@@ -10,7 +10,7 @@ from pbtbench.measures import measure
 from pbtbench.problem import Card, Objective
 from pbtbench.record import NOBODY, Outcome
 from pbtbench.recorder import Recorder
-from pbtbench.run import Cluster, Provenance, Run
+from pbtbench.runs import Cluster, Provenance, Run
 from pbtbench.space.columns import columns
 from pbtbench.store import Store
 

@@ -17,7 +17,7 @@ from pbtbench import BadInput
 from pbtbench.errors import CONTROL
 from pbtbench.measures import measure
 from pbtbench.measures.summary import summary_csv
-from pbtbench.run import Provenance
+from pbtbench.runs import Provenance
 from pbtbench.statistics.cells import cells
 from pbtbench.store import Store, files
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pbtbench.run import Run
 from pbtbench.running.runner import run_study
 from pbtbench.running.time_left import TimeLeft
+from pbtbench.runs import Run
 from pbtbench.store import Store
 from pbtbench.study import Study
 from pbtbench.study.growth import Growth

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fabricated import an_outcome, score, timed
 
 from pbtbench.measures import measure
-from pbtbench.run import Provenance
+from pbtbench.runs import Provenance
 from pbtbench.store import Store
 
 CAME_FROM = Provenance(

@@ -17,7 +17,7 @@ from pbtbench.measures.summary import summary, summary_csv
 from pbtbench.measures.target import Attempt, attempt, censored_median, ert
 from pbtbench.problem import Objective
 from pbtbench.record import TIMED
-from pbtbench.run import Provenance
+from pbtbench.runs import Provenance
 from pbtbench.statistics.cells import cells
 from pbtbench.statistics.curves import band
 

@@ -9,7 +9,7 @@ import pytest
 
 from pbtbench import BadInput
 from pbtbench.engines import RunFailed, cluster
-from pbtbench.run import Cluster
+from pbtbench.runs import Cluster
 from pbtbench.user_code.tracebacks import Raised, contained, line, whole
 
 RAYS = """\x1b[36mray::A.f()\x1b[39m (pid=9105, ip=192.0.2.2)

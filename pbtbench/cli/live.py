@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pbtbench import catalogue, engines
-from pbtbench.run import Run
 from pbtbench.running.observer import Observer
 from pbtbench.running.time_left import TimeLeft
+from pbtbench.runs import Run
 from pbtbench.store.reading import Track
 from pbtbench.study.growth import Growth
 

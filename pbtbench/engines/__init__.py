@@ -29,7 +29,7 @@ from pbtbench.user_code import tracebacks
 if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from pbtbench.user_code.tracebacks import line
 
 if TYPE_CHECKING:
     from pbtbench.recorder import Recorder
-    from pbtbench.run import Cluster, Run
+    from pbtbench.runs import Cluster, Run
 
 LOADED = time.perf_counter()
 """When this module loaded: in a trial's actor, as soon as Ray has given it a slot."""

@@ -12,7 +12,7 @@ from pbtbench.methods import Method
 from pbtbench.methods.leaderboard import Leaderboard
 from pbtbench.problem import Problem, method_rng
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.space import Value
 from pbtbench.space.columns import rows, taken
 

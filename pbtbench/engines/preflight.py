@@ -24,7 +24,7 @@ from pbtbench.space.columns import rows
 from pbtbench.user_code import tracebacks
 
 if TYPE_CHECKING:
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 SIZE = 2
 """Members that are made."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from pbtbench.measures.overhead import CHECKPOINT, WORK
 from pbtbench.record import CODES, Outcome, Timeline
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.schema import Total
 
 BLOCKING = tuple(kind for kind in CHECKPOINT if kind != "morph")

@@ -19,7 +19,7 @@ from pbtbench.measures.overhead import Overhead, overhead
 from pbtbench.measures.quality import AXES, Axis, Curve, Quality, curve, quality
 from pbtbench.measures.target import Attempt, attempt
 from pbtbench.record import TIMED, Outcome, Record
-from pbtbench.run import Provenance, Run
+from pbtbench.runs import Provenance, Run
 from pbtbench.schema import MOST, Count, Label, Number, Whole
 
 DEFINITIONS = 1

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pbtbench.measures.quality import objective_scores
 from pbtbench.record import Record
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 COLUMNS = ["method", "member", "iteration", "x", "y", "score"]
 

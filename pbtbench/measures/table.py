@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pbtbench.measures.of_run import Measures
     from pbtbench.measures.target import Attempt
-    from pbtbench.run import Provenance
+    from pbtbench.runs import Provenance
 
 CELL = ("problem", "method", "interval", "engine_label", "cluster", "machine")
 """Columns of what differs by seed alone."""

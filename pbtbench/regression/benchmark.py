@@ -21,7 +21,7 @@ from pbtbench.store import Store
 from pbtbench.study import Study
 
 if TYPE_CHECKING:
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 ROUNDS = 5
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from pbtbench.record import TIMED
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 Kind = Literal["count", "time", "share", "score"]
 

@@ -29,7 +29,7 @@ from pbtbench.report import (
 from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.palette import Series
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics import compare
 from pbtbench.statistics.cells import Cell

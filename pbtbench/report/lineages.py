@@ -17,7 +17,7 @@ from pbtbench.record import Record
 from pbtbench.report.data import Data, Row, numbers
 from pbtbench.report.figures import Figure, Spec, figure, first, named, pale, picked, real
 from pbtbench.report.palette import FATES
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 DEAD, LIVING, WINNING = 250, 400, 400
 """Lines of each fate that are drawn at most: more can't be told apart."""

@@ -20,9 +20,9 @@ from pbtbench.engines import preflight
 from pbtbench.errors import BadInput, Failed
 from pbtbench.process import kill_tree
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
 from pbtbench.running.keeping import keep
 from pbtbench.running.observer import Observer
+from pbtbench.runs import Run
 from pbtbench.store import Store
 
 GRACE_S = 20.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pbtbench import catalogue
 from pbtbench.errors import BadInput
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 Stamp = tuple[int, int] | None
 """When a file was written last, in nanoseconds, and its bytes; None for one that isn't there."""

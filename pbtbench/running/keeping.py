@@ -14,7 +14,7 @@ from pbtbench.errors import BadInput
 from pbtbench.measures import measure
 from pbtbench.record import Outcome
 from pbtbench.recorder import Recorder
-from pbtbench.run import Provenance, Run
+from pbtbench.runs import Provenance, Run
 from pbtbench.store import Store
 from pbtbench.user_code import tracebacks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pbtbench.run import Run
 from pbtbench.running.time_left import TimeLeft
+from pbtbench.runs import Run
 from pbtbench.study.growth import Growth
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from pbtbench import catalogue, engines
 from pbtbench.adapters.trainable import TrainableStart
-from pbtbench.run import Run
 from pbtbench.running.child import Child
 from pbtbench.running.code import Code
 from pbtbench.running.observer import Observer
 from pbtbench.running.time_left import TimeLeft
+from pbtbench.runs import Run
 from pbtbench.store import Store
 from pbtbench.study import Study, to_toml
 from pbtbench.study.declaration import resolved

@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 Kind = tuple[object, ...]
 

@@ -33,9 +33,9 @@ from pbtbench.errors import BadInput, Failed
 from pbtbench.process import Terminated, end, kill_tree, terminated
 from pbtbench.record import Outcome
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
 from pbtbench.running.keeping import keep
 from pbtbench.running.progress import Progress
+from pbtbench.runs import Run
 from pbtbench.store import Store
 
 PERIOD_S = 0.2

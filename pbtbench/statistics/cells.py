@@ -12,7 +12,7 @@ from pbtbench.measures.of_run import weighted_median
 from pbtbench.measures.table import CELL, IDENTITY
 from pbtbench.measures.target import Attempt, censored_median, ert
 from pbtbench.record import TIMED
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.statistics.spread import Spread, median_of_known, spread, worst_first
 
 

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pbtbench import machine
 from pbtbench.errors import BadInput, Failed, plain
 from pbtbench.record import Outcome, Record
-from pbtbench.run import Provenance, Run
+from pbtbench.runs import Provenance, Run
 from pbtbench.schema import LONGEST_READ
 from pbtbench.store import documents, reading, tables
 from pbtbench.store.documents import Kept

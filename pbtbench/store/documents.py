@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pbtbench.errors import SHOWN, BadInput, invalid, plain
 from pbtbench.record import Outcome
-from pbtbench.run import Provenance, Run
+from pbtbench.runs import Provenance, Run
 from pbtbench.schema import MOST, Number, Text, Whole, unfit
 from pbtbench.store import migrations
 

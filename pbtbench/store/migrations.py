@@ -16,7 +16,7 @@ from pbtbench import machine
 from pbtbench.protocol import AGE, DONE
 from pbtbench.record import NOBODY, Record
 from pbtbench.recorder import Recorder
-from pbtbench.run import Provenance
+from pbtbench.runs import Provenance
 from pbtbench.space.columns import columns
 from pbtbench.store import tables
 from pbtbench.store.files import Folder

@@ -16,7 +16,7 @@ import numpy as np
 from pbtbench.errors import SHOWN, BadInput, plain
 from pbtbench.record import CODES, KINDS, Forks, Notes, Record, Scores, Timeline
 from pbtbench.record import NOTES as NAMES
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.schema import Label, checked, unfit
 from pbtbench.space.columns import Columns
 from pbtbench.store.files import Folder

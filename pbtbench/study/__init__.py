@@ -26,7 +26,7 @@ from typing import Any
 
 import tomli_w
 
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.study import declaration
 from pbtbench.study.cells import Cell
 from pbtbench.study.declaration import Declaration

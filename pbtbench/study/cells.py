@@ -9,7 +9,7 @@ from typing import Any
 
 from pbtbench import catalogue, engines, filename, methods
 from pbtbench.errors import BadInput, unknown
-from pbtbench.run import cell_name
+from pbtbench.runs import cell_name
 from pbtbench.schema import Name, Reference, checked
 from pbtbench.study.declaration import Declaration, Sweep, sweeps
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pbtbench import engines
 from pbtbench.errors import BadInput
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.study import Study
 from pbtbench.study.cells import Cell, cells, method
 from pbtbench.study.declaration import Declaration

@@ -9,7 +9,7 @@ from typing import Any
 
 from pbtbench.errors import BadInput
 from pbtbench.measures import Measures
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.study.cells import Cell, cells, method
 from pbtbench.study.declaration import resolved
 

@@ -12,7 +12,7 @@ from pbtbench.adapters.trainable import requested
 from pbtbench.errors import BadInput
 from pbtbench.methods import Method
 from pbtbench.problem import Card, Problem, card, method_rng
-from pbtbench.run import Cluster, Run
+from pbtbench.runs import Cluster, Run
 from pbtbench.study.cells import Cell, method, of_sweep
 from pbtbench.study.declaration import Declaration, Sweep, sweeps
 from pbtbench.user_code.guard import guarded

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
     from pbtbench.recorder import Recorder
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 
 class RuntimeEnv(Options):

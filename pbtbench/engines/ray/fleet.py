@@ -24,7 +24,7 @@ from pbtbench.engines.shard import Copy
 from pbtbench.errors import BadInput
 from pbtbench.process import Surroundings
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.user_code.tracebacks import line, whole
 
 TICK_S = 0.5

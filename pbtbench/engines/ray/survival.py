@@ -21,7 +21,7 @@ from pbtbench.engines.formats import TransportFailed
 from pbtbench.population import state_bytes
 from pbtbench.record import CODES
 from pbtbench.recorder import Batch, Recorder
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 LIMIT_S = 60.0
 """How long a state or the last rows may take to arrive."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pbtbench.methods import Method
     from pbtbench.problem import Problem
     from pbtbench.recorder import Recorder
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 
 def _all_numbers(stop: dict[str, Any]) -> dict[str, Any]:

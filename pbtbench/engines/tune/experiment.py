@@ -17,7 +17,7 @@ from pbtbench.engines.tune.named import Deciding
 from pbtbench.engines.tune.trainable import TO_MAXIMISE, Assignment, Member, member_class
 from pbtbench.problem import Problem
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.user_code.tracebacks import line
 
 

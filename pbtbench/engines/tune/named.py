@@ -21,7 +21,7 @@ from pbtbench.methods.pbt import PBT
 from pbtbench.methods.tuned import Tuned
 from pbtbench.problem import Problem
 from pbtbench.recorder import Recorder
-from pbtbench.run import Run
+from pbtbench.runs import Run
 from pbtbench.space import Hyperparameters, Space
 from pbtbench.space.columns import columns
 

@@ -37,7 +37,7 @@ from pbtbench.user_code.loading import OF_FILE
 from pbtbench.user_code.tracebacks import Raised, contained
 
 if TYPE_CHECKING:
-    from pbtbench.run import Run
+    from pbtbench.runs import Run
 
 FILE = "state.npz"
 
