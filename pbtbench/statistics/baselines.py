@@ -2,8 +2,8 @@
 
 A baseline is a method without an interval, such as random search. Where no method has one, all are held
 against random search, or else against the first. A method wins or loses where chance is ruled out at the
-level of 5% over all comparisons of a problem on an engine (Holm 1979); else its seeds can't decide, and what they
-could have shown is said.
+level of 5% over all comparisons of a problem on an engine (Holm 1979). Else its seeds can't decide, and
+what they could have shown is said.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LEVEL = 0.05
 """How often the comparisons of a problem without any difference have a win or a loss, at most."""
 
 Verdict = Literal["win", "loss", "tie", "unclear"]
-"""`tie`: equal to the digits by which scores are told apart, seed by seed; `unclear`: the seeds can't decide."""
+"""`tie`: equal, seed by seed, to the digits by which scores are told apart; `unclear`: the seeds can't
+decide."""
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ class Standing:
     ranks: Ranks
     """By the medians of the scores; what ties as `compare.tied` has it, shares its rank."""
     normalised: Mapping[str, Estimate]
-    """Label -> interquartile mean over seeds and problems of scores that are 0 at the worst of a problem's medians
-    and 1 at the best; empty where no problem tells methods apart."""
+    """Label -> interquartile mean over seeds and problems of scores that are 0 at the worst of a problem's
+    medians and 1 at the best; empty where no problem tells methods apart."""
 
 
 def tallies(comparisons: Sequence[Comparison]) -> list[Tally]:
@@ -85,8 +85,8 @@ def _standing(engine: str, cluster: str, of: Mapping[str, Mapping[str, Cell]]) -
 
 
 def _shared(problems: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
-    """The methods, and the problems that all of them have, such that methods × problems are most. `problems`: of
-    each method. Those with the most problems come first into it."""
+    """The methods, and the problems that all of them have, such that methods × problems are most.
+    `problems`: of each method. Those with the most problems come first into it."""
     order = sorted(problems, key=lambda label: -len(problems[label]))
     best: tuple[list[str], list[str]] = [], []
     common = list(problems[order[0]])

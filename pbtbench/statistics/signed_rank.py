@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 
 def signed_rank_p(differences: np.ndarray) -> float:
-    """The two-sided probability that pairs without any difference between them, on average, come out as unlike as these.
+    """Two-sided: how likely pairs come out as unlike as these, or more so, if neither side is better.
     `differences`: shape (pairs,), infinite ones are the largest. NaN without pairs.
 
     Of all ways of turning pairs round, those whose ranks (Wilcoxon 1945) add up to a sum as far from the

@@ -45,8 +45,8 @@ class Speedup:
 
 
 def speedups(cells: Sequence[Cell], cost: Cost) -> list[Speedup]:
-    """Each method with an interval against each baseline of its group (`baselines.groups`), at the hardest target
-    that any cell of the group reached; none where none was reached."""
+    """Each method with an interval against each baseline of its group (`baselines.groups`), at the hardest
+    target that any cell of the group reached; none where none was reached."""
     found = []
     for group in groups(cells):
         hits = hardest(group)
@@ -107,15 +107,19 @@ def ert_ratio(one: np.ndarray, other: np.ndarray, *, paired: bool, seed: int = 0
     b = other[rows if paired else rng.integers(len(other), size=(REPLICATES, len(other)))]
     b = b.sum(axis=1)
     n = min(len(one), len(other))
-    value = _over(ert(one[:, 0].tolist(), (one[:, 1] > 0).tolist()),
-                  ert(other[:, 0].tolist(), (other[:, 1] > 0).tolist()))
+    value = _over(
+        ert(one[:, 0].tolist(), (one[:, 1] > 0).tolist()),
+        ert(other[:, 0].tolist(), (other[:, 1] > 0).tolist()),
+    )
     if n < 2:
         return Estimate(value, 0.0, math.inf, n)
     # other's ERT over one's = (spent_b / successes_b) / (spent_a / successes_a)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = (b[:, 0] * a[:, 1]) / (a[:, 0] * b[:, 1])
     low, high = (
-        float(np.quantile(np.nan_to_num(ratios, nan=end, posinf=math.inf), q, method="inverted_cdf"))
+        float(
+            np.quantile(np.nan_to_num(ratios, nan=end, posinf=math.inf), q, method="inverted_cdf")
+        )
         for end, q in ((0.0, 0.025), (math.inf, 0.975))
     )
     return Estimate(value, low, high, n)
