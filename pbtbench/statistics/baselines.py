@@ -140,7 +140,7 @@ def aligned(one: Cell, other: Cell) -> tuple[np.ndarray, np.ndarray, bool]:
     )
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) > 1 or len(shared) == len(ours) == len(theirs):
-        return (*(np.array([of[s] for s in shared]) for of in (ours, theirs)), True)
+        return np.array([ours[s] for s in shared]), np.array([theirs[s] for s in shared]), True
     return np.array(list(ours.values())), np.array(list(theirs.values())), False
 
 
@@ -153,7 +153,8 @@ def worths(cell: Cell) -> np.ndarray:
 
 def differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pair by pair, 0 where both are infinite alike."""
-    return np.subtract(one, other, out=np.zeros(len(one)), where=one != other)
+    apart: np.ndarray = np.subtract(one, other, out=np.zeros(len(one)), where=one != other)
+    return apart
 
 
 def _mann_whitney(one: np.ndarray, other: np.ndarray) -> float:
