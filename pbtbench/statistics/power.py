@@ -164,6 +164,7 @@ def _sizes(size: float, freedom: float) -> tuple[float, float]:
 
     if freedom > LIKE_NORMAL:
         return size - norm.isf(ERROR / 2), size + norm.isf(ERROR / 2)
+
     def below(true: float) -> float:
         share = float(nct.cdf(size, freedom, true))
         return float(true < size) if math.isnan(share) else share  # SciPy gives none far out
