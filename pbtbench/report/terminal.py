@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pbtbench.errors import plain
 from pbtbench.measures import Measures
-from pbtbench.report import places
+from pbtbench.report import places, texts
 from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
 from pbtbench.report.failures import failures
@@ -46,11 +46,11 @@ def print_summary(
         console.print(_table(problem, of_problem, wide=console.width >= WIDE))
         for finding in found:
             if finding.problem == problem:
-                _print_sentences(finding.measured, console)
+                print_sentences(finding.measured, console)
     for finding in found:
         if not finding.problem:
             console.print()
-            _print_sentences(finding.measured, console)
+            print_sentences(finding.measured, console)
     for failure in failures(measures):
         console.print(Padding(_plain(f"{failure.which}: {failure.reason}"), (0, 0, 0, 2)))
 
@@ -153,10 +153,21 @@ def _print_costs(costs: Sequence[Costs], console: Console) -> None:
             table.add_row(*(_plain(line[i]) for i in columns))
         console.print()
         console.print(table)
-    _print_sentences(list(sentences(costs)), console)
+    print_sentences(list(sentences(costs)), console)
 
 
-def _print_sentences(sentences: Sequence[str], console: Console) -> None:
+def print_table(table: texts.Table, console: Console) -> None:
+    """Print a report's table."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(table.header):
+        shown.add_column(_plain(name), justify="left" if i < table.left else "right")
+    for line in table.body:
+        shown.add_row(*map(_plain, line))
+    console.print(shown)
+
+
+def print_sentences(sentences: Sequence[str], console: Console) -> None:
+    """Print sentences, each with a bullet."""
     for sentence in sentences:
         bullet = Table.grid(padding=(0, 1))
         bullet.add_row("•", _plain(sentence))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -119,6 +120,7 @@ def _welch(x: np.ndarray, y: np.ndarray) -> float:
     return (a + b) ** 2 / (a**2 / (len(x) - 1) + b**2 / (len(y) - 1))
 
 
+@cache
 def _shown(freedom: float) -> float:
     """How many standard errors a difference must be to be shown with `POWER` (noncentral t)."""
     from scipy.optimize import brentq
@@ -161,8 +163,12 @@ def _sizes(size: float, freedom: float) -> tuple[float, float]:
     if freedom > LIKE_NORMAL:
         return size - norm.isf(ERROR / 2), size + norm.isf(ERROR / 2)
 
+    def below(true: float) -> float:
+        share = float(nct.cdf(size, freedom, true))
+        return float(true < size) if math.isnan(share) else share  # SciPy gives none far out
+
     def bound(p: float, least: float) -> float:
-        return float(brentq(lambda true: nct.cdf(size, freedom, true) - p, least, 20 + 4 * size))
+        return float(brentq(lambda true: below(true) - p, least, 20 + 4 * size))
 
     maybe_none = size < t.isf(ERROR / 2, freedom)
     return bound(1 - ERROR / 2, -10 if maybe_none else 0), bound(ERROR / 2, 0)

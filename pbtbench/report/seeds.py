@@ -1,0 +1,89 @@
+"""What a study's seeds can decide, in a table and in sentences (METHOD 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from pbtbench.report.texts import Table
+from pbtbench.report.wording import NONE, number, plural
+from pbtbench.statistics.baselines import LEVEL, Comparison
+from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.power import FEWEST, POWER
+from pbtbench.statistics.seeds import MOST, plan
+
+TOO_FEW = "too few"
+"""Where seeds are too few to say what they could show."""
+
+
+def table(comparisons: Sequence[Comparison]) -> Table:
+    """A row for each comparison. Differences are above 0 where the method is better."""
+    several = len({c.one.engine for c in comparisons}) > 1
+    header = ["problem", "method", "against", *["engine"] * several, "n"]
+    header += ["difference", "95% interval", "verdict", "could show", "seeds to show it"]
+    body = [
+        [
+            *(c.one.problem, c.one.label, c.baseline.label, *[c.one.engine] * several, str(c.n)),
+            *(number(c.difference.value), interval(c.difference), c.verdict),
+            NONE if c.verdict == "tie" else _smallest(c),
+            NONE if c.verdict == "tie" else seeds(c.seeds_needed),
+        ]
+        for c in comparisons
+    ]
+    return Table(header, body, left=3 + several)
+
+
+def sentences(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """What is decided, and what is not."""
+    counts = {
+        v: sum(c.verdict == v for c in comparisons) for v in ("win", "loss", "tie", "unclear")
+    }
+    yield (
+        f"Of {plural(len(comparisons), 'comparison')} with a baseline: {counts['win']} won, "
+        f"{counts['loss']} lost, {counts['tie']} tied, {counts['unclear']} unclear "
+        f"(level {LEVEL:g} over each problem's comparisons)."
+    )
+    if not counts["unclear"]:
+        return
+    found = plan(comparisons)
+    small = sum(_too_small(c) for c in comparisons if c.verdict == "unclear")
+    if found is not None and found.shows:
+        yield (
+            f"With {plural(found.seeds, 'seed')} {found.shows} of the {found.unclear} unclear would be "
+            f"decided, with probability {POWER:g} each, if the differences are what they look like now."
+        )
+    if found is not None and found.too_few:
+        yield (
+            f"{found.too_few} of the unclear have fewer than {FEWEST} seeds: too few to say what they "
+            "could show."
+        )
+    if small:
+        yield f"{small} of the unclear differ so little, if at all, that {MOST:,} seeds would not show it."
+
+
+def interval(estimate: Estimate) -> str:
+    """`−0.1 to 0.3`; nothing where there is none."""
+    if math.isnan(estimate.low) or (math.isinf(estimate.low) and math.isinf(estimate.high)):
+        return NONE
+    return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
+def seeds(needed: Estimate | None) -> str:
+    """How many seeds would show a difference: `23 (12 to 80)`."""
+    if needed is None:
+        return TOO_FEW
+    if not needed.value <= MOST:
+        return f"over {MOST:,}"
+    low = f"{math.ceil(needed.low):,}" if math.isfinite(needed.low) else NONE
+    high = f"{math.ceil(needed.high):,}" if needed.high <= MOST else f"over {MOST:,}"
+    return f"{math.ceil(needed.value):,} ({low} to {high})"
+
+
+def _smallest(c: Comparison) -> str:
+    if c.smallest_difference is None:
+        return TOO_FEW
+    return number(c.smallest_difference.value)
+
+
+def _too_small(c: Comparison) -> bool:
+    return c.seeds_needed is not None and not c.seeds_needed.value <= MOST
