@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pbtbench.cli import output, regression
+from pbtbench.cli import output, regression, tensorboard
 from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
 
@@ -208,7 +208,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in regression.COMMANDS:
+for _command in (*regression.COMMANDS, *tensorboard.COMMANDS):
     cli.add_command(_command)
 
 
