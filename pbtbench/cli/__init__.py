@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pbtbench.cli import output, regression, tensorboard
+from pbtbench.cli import output, regression
+from pbtbench.cli import tensorboard as events
 from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
 
@@ -78,7 +79,12 @@ def cli() -> None:
 @click.option(
     "--again", is_flag=True, help="Make kept runs anew that are of other code or settings."
 )
-def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: Any) -> None:
+@click.option(
+    "--tensorboard", is_flag=True, help="Write TensorBoard's files, too, while runs go on."
+)
+def run(
+    study: str | None, quick: bool, out: Path | None, again: bool, tensorboard: bool, **flags: Any
+) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
     Flags override the study's keys. The same command resumes what was interrupted, and lets the study grow:
@@ -110,13 +116,15 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
         store.write_machine(machine.describe())
         try:
             with View(console) as view:
-                run_study(planned, store, view, again=again)
+                run_study(planned, store, view, again=again, tensorboard=tensorboard)
         except (BadInput, KeyboardInterrupt):
             with suppress(BadInput, Failed):
                 if store.folder.has("runs"):
                     store.write_summary(summary_csv(store.runs()))
             raise
         failed = _present(store, console)
+        if tensorboard:
+            events.write(store, console)
     if failed:
         raise SystemExit(1)
 
@@ -208,7 +216,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in (*regression.COMMANDS, *tensorboard.COMMANDS):
+for _command in (*regression.COMMANDS, *events.COMMANDS):
     cli.add_command(_command)
 
 

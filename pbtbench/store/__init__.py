@@ -48,8 +48,8 @@ class Store:
 
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
-    """What `runs()` or `records()` left out, and why, a line for each: it is damaged, leads elsewhere, or is of another kind
-    than what it stands beside."""
+    """What `runs()` or `records()` left out, and why, a line for each: it is damaged, leads elsewhere, or is of
+    another kind than what it stands beside."""
 
     new: bool = field(default=False, compare=False)
     """Whether there was no study in it when it was claimed."""

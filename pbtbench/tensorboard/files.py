@@ -6,14 +6,16 @@ alone what problems wrote beside them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
 
 from pbtbench.errors import BadInput
-from pbtbench.record import Record, Table
-from pbtbench.run import Provenance, Run
+from pbtbench.measures.by_member import size
+from pbtbench.record import Forks, Record, Scores
+from pbtbench.run import Run
 from pbtbench.store import Kept, Store
 from pbtbench.store.files import Folder
 from pbtbench.store.reading import Track, events_place
@@ -34,13 +36,16 @@ def write(store: Store, track: Track = iter) -> list[str]:
     Raises `BadInput` for a study without runs, or something else in a file's place; `Failed` if the disk is
     full or gone.
     """
-    experiment, left_out, written = Experiment(), [], 0
+    experiment, beyond, written = Experiment(), [], 0
     for kept, record in store.records(track):
-        began = wall_seconds(kept.provenance)
-        left_out += _write_run(store.folder, kept, record, began)
+        began = wall_seconds(kept.provenance.started)
+        _write_run(store.folder, kept, record, began)
         experiment.add(kept.run, record, began)
         written += 1
-    left_out = [*store.left_out, *left_out]
+        if (members := size(record)) > MOST_MEMBERS:
+            shown = f"TensorBoard gets the first {MOST_MEMBERS} of a run"
+            beyond.append(f"{kept.run.id}: members {MOST_MEMBERS} to {members - 1}; {shown}")
+    left_out = [*store.left_out, *beyond]
     if not written and not left_out:
         raise BadInput(f"{store.path}: no run is kept in it yet; `pbtbench run` makes some")
     if written:
@@ -49,22 +54,12 @@ def write(store: Store, track: Track = iter) -> list[str]:
     return left_out
 
 
-def wall_seconds(came_from: Provenance) -> float:
-    """When a run started, in seconds since 1970; 0 for runs of format 1, which don't know."""
-    if not came_from.started:
+def wall_seconds(started: str) -> float:
+    """An ISO 8601 time in seconds since 1970; 0 for none, as runs of format 1 don't know when they started."""
+    if not started:
         return 0.0
-    started = datetime.fromisoformat(came_from.started)
-    return (started if started.tzinfo else started.replace(tzinfo=UTC)).timestamp()
-
-
-def left_out_of(run: Run) -> list[str]:
-    """What of a run gets no files, in a line; nothing if all does."""
-    if run.population <= MOST_MEMBERS:
-        return []
-    return [
-        f"{run.id}: members {MOST_MEMBERS} to {run.population - 1}; TensorBoard gets the first "
-        f"{MOST_MEMBERS} of a run"
-    ]
+    found = datetime.fromisoformat(started)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def place_of(run: Run, member: int) -> str:
@@ -72,45 +67,34 @@ def place_of(run: Run, member: int) -> str:
     return f"{events_place(run.id)}/{member}/{FILE}"
 
 
-def by_member(*tables: Table) -> list[Mapping[int, np.ndarray]]:
-    """For each table with a column `member`: member -> the places of its rows, in order; of those alone that
-    get a file."""
-    found = []
+def by_member(*tables: Forks | Scores) -> list[Mapping[int, np.ndarray]]:
+    """For each table: member -> the places of its rows, in order, none for others; of those that get a file."""
+    found: list[Mapping[int, np.ndarray]] = []
     for table in tables:
-        members: np.ndarray = table.member  # type: ignore[attr-defined]
-        order = np.argsort(members, kind="stable")
-        numbers, begins = np.unique(members[order], return_index=True)
-        rows = np.split(order, begins[1:])
-        shown = zip(numbers.tolist(), rows, strict=False)
-        found.append({number: places for number, places in shown if number < MOST_MEMBERS})
+        order = np.argsort(table.member, kind="stable")
+        members, begins = np.unique(table.member[order], return_index=True)
+        places: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(0, np.int64))
+        shown = int(np.searchsorted(members, MOST_MEMBERS))
+        places |= zip(members[:shown].tolist(), np.split(order, begins[1:])[:shown], strict=True)
+        found.append(places)
     return found
 
 
-NONE = np.zeros(0, np.int64)
-
-
-def _write_run(folder: Folder, kept: Kept, record: Record, began: float) -> list[str]:
+def _write_run(folder: Folder, kept: Kept, record: Record, began: float) -> None:
     run, facts = kept.run, kept.facts
     forks, scores = by_member(record.forks, record.scores)
-    for member in sorted(forks.keys() | scores.keys()):
-        of_member = MemberEvents(run, member, began)
-        own = (
-            record.forks.at(forks.get(member, NONE)),
-            record.scores.at(scores.get(member, NONE)),
-        )
-        events = [
-            header(began),
-            *of_member.of(*own),
-            of_member.end(facts.wall_s, facts.cause),
-        ]
+    members = forks.keys() | scores.keys()
+    for member in sorted(members):
+        found = MemberEvents(run, member, began)
+        own = record.forks.at(forks[member]), record.scores.at(scores[member])
+        events = [header(began), *found.of(*own), found.end(facts.wall_s, facts.cause)]
         folder.write(place_of(run, member), encoded(events))
-    _remove_others(folder, run, forks.keys() | scores.keys())
-    return left_out_of(run)
+    _remove_others(folder, run, {str(member) for member in members})
 
 
-def _remove_others(folder: Folder, run: Run, members: set[int]) -> None:
+def _remove_others(folder: Folder, run: Run, members: Collection[str]) -> None:
     """Delete the files of members that the record doesn't have: of an attempt before."""
     if folder.has(place := events_place(run.id)):
         for at in folder.holding(place, FILE)[0]:
-            if at not in map(str, members):
+            if at not in members:
                 folder.remove(f"{place}/{at}/{FILE}")
