@@ -4,8 +4,8 @@ Reading order, which is the way of the data:
 
 1. `space`, `population`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the
    named problems; `adapters` make populations of a framework's models, of pure functions, of a user's
-   trainables; `summaries` is where these write by `tf.summary`; `user_code` is how what users bring is found and
-   held off;
+   trainables; `summaries` is where these write by `tf.summary`; `user_code` is how what users bring is
+   found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `run`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune), in a `process` whose

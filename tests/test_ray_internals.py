@@ -51,6 +51,18 @@ def test_schedulers_and_searchers_have_names():
         assert hasattr(found(), "suggest") or name == "random", moved(f"what {name!r} imports")
 
 
+def test_a_function_trainable_is_called_by_a_method_that_can_be_overridden():
+    from ray.tune.trainable.function_trainable import FunctionTrainable, wrap_function
+
+    called = []
+    wrapped = wrap_function(lambda config: called.append(config))
+    own = type("Own", (ray_internals.FunctionSteps, wrapped), {})
+    assert hasattr(FunctionTrainable, "_trainable_func"), moved("FunctionTrainable._trainable_func")
+    assert "_trainable_func" in inspect.getsource(FunctionTrainable.setup), moved("who calls it")
+    object.__new__(own)._trainable_func({"x": 1})
+    assert called == [{"x": 1}], moved("what FunctionTrainable._trainable_func calls")
+
+
 @pytest.mark.parametrize("method", STEPS)
 def test_a_step_of_pbt_takes_what_it_took(method):
     for cls in (PopulationBasedTraining, PB2):

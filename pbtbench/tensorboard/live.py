@@ -26,10 +26,10 @@ PERIOD_S = 1.0
 SHARE = 0.02
 """Of the time, at most."""
 
-AT_ONCE = 300
-"""Scores after which it pauses: some 15 ms."""
+AT_ONCE, IN_THE_END = 300, 10_000
+"""Scores that are taken at once while the run goes on, in some 15 ms, and when it has ended."""
 
-FINISH_S = 10.0
+FINISH_S = 5.0
 """How long what is left may take at the end of a run; the rest is written with the study's other files."""
 
 
@@ -66,7 +66,7 @@ class Live:
         self._thread.join(FINISH_S)
         end = time.perf_counter() + FINISH_S
         with suppress(BadInput, Failed):
-            while self._take() and time.perf_counter() < end:
+            while self._take(IN_THE_END) and time.perf_counter() < end:
                 pass
             for member, events in self._members.items():
                 self._append(member, [events.end(outcome.wall_s, outcome.cause)])
@@ -76,15 +76,15 @@ class Live:
         with suppress(BadInput, Failed):
             while not self._over.wait(pause):
                 began = time.perf_counter()
-                self._take()
+                self._take(AT_ONCE)
                 pause = max(PERIOD_S, (time.perf_counter() - began) / SHARE)
 
-    def _take(self) -> bool:
-        """Write some of what has come in; whether there is more."""
+    def _take(self, most: int) -> bool:
+        """Write what has come in, up to some scores; whether there is more."""
         collected, (forks, scores) = self._recorder.collected, self._read
         new_scores, rows = [], 0
         for block in collected.scores[scores:]:
-            if rows >= AT_ONCE:
+            if rows >= most:
                 break
             new_scores.append(block)
             rows += min(len(block), MOST_MEMBERS)
