@@ -54,13 +54,14 @@ def test_schedulers_and_searchers_have_names():
 def test_a_function_trainable_is_called_by_a_method_that_can_be_overridden():
     from ray.tune.trainable.function_trainable import FunctionTrainable, wrap_function
 
-    called = []
-    wrapped = wrap_function(lambda config: called.append(config))
-    own = type("Own", (ray_internals.FunctionSteps, wrapped), {})
     assert hasattr(FunctionTrainable, "_trainable_func"), moved("FunctionTrainable._trainable_func")
-    assert "_trainable_func" in inspect.getsource(FunctionTrainable.setup), moved("who calls it")
-    object.__new__(own)._trainable_func({"x": 1})
-    assert called == [{"x": 1}], moved("what FunctionTrainable._trainable_func calls")
+    given = tuple(inspect.signature(FunctionTrainable._trainable_func).parameters)
+    assert given == ("self", "config"), moved("what FunctionTrainable._trainable_func takes")
+    assert "self._trainable_func(" in inspect.getsource(FunctionTrainable.setup), moved(
+        "what FunctionTrainable.setup has called"
+    )
+    wrapped = wrap_function(print)
+    assert "_trainable_func" in vars(wrapped), moved("what wrap_function overrides")
 
 
 @pytest.mark.parametrize("method", STEPS)
