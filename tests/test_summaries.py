@@ -6,10 +6,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from events import points, problems_files
+from events import points, problems_files, single
 
 from pbtbench import engines, summaries
 from pbtbench.study import Study
+from pbtbench.tensorboard.files import FILE
 from pbtbench.tensorboard.live import Live
 
 pytestmark = pytest.mark.usefixtures("shared_ray")
@@ -96,8 +97,8 @@ PROBLEM = Problem(
 
 
 @pytest.fixture
-def problem(tmp_path, request):
-    """Write a problem's file: `write(text, name)` gives its reference."""
+def problem(tmp_path):
+    """Writes a problem's file, and gives its reference: that of what is called so in it."""
 
     def write(text, name=""):
         file = tmp_path / "writes.py"
@@ -128,7 +129,21 @@ def executed(problem, engine, folder, *, tensorboard=True):
     )
     live.finish(outcome)
     assert outcome.cause == "", outcome.message
+    if tensorboard:
+        assert_events_are_the_records(outcome.record, run, folder)
     return outcome
+
+
+def assert_events_are_the_records(record, run, folder):
+    """Whatever engine it is that scores come from while it goes on."""
+    scores, metric = record.scores, run.card.objective.metric
+    for member in range(run.population):
+        mine = scores.member == member
+        values = map(single, scores.metrics[metric][mine].tolist())
+        expected = sorted(zip(scores.iteration[mine].tolist(), values, strict=True))
+        found = points(folder / "tensorboard" / run.id / str(member) / FILE)
+        assert found[metric] == expected
+        assert [step for step, _ in found["hyperparameters/x"]] == [0, 1, 2, 3]
 
 
 def assert_each_member_has_its_own(outcome, folder):

@@ -297,6 +297,21 @@ def test_what_is_written_live_is_what_is_written_afterwards(planned, tmp_path):
     assert {m: file_of(store, run, m).read_bytes() for m in members} == members
 
 
+@pytest.mark.slow
+def test_run_writes_all_of_it_with_the_flag_and_nothing_without(tmp_path):
+    command = [sys.executable, "-m", "pbtbench", "run", "--problems", "toy.branin"]
+    command += ["--methods", "random", "--population", "2", "--iterations", "2", "--out", "out"]
+    subprocess.run([*command, "--seeds", "1"], cwd=tmp_path, check=True, capture_output=True)
+    place = tmp_path / "out" / "tensorboard"
+    assert not place.exists()
+    more = [*command, "--seeds", "2", "--tensorboard"]
+    done = subprocess.run(more, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("to look at it: tensorboard --logdir out/tensorboard\n")
+    found = sorted(str(file.relative_to(place)) for file in place.rglob(files.FILE))
+    of_runs = [f"toy.branin/random/inprocess/s{s}/{m}/{files.FILE}" for s in (0, 1) for m in (0, 1)]
+    assert found == sorted([files.FILE, *of_runs])
+
+
 WAITS = """
         if self.step == 3:
             import glob, time
