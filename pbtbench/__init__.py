@@ -4,7 +4,8 @@ Reading order, which is the way of the data:
 
 1. `space`, `population`, `problem`, `protocol`, `catalogue`: what is tuned, what is trained, and the
    named problems; `adapters` make populations of a framework's models, of pure functions, of a user's
-   trainables; `user_code` is how what users bring is found and held off;
+   trainables; `summaries` is where these write by `tf.summary`; `user_code` is how what users bring is
+   found and held off;
 2. `methods`: pure decisions (random search, grid search, PBT);
 3. `runs`, `study`: one run, and the declared experiment that comes to many;
 4. `engines`: what executes a run and times it (one process, our own on Ray, Ray Tune), in a `process` whose
@@ -12,7 +13,7 @@ Reading order, which is the way of the data:
 5. `record`, `recorder`, `store`: what an engine emits, how it is collected, and the folder that keeps it;
 6. `running`: a study run by run, each guarded in a child process;
 7. `measures`, `statistics`, then `report`: numbers from records, estimates from many runs' numbers, and
-   sentences, tables, figures and pages from these;
+   sentences, tables, figures and pages from these; `tensorboard`: events from records;
 8. `results`: a study run, or its folder loaded, from Python; `cli` is the command line, a thin layer over it.
 
 Public names load on first use, so that importing the package stays quick.

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pbtbench import summaries
 from pbtbench.errors import BadInput
 from pbtbench.protocol import check_metrics
 from pbtbench.space import Hyperparameters
@@ -140,14 +141,16 @@ class LoopedPopulation(FullPopulation):
         return sum(member.traces for member in self.members)
 
     def train(self, steps: int) -> None:
-        for member in self.members:
-            member.train(steps)
+        for place, member in enumerate(self.members):
+            with summaries.of_member(place):
+                member.train(steps)
             self.finished += 1
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
         found = []
-        for one in self.members:
-            found.append(check_metrics(one.evaluate(), 1))
+        for place, one in enumerate(self.members):
+            with summaries.of_member(place):
+                found.append(check_metrics(one.evaluate(), 1))
             self.finished += 1
         for member, metrics in enumerate(found):
             if metrics.keys() != found[0].keys():

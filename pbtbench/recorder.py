@@ -84,6 +84,8 @@ class Recorder:
     """A short label of where the run is executed."""
     nodes: list[Mapping[str, Any]] = field(default_factory=list)
     """The machines of a Ray cluster, each with its clock's offset: for `machine.json`."""
+    summaries: str | None = None
+    """The folder of the run's events, where what the problem writes by `tf.summary` goes; None for nowhere."""
     unrecorded: Callable[[], int] = lambda: 0
     """A count that grows with what is done between two rows, for who wants to know whether a run goes on."""
     collected: Batch = field(default_factory=Batch)

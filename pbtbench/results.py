@@ -147,6 +147,13 @@ class Results:
         store.write_summary(summary_csv_of_studies(of_studies))
         return report.write_several(store, self.studies, self.left_out)
 
+    def tensorboard(self) -> list[str]:
+        """Write what TensorBoard shows of each study, to `tensorboard/` in its folder; gives a line for each
+        run that can't be read."""
+        from pbtbench.tensorboard import files
+
+        return [line for study in self.studies for line in files.write(study.store)]
+
     def _id(self, study: KeptStudy, run: Run) -> str:
         return run.id if len(self.studies) == 1 else f"{study.name}/{run.id}"
 
@@ -204,6 +211,7 @@ def run(
     out: str | Path | None = None,
     quick: bool = False,
     again: bool = False,
+    tensorboard: bool = False,
     quiet: bool = False,
     **keys: Any,
 ) -> Results:
@@ -212,7 +220,8 @@ def run(
     `study`: one that is planned (`Study.plan`), the name of one that ships, or the path of a TOML file; `keys`
     are those of a study file, as the flags of `pbtbench run`, and override its own. `out`: the folder,
     `results/<name>` by default. `quick`: the short version of a study that has one. `again`: make kept runs
-    anew that are of other code or settings. `quiet`: without progress.
+    anew that are of other code or settings. `tensorboard`: write what TensorBoard shows while runs go on
+    (`Results.tensorboard` does it afterwards). `quiet`: without progress.
 
     A run that fails is in `Results.failures`, and the others go on. Raises `BadInput` for what can't be run,
     before anything is; `Failed` if the disk is full or gone; `KeyboardInterrupt` when interrupted: the same
@@ -239,7 +248,7 @@ def run(
         store.write_machine(machine.describe())
         try:
             with View(console) as view:
-                run_study(planned, store, view, again=again)
+                run_study(planned, store, view, again=again, tensorboard=tensorboard)
         except (BadInput, KeyboardInterrupt):
             with suppress(BadInput, Failed):
                 if store.folder.has("runs"):
@@ -247,6 +256,8 @@ def run(
             raise
         found = _read([store.path], console)
         found.report()
+        if tensorboard:
+            found.tensorboard()
     return found
 
 

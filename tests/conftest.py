@@ -35,12 +35,28 @@ HEAVY = {"ray": "ray", "tensorflow": "tensorflow", "browser": "selenium"}
 MODULES = {
     "ray": (
         *("address", "bad_input", "brought", "frameworks", "ray", "trainable"),
-        *("interruptions", "param_space", "ray_internals", "tune", "tune_failures", "tune_methods"),
+        *(
+            "interruptions",
+            "param_space",
+            "ray_internals",
+            "summaries",
+            "tune",
+            "tune_failures",
+            "tune_methods",
+        ),
     ),
     "tensorflow": (
         *("control", "datasets", "internals", "keras", "keras_build", "keras_data"),
         *("keras_hyperparameters", "keras_problems", "keras_scores", "memory", "morphism"),
-        *("real_problems", "ring_gan", "stacked", "state_size", "step_law", "transport"),
+        *(
+            "real_problems",
+            "ring_gan",
+            "stacked",
+            "state_size",
+            "step_law",
+            "tensorboard",
+            "transport",
+        ),
     ),
     "slow": (
         "api",

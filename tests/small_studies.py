@@ -71,10 +71,11 @@ def run(
     notes: Notes | None = None,
     *,
     again: bool = False,
+    tensorboard: bool = False,
     **keys: Any,
 ) -> tuple[Store, Notes]:
     """Plan and run a study of random search with one seed, unless `keys` say otherwise."""
     study = Study.plan({"problems": problems, "methods": ["random"], "seeds": 1, **keys})
     store, notes = Store.claim(folder), notes or Notes()
-    run_study(study, store, notes, again=again)
+    run_study(study, store, notes, again=again, tensorboard=tensorboard)
     return store, notes

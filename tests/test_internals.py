@@ -122,6 +122,20 @@ def test_predictions_carry_their_mask():
     assert mask.numpy().tolist() == [[True, False, True]], moved("the attribute _keras_mask")
 
 
+def test_a_default_writer_writes_to_what_it_says_also_from_a_graph(tmp_path):
+    writer = tensorflow_internals.member_writer()
+    graph = tf.function(lambda: tf.summary.scalar("x", 1.0))
+    for log in ("one", "other"):
+        writer.turn_to("run", str(tmp_path / log))
+        with writer.as_default(writer.step):
+            assert graph(), moved_in_tensorflow("FuncGraph.capture_call_time_value")
+            assert tf.summary.scalar("x", 1.0), moved_in_tensorflow("SummaryWriter._resource")
+    writer.close()
+    written = {file.parent.name: file.read_bytes().count(b"x") for file in tmp_path.glob("*/*")}
+    assert set(written) == {"one", "other"}, moved_in_tensorflow("what tf.summary writes to")
+    assert len(set(written.values())) == 1, moved_in_tensorflow("what tf.summary writes to")
+
+
 def test_vectorized_map_can_be_taught_an_operation():
     seen = []
 

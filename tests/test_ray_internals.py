@@ -51,6 +51,19 @@ def test_schedulers_and_searchers_have_names():
         assert hasattr(found(), "suggest") or name == "random", moved(f"what {name!r} imports")
 
 
+def test_a_function_trainable_is_called_by_a_method_that_can_be_overridden():
+    from ray.tune.trainable.function_trainable import FunctionTrainable, wrap_function
+
+    assert hasattr(FunctionTrainable, "_trainable_func"), moved("FunctionTrainable._trainable_func")
+    given = tuple(inspect.signature(FunctionTrainable._trainable_func).parameters)
+    assert given == ("self", "config"), moved("what FunctionTrainable._trainable_func takes")
+    assert "self._trainable_func(" in inspect.getsource(FunctionTrainable.setup), moved(
+        "what FunctionTrainable.setup has called"
+    )
+    wrapped = wrap_function(print)
+    assert "_trainable_func" in vars(wrapped), moved("what wrap_function overrides")
+
+
 @pytest.mark.parametrize("method", STEPS)
 def test_a_step_of_pbt_takes_what_it_took(method):
     for cls in (PopulationBasedTraining, PB2):

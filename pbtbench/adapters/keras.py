@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from pbtbench import summaries
 from pbtbench.adapters.examples import Data
 from pbtbench.adapters.morphism import morphed
 from pbtbench.adapters.program import Snapshot, TrainingState
@@ -152,9 +153,11 @@ class KerasPopulation(FullPopulation):
         import tensorflow as tf
 
         count = tf.constant(steps, tf.int64)
-        for m in self.members:
+        for place, m in enumerate(self.members):
             program, values, step = m.training_state
-            values = program.train(values, m.numbers, m.keys, tf.constant(step, tf.int64), count)
+            now = tf.constant(step, tf.int64)
+            with summaries.of_member(place):
+                values = program.train(values, m.numbers, m.keys, now, count)
             m.training_state = TrainingState(program, values, step + steps)
         tf.test.experimental.sync_devices()
 

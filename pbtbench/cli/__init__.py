@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pbtbench.cli import output, regression
+from pbtbench.cli import tensorboard as events
 from pbtbench.cli.power import power
 from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
@@ -76,7 +77,12 @@ def cli() -> None:
 @click.option(
     "--again", is_flag=True, help="Make kept runs anew that are of other code or settings."
 )
-def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: Any) -> None:
+@click.option(
+    "--tensorboard", is_flag=True, help="Write TensorBoard's files, too, while runs go on."
+)
+def run(
+    study: str | None, quick: bool, out: Path | None, again: bool, tensorboard: bool, **flags: Any
+) -> None:
     """Run a study: one that ships (see `pbtbench list studies`), a TOML file, or flags alone.
 
     Flags override the study's keys. The same command resumes what was interrupted, and lets the study grow:
@@ -84,8 +90,11 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
     """
     from pbtbench import results
 
-    found = results.run(study, out=out, quick=quick, again=again, **flags)
-    _print(found, found.studies[0].store.path / "report" / "index.html")
+    found = results.run(study, out=out, quick=quick, again=again, tensorboard=tensorboard, **flags)
+    store = found.studies[0].store
+    _print(found, store.path / "report" / "index.html")
+    if tensorboard:
+        events.print_command(store)
     if found.failures:
         raise SystemExit(1)
 
@@ -181,7 +190,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in (*regression.COMMANDS, power):
+for _command in (*regression.COMMANDS, power, *events.COMMANDS):
     cli.add_command(_command)
 
 

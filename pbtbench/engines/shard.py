@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pbtbench import summaries
 from pbtbench.engines.transport import Parcel, Transport
 from pbtbench.population import FullPopulation, State, state_bytes
 from pbtbench.problem import Problem
@@ -51,6 +52,10 @@ class Shard:
 
     def iterate(self) -> dict[str, np.ndarray]:
         """Train and evaluate every member once, and record the scores: metric -> values, shape (members,)."""
+        with summaries.at(self.recorder.summaries, self.first, self.iteration + 1):
+            return self._iterate()
+
+    def _iterate(self) -> dict[str, np.ndarray]:
         population, recorder, members = self.population, self.recorder, self.members
         worker, iteration = self.worker, self.iteration + 1
         traces = population.traces

@@ -61,9 +61,9 @@ def print_side_by_side(studies: Mapping[str, Sequence[Measures]], console: Conso
     for of, shown in zip(found, places.problems(found), strict=True):
         console.print()
         console.print(_placed(of, shown.heading))
-        _print_sentences(shown.sentences, console)
+        print_sentences(shown.sentences, console)
     console.print()
-    _print_sentences([places.COMPARED, places.NOT_COMPARED], console)
+    print_sentences([places.COMPARED, places.NOT_COMPARED], console)
 
 
 def _placed(of: Comparable, heading: str) -> Table:

@@ -39,6 +39,8 @@ class Child:
 
     store: Store
     log: IO[bytes]
+    tensorboard: bool = False
+    """Whether it writes a run's events while it goes on."""
     process: subprocess.Popen[bytes] | None = None
     messages: _Lines | None = None
     busy: bool = False
@@ -66,7 +68,7 @@ class Child:
     def execute(self, run: Run, observer: Observer) -> dict[str, Any]:
         """Have the child execute a run; what its `done` message said."""
         started = heard = time.perf_counter()
-        if not self._asked({"run": run.to_dict()}):
+        if not self._asked({"run": run.to_dict(), "tensorboard": self.tensorboard}):
             return self._lost(run, started, "crash", self._logged_death())
         while True:
             message = self._message()

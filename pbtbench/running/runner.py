@@ -37,23 +37,36 @@ class Session:
     """Make one of them and keep it: its cause, message and wall seconds."""
 
 
-def run_study(study: Study, store: Store, observer: Observer, *, again: bool = False) -> None:
+def run_study(
+    study: Study,
+    store: Store,
+    observer: Observer,
+    *,
+    again: bool = False,
+    tensorboard: bool = False,
+) -> None:
     """Execute the runs of `study` that `store` doesn't hold yet, as `session` says."""
-    with session(study, store, observer, again=again) as under_way:
+    with session(study, store, observer, again=again, tensorboard=tensorboard) as under_way:
         for run in under_way.missing:
             under_way.execute(run)
 
 
 @contextmanager
 def session(
-    study: Study, store: Store, observer: Observer, *, again: bool = False
+    study: Study,
+    store: Store,
+    observer: Observer,
+    *,
+    again: bool = False,
+    tensorboard: bool = False,
 ) -> Iterator[Session]:
     """Runs of `study` that `store` doesn't hold yet, to be executed. Failed ones are tried again. What is
     declared in the folder from then on is all that it has, and all of the study.
 
-    `again`: make also those anew that were kept of other code or settings than today's. Raises `BadInput` for
-    such runs otherwise, for a problem that can't be run, or if an engine finds the study can't be;
-    `KeyboardInterrupt` when interrupted; what was finished before is kept either way.
+    `again`: make also those anew that were kept of other code or settings than today's. `tensorboard`: write
+    what TensorBoard shows of each run while it goes on. Raises `BadInput` for runs that were kept so otherwise,
+    for a problem that can't be run, or if an engine finds the study can't be; `KeyboardInterrupt` when
+    interrupted; what was finished before is kept either way.
     """
     declared = store.path / "study.toml"
     before = None if store.new else resolved(store.declared(), str(declared))
@@ -61,7 +74,7 @@ def session(
     growth = grown(study, before, kept, str(store.path), again=again)
     left = TimeLeft(growth.missing, ((one.run, one.facts.wall_s) for one in kept if not one.cause))
     observer.planned(growth, left)
-    with _child(store) as child:
+    with _child(store, tensorboard=tensorboard) as child:
         for run, limit_s in _to_check(growth.missing):
             observer.checking(run)
             child.check(run, limit_s)
@@ -106,9 +119,9 @@ def _to_check(runs: Sequence[Run]) -> list[tuple[Run, float]]:
 
 
 @contextmanager
-def _child(store: Store) -> Iterator[Child]:
+def _child(store: Store, *, tensorboard: bool) -> Iterator[Child]:
     with store.log() as log:
-        child = Child(store, log)
+        child = Child(store, log, tensorboard)
         try:
             yield child
         finally:

@@ -1,7 +1,8 @@
 """The child process that executes runs: `python -m pbtbench.running.worker FOLDER FD`.
 
 Lines of JSON come on standard input: `{"check": …}`, a run whose problem is to be tried (`preflight`),
-and `{"run": …}`. Messages go as lines of JSON to the file descriptor FD:
+and `{"run": …, "tensorboard": …}`, the latter whether its events are to be written while it goes on.
+Messages go as lines of JSON to the file descriptor FD:
 
 - `{"checked": message}`, empty where there is nothing against the problem;
 - `{"progress": …}` a few times a second;
@@ -25,7 +26,7 @@ import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pbtbench import catalogue, engines
 from pbtbench.engines import preflight
@@ -38,14 +39,17 @@ from pbtbench.running.progress import Progress
 from pbtbench.runs import Run
 from pbtbench.store import Store
 
+if TYPE_CHECKING:
+    from pbtbench.tensorboard.live import Live
+
 PERIOD_S = 0.2
 
 
 class Watchdog:
     """Reports a run's progress, and ends the process when the run is over its limit."""
 
-    def __init__(self, run: Run, store: Store, channel: Channel) -> None:
-        self._run, self._store, self._channel = run, store, channel
+    def __init__(self, run: Run, store: Store, channel: Channel, live: Live | None = None) -> None:
+        self._run, self._store, self._channel, self._live = run, store, channel, live
         self._started = datetime.now(UTC)
         self._over = threading.Event()
         self._ending = threading.Lock()
@@ -53,7 +57,10 @@ class Watchdog:
 
     def watch(self, recorder: Recorder) -> None:
         """Start watching: called by the engine when the run's clock starts."""
+        self._started = datetime.now(UTC)
         self._recorder = recorder
+        if self._live is not None:
+            self._live.watch(recorder, self._started)
         threading.Thread(target=self._loop, args=(recorder,), daemon=True).start()
 
     def finish(self, outcome: Outcome) -> None:
@@ -86,6 +93,8 @@ class Watchdog:
             outcome = keep(self._store, self._run, outcome, self._started)
             if self._recorder is not None and self._recorder.nodes:
                 self._store.note_cluster(outcome.cluster, self._recorder.nodes)
+            if self._live is not None:
+                self._live.finish(outcome)
         except Failed as failure:
             self._channel.send({"failed": str(failure)})
         else:
@@ -133,7 +142,7 @@ def main() -> None:
             else:
                 run = Run.from_dict(asked["run"])
                 used.add(run.engine)
-                _execute(run, store, channel)
+                _execute(run, store, channel, tensorboard=asked["tensorboard"])
     except Terminated as left:
         code = int(str(left.code))
     finally:
@@ -149,8 +158,13 @@ def _spare_what_stays() -> None:
     gc.freeze()
 
 
-def _execute(run: Run, store: Store, channel: Channel) -> None:
-    watchdog = Watchdog(run, store, channel)
+def _execute(run: Run, store: Store, channel: Channel, *, tensorboard: bool) -> None:
+    live = None
+    if tensorboard:
+        from pbtbench.tensorboard.live import Live
+
+        live = Live(store.path, run)
+    watchdog = Watchdog(run, store, channel, live)
     try:
         watchdog.finish(engines.execute(run, watchdog.watch))
     except BadInput as error:

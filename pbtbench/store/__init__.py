@@ -48,8 +48,8 @@ class Store:
 
     path: Path
     left_out: list[str] = field(default_factory=list, compare=False, repr=False)
-    """What `runs()` left out, and why, a line for each: it is damaged, leads elsewhere, or is of another kind
-    than what it stands beside."""
+    """What `runs()` or `records()` left out, and why, a line for each: it is damaged, leads elsewhere, or is of
+    another kind than what it stands beside."""
 
     new: bool = field(default=False, compare=False)
     """Whether there was no study in it when it was claimed."""
@@ -213,12 +213,20 @@ class Store:
         self.folder.write(name, text.encode())
 
     def discard(self, run: Run) -> None:
-        """Delete what is kept of a run, if anything."""
-        self.folder.remove(reading.place(run.id))
+        """Delete what is kept of a run, if anything, with what TensorBoard shows of it."""
+        for place in (reading.place(run.id), reading.events_place(run.id)):
+            self.folder.remove(place)
 
     def record(self, run: Run) -> Record:
         """The record of a kept run; `BadInput` if it is damaged."""
         return reading.record(self.folder, reading.kept(self.folder, run.id)[0])
+
+    def records(self, track: Track = iter) -> Iterator[tuple[Kept, Record]]:
+        """All kept runs with their records, one after another, by id. What can't be read is left out
+        (`left_out`); `BadInput` for a run of a newer format."""
+        self.left_out.clear()
+        yield from reading.all_records(self.folder, self.left_out, track)
+        self.left_out[:] = map(plain, self.left_out)
 
     def runs(self, track: Track = iter) -> list[Measures]:
         """The measures of all kept runs, by problem, method, engine, interval and seed. Those that are of

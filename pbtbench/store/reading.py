@@ -39,6 +39,11 @@ def place(run_id: str) -> str:
     return f"runs/{run_id}"
 
 
+def events_place(run_id: str) -> str:
+    """The folder of what TensorBoard shows of a run, within the study's."""
+    return f"tensorboard/{run_id}"
+
+
 def kept(folder: Folder, run_id: str) -> tuple[Kept, bytes]:
     """What stands in a run's folder under that id, and the bytes that say so; `BadInput` if it is damaged."""
     at = place(run_id)
@@ -95,6 +100,23 @@ def record(folder: Folder, of: Kept) -> Record:
     except BadInput as error:
         raise documents.damaged(folder.path / at, str(error)) from None
     return found
+
+
+def all_records(folder: Folder, left_out: list[str], track: Track) -> Iterator[tuple[Kept, Record]]:
+    """All kept runs with their records, one after another by id; `left_out` gets a line for each that can't be
+    read. Raises `BadInput` for a run of a newer format."""
+    ids, odd = folder.holding("runs", "run.json") if folder.has("runs") else ([], [])
+    left_out.extend(odd)
+    for run_id in track(ids):
+        try:
+            of = kept(folder, run_id)[0]
+            found = record(folder, of)
+        except documents.NewerFormat:
+            raise
+        except (BadInput, Failed) as error:
+            left_out.append(str(error))
+            continue
+        yield of, found
 
 
 def measures_json(measures: Measures, about: bytes) -> bytes:

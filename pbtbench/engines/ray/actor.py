@@ -47,6 +47,8 @@ class Assignment:
     start: float
     """The run's zero on the driver's clock."""
     surroundings: Surroundings
+    summaries: str | None
+    """As the driver's recorder has it."""
     offsets: Mapping[str, float]
     """Node -> what its clock shows more than the driver's, in seconds."""
 
@@ -93,7 +95,9 @@ class Worker:
         assignment.surroundings.enter()
         offset = assignment.offsets.get(ray.get_runtime_context().get_node_id(), 0.0)
         self._assignment, self._worker = assignment, worker
-        self._recorder = Recorder(start=assignment.start + offset, lapped=lapped)
+        self._recorder = Recorder(
+            start=assignment.start + offset, lapped=lapped, summaries=assignment.summaries
+        )
         self._transport = transport.transport(assignment.transport, Path(assignment.folder))
         self._shards: dict[int, Shard] = {}
         self._lock = OrderedLock()

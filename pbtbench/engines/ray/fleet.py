@@ -80,6 +80,7 @@ class Fleet:
             transport=run.transport,
             folder=str(folder),
             start=recorder.start,
+            summaries=recorder.summaries,
             surroundings=Surroundings.of(run.cluster),
             offsets={clock["id"]: clock["clock_offset_s"] for clock in recorder.nodes},
         )

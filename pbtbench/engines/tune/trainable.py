@@ -8,6 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import ray
 from ray.cloudpickle import register_pickle_by_value
 from ray.tune import Trainable
 
-from pbtbench import catalogue, process
+from pbtbench import catalogue, process, summaries
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import Score
 from pbtbench.adapters.trainable import TrainableStart
@@ -65,6 +66,8 @@ class Assignment:
     sign: int
     metric: str
     surroundings: Surroundings
+    summaries: str | None
+    """As the driver's recorder has it."""
     offsets: Mapping[str, float]
     """Node -> what its clock shows more than the driver's, in seconds."""
 
@@ -79,11 +82,12 @@ class Assignment:
             sign=problem.objective.sign,
             metric=problem.objective.metric,
             surroundings=Surroundings.of(run.cluster),
+            summaries=recorder.summaries,
             offsets={clock["id"]: clock["clock_offset_s"] for clock in recorder.nodes},
         )
 
 
-class Timed(Trainable):  # type: ignore[misc]
+class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
     """Times what Tune has a trainable do; mixed in before a user's own class. A trial is a member, or
     several one after another where Tune reuses the actor: then a member that starts is set up anew, and
     only one that is restored next is reset by the class's own `reset_config`, which may keep weights.
@@ -126,7 +130,7 @@ class Timed(Trainable):  # type: ignore[misc]
         self._lap("wait")
         self._begin(restored=False)
         try:
-            with contained():
+            with contained(), self._summaries():
                 metrics = self._iterate()
                 if ray_internals.has_returned(metrics):
                     return dict(metrics)
@@ -141,9 +145,18 @@ class Timed(Trainable):  # type: ignore[misc]
 
     def _iterate(self) -> Mapping[str, Any]:
         """Train and evaluate once; what a `step` measures."""
-        result: Mapping[str, Any] = super().step()
+        with summaries.of_member(0):
+            result: Mapping[str, Any] = super().step()
         self._lap("train")
         return result
+
+    def run_function(self, config: Any) -> Any:
+        with summaries.of_member(0):
+            return super().run_function(config)
+
+    def _summaries(self) -> AbstractContextManager[None]:
+        """Where the member writes summaries to."""
+        return summaries.at(self._assignment.summaries, self._member, self.iteration + 1)
 
     def _scored(self, metrics: Mapping[str, Any]) -> float:
         """Record all numbers of a result, the score among them; what Tune maximises."""
