@@ -15,6 +15,7 @@ from pbtbench.measures.paths import path
 from pbtbench.record import Record
 from pbtbench.report import (
     checkpoint_costs,
+    content,
     data,
     forks,
     html,
@@ -26,12 +27,16 @@ from pbtbench.report import (
     spending,
     tables,
 )
+from pbtbench.report.cell_table import cell_table
 from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding, findings
+from pbtbench.report.matrix import matrix
 from pbtbench.report.palette import Series
+from pbtbench.report.summary import summary
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics import compare
+from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.store import Store
@@ -48,6 +53,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     cells = tables.distinct(of_runs)
     shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
+    compared = comparisons(shown)
     colours = palette.series(cells)
     drawing = Drawing(out)
     many = len({cell.problem for cell in shown}) > MANY
@@ -60,12 +66,14 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     ]
     costs = checkpoint_costs.checkpoint_costs(found_costs)
     fork_table = forks.forks(cells)
-    content = html.Content(
+    shown_content = content.Content(
         title=out.title(),
         sections=sections,
         overall=[f for f in found if not f.problem],
         cells=cells,
-        overview=tables.overview(shown) if many else None,
+        summary=summary(shown, found, compared),
+        matrix=matrix(shown, compared),
+        table=cell_table(cells, {}),
         colours=colours,
         costs=costs,
         forks=fork_table,
@@ -77,7 +85,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     light = palette.variables(colours, dark=False)
     drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
     return {
-        **(html.pages(content) if many else {"index.html": html.page(content)}),
+        **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
         **tables.comparison(cells).files("tables/comparison"),
         **(costs.files() if costs else {}),
         **(fork_table.files("tables/forks") if fork_table else {}),
@@ -120,7 +128,7 @@ def _section(
     colours: Sequence[Series],
     drawing: Drawing,
     many: bool,
-) -> html.Section:
+) -> content.Section:
     rows = data.of_problem(cells)
     families = drawing.named(_families(cells, drawing, rows))
     places = list(_places(cells, drawing))
@@ -128,7 +136,7 @@ def _section(
     if plane and places:
         rows["places"] = paths.places(places)
     cost = spending.worker_seconds(cells, rows)
-    return html.Section(
+    return content.Section(
         name=finding.problem,
         page=f"problems/{filename.part(finding.problem)}.html" if many else "",
         finding=finding,

@@ -110,6 +110,15 @@ def of_methods(labels: Sequence[str], colours: Sequence[Series], field: str = "l
     return named(field, [s.label for s in shown], [s.variable for s in shown])
 
 
+def dashes(labels: Sequence[str], colours: Sequence[Series]) -> Spec:
+    """The methods' own dashes, for lines whose colours are those of `of_methods`: one legend shows both."""
+    wanted = set(labels)
+    shown = [s for s in colours if s.label in wanted]
+    names = [s.label for s in shown]
+    scale = {"domain": names, "range": [list(s.dash) or [1, 0] for s in shown]}
+    return {"field": "label", "type": "nominal", "title": None, "sort": names, "scale": scale}
+
+
 def tooltip(**fields: str) -> list[Spec]:
     """What a pointer shows: field -> its type and maybe a format, such as `quantitative .3s`."""
     shown = []
@@ -120,8 +129,26 @@ def tooltip(**fields: str) -> list[Spec]:
 
 
 def picked(field: str) -> list[Spec]:
-    """A legend that picks: a click on a name leaves the others pale."""
-    return [{"name": "pick", "select": {"type": "point", "fields": [field]}, "bind": "legend"}]
+    """A legend that picks: a click on a name leaves the others pale, and one on another picks that, too."""
+    select = {"type": "point", "fields": [field], "toggle": "true"}
+    return [{"name": "pick", "select": select, "bind": "legend"}]
+
+
+def of_shown(spec: Spec) -> Spec:
+    """The specification without the methods that a page hides: it puts their labels into the parameter
+    `hidden`."""
+    left = {"filter": "indexof(hidden, datum.label) < 0"}
+
+    def filtered(part: Spec) -> Spec:
+        found = {**part}
+        if "data" in part:
+            found["transform"] = [left, *part.get("transform", [])]
+        if "layer" in part:
+            found["layer"] = [filtered(layer) for layer in part["layer"]]
+        return found
+
+    hidden = {"name": "hidden", "value": []}
+    return {**filtered(spec), "params": [*spec.get("params", []), hidden]}
 
 
 def pale(opacity: float, otherwise: float) -> Spec:

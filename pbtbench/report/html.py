@@ -1,9 +1,9 @@
 """The pages: files that need no network and no server, readable without JavaScript.
 
 Up to some ten problems stand in one page, which has all that its interactive figures need. Of more, an index
-has the findings and each problem a page of its own; then the scripts of the figures stand once, in a file
-beside them. Without JavaScript, and on paper, a figure is its SVG file, which the page names: inside of the
-page it would double it.
+has the summary, the matrix and the table, and each problem a page of its own; then the scripts of the figures
+stand once, in a file beside them. Without JavaScript, and on paper, a figure is its SVG file, which the page
+names: inside of the page it would double it.
 
 Whatever comes from a study's folder is escaped by Jinja; figures' data stand in JSON scripts with
 `<` escaped. A content security policy allows a page's own script by its hash, files of the report's folder,
@@ -17,7 +17,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -26,17 +25,15 @@ from markupsafe import Markup
 
 from pbtbench import __version__
 from pbtbench.measures import Measures
-from pbtbench.report.checkpoint_costs import CheckpointCosts
+from pbtbench.report.cell_table import HEADER
+from pbtbench.report.content import MEASURES, Content, Section
 from pbtbench.report.cost_figures import LESS
 from pbtbench.report.data import Data
 from pbtbench.report.failures import failures
 from pbtbench.report.figures import CONFIG, Figure, bundle
-from pbtbench.report.findings import Finding
-from pbtbench.report.palette import Series, variables
-from pbtbench.report.tables import Row, iterations
-from pbtbench.report.texts import Table
+from pbtbench.report.palette import variables
+from pbtbench.report.tables import iterations
 from pbtbench.report.wording import seconds
-from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.totals import totals
 
 VEGA = "vega.js"
@@ -48,90 +45,7 @@ RUNS = 1000
 FAILED = 100
 """Runs that are named for one reason of failure."""
 
-MEASURES = {
-    "final score": "the best of the members' last scores; median and range over the runs that completed; "
-    "bold: the best of a problem",
-    "tie": "scores that are less than one in the fourth significant digit apart, and expected wall times "
-    "within 10%: none of them is called better",
-    "expected time": "all wall time spent, misses at their cut-off, over the number of successes (ERT); "
-    "∞ without a success",
-    "member-iterations": "iterations of all members until the target: the work; median, a miss counting as ∞",
-    "checkpoint overhead": "(save + blocking persist + transfer + restore, morphing included, + restart) over "
-    "(train + evaluate), in worker-seconds",
-    "all overhead": "the same with waits and decisions",
-    "unaccounted": "workers × wall time, less all that was timed",
-}
-"""The measures of the page, in a line each; METHOD has them in full."""
-
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class Section:
-    """What is shown of one problem."""
-
-    name: str
-    page: str
-    """Its page, a path in the report; empty where all problems stand in one."""
-    finding: Finding
-    rows: Sequence[Row]
-    data: Data
-    """What its figures draw from."""
-    scores: Sequence[Figure]
-    intervals: Sequence[Figure]
-    costs: Sequence[Figure]
-    lineages: Sequence[Figure]
-    forks: Table | None
-    """Of a problem with a page of its own."""
-    thumbnail: str
-    """The same: an SVG."""
-
-    @property
-    def early(self) -> bool:
-        """Whether members stopped before their budget."""
-        return any(row.cell.stopped for row in self.rows)
-
-    @property
-    def run(self) -> Any:
-        """One of its runs, for what they all share."""
-        return self.rows[0].cell.run
-
-    @property
-    def figures(self) -> list[Figure]:
-        """All of them, in the page's order."""
-        return [*self.scores, *self.intervals, *self.costs, *self.lineages]
-
-    @property
-    def measures(self) -> list[Measures]:
-        """Of all its runs."""
-        return [m for row in self.rows for m in row.cell.measures]
-
-
-@dataclass(frozen=True)
-class Content:
-    """All that a report's pages show."""
-
-    title: str
-    sections: Sequence[Section]
-    overall: Sequence[Finding]
-    """What was found of the study as a whole."""
-    cells: Sequence[Cell]
-    overview: Table | None
-    """The best scores at a glance, for an index; a row's first text is its problem."""
-    colours: Sequence[Series]
-    costs: CheckpointCosts | None
-    """What checkpoints cost; problems that exist to measure that have no sections."""
-    forks: Table | None
-    study: str
-    machine: Mapping[str, Any]
-    machines: int
-    left_out: Sequence[str]
-    """What could not be read, a line for each."""
-
-    @property
-    def links(self) -> dict[str, str]:
-        """Problem -> its page."""
-        return {s.name: s.page for s in self.sections}
 
 
 def page(content: Content) -> str:
@@ -180,10 +94,11 @@ def _rendered(
     """`groups`: data and the figures that draw from them. `root`: the way to the report's folder; `alone`:
     whether the page has its scripts in itself."""
     drawn = any(figures for _, figures in groups)
-    script = asset("page.js")
-    inline = [*([bundle()] if alone else []), script] if drawn else []
+    inline = [*([bundle()] if alone and drawn else []), *([asset("figures.js")] if drawn else [])]
+    inline.append(asset("page.js"))
     policy = [
-        *([] if alone or not drawn else ["'self'"]),
+        *(["'unsafe-eval'"] if drawn else []),  # Vega makes functions of its expressions
+        *(["'self'"] if drawn and not alone else []),
         *(f"'sha256-{_sha256(t)}'" for t in inline),
     ]
     measures = [m for cell in content.cells for m in cell.measures]
@@ -194,6 +109,7 @@ def _rendered(
             content=content,
             measures=measures,
             less=LESS,
+            columns=HEADER,
             problems={cell.problem for cell in content.cells},
             failed=totals(content.cells).failures,
             failures=failures(measures),
@@ -202,7 +118,7 @@ def _rendered(
             place=_place(content),
             made_by=_made_by(measures),
             version=__version__,
-            css=Markup(asset("page.css")),  # noqa: S704 our own file
+            css=Markup(asset("page.css") + asset("report.css")),  # noqa: S704 our own files
             light=variables(content.colours, dark=False),
             dark=variables(content.colours, dark=True),
             root=root,
@@ -211,7 +127,8 @@ def _rendered(
             scripts=[Markup(text) for text in inline],  # noqa: S704 ours, and what vl-convert ships
             drawing=Markup(_json(groups)) if drawn else None,  # noqa: S704 `<` is escaped
             svg=_inline,
-            **more,
+            home="" if alone or not root else f"{root}index.html",
+            **{"section": None, **more},
         )
     )
 

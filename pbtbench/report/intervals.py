@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pbtbench.report.data import SEEDS, Data, Row
-from pbtbench.report.figures import Figure, Spec, figure, named, real, tooltip
+from pbtbench.report.figures import Figure, Spec, figure, named, of_shown, real, tooltip
 from pbtbench.report.palette import HUES, Series
 from pbtbench.report.wording import number
 from pbtbench.statistics.cells import Cell
@@ -46,7 +46,7 @@ def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) ->
             f"{cells[0].problem}-interval-{key}",
             f"{title} against perturbation interval",
             SHOWN + about + dashed + sampled,
-            _by_interval(data, key, title, rivals, colours),
+            of_shown(_by_interval(data, key, title, rivals, colours)),
             data,
             220,
         )

@@ -1,7 +1,7 @@
 """Colours, for light and dark. Figures name CSS variables; a page defines them, a file has them replaced.
 
-Hues are those of Okabe and Ito (2008), which colour-blind people can tell apart. Intervals of a
-method are shades of one hue, the darkest the longest; in the dark theme the brightest.
+Intervals of a method run from light to dark through several hues: they are in order, and neighbours differ at
+a glance, for colour-blind people too. What they are held against is grey.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from pbtbench.statistics.cells import Cell
 Shades = tuple[str, str]
 """A colour in the light and in the dark theme."""
 
+Dash = tuple[int, ...]
+"""Lengths of a line's strokes and gaps; empty for a line without gaps."""
+
 BASE: dict[str, Shades] = {
     "paper": ("#ffffff", "#14171b"),
     "ink": ("#1c2430", "#e4e8ee"),
@@ -25,6 +28,9 @@ BASE: dict[str, Shades] = {
     "winner": ("#d1495b", "#ff7b86"),
     "survivor": ("#3b6fb6", "#7fb0f5"),
     "extinct": ("#c3cad4", "#47505d"),
+    "accent": ("#2356a8", "#86b4f7"),
+    "better": ("#1d7a5f", "#4fd1a5"),
+    "worse": ("#b3283c", "#ff7b86"),
 }
 
 FATES = {
@@ -56,21 +62,52 @@ KINDS: dict[str, Shades] = {
 """Work in blue, start-up in green, checkpoints in orange, morphisms in olive, waits and decisions in violet,
 nothing in grey."""
 
-_RAMPS: tuple[tuple[Shades, Shades], ...] = (
-    (("#7fbbe6", "#0b4f86"), ("#2f6ea3", "#a8dcff")),
-    (("#d99bc2", "#7d2a62"), ("#93487a", "#f3b9dd")),
-    (("#8fcdb8", "#0a5f4a"), ("#2b7d68", "#a5ead3")),
+_RAMPS: tuple[tuple[Shades, ...], ...] = (
+    (
+        ("#d5a10c", "#f2e79d"),
+        ("#d45707", "#f8c308"),
+        ("#993829", "#fe8138"),
+        ("#613c69", "#c67ad1"),
+        ("#2b24a7", "#a052d2"),
+        ("#012941", "#716389"),
+    ),
+    (
+        ("#7fae2e", "#d9f0a3"),
+        ("#3d9a4f", "#9fdc7c"),
+        ("#1b8577", "#4fc59b"),
+        ("#176f8c", "#35a5b5"),
+        ("#1c5080", "#4b86bd"),
+        ("#173058", "#5b6f9e"),
+    ),
 )
-"""Methods with intervals: (shortest, longest) in light, then in dark."""
+"""Methods with several intervals, each with a ramp of its own, the shortest interval the lightest. The first is
+the most distinct that a search in OKLab found, also as people see it whose eyes lack a kind of cone (Machado
+et al. 2009), and beside the greys."""
 
-_PLAIN: tuple[Shades, ...] = (
-    ("#d97a00", "#ffab40"),
+_SHOWN = ((4,), (1, 4), (0, 2, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5))
+"""Of how many intervals which of a ramp's colours are taken."""
+
+_SINGLE: tuple[Shades, ...] = (
+    ("#2b24a7", "#a79bff"),
+    ("#d45707", "#fe8138"),
     ("#00876c", "#3cc9a5"),
-    ("#8a6d00", "#e8cf4a"),
-    ("#6b7280", "#a7b0bd"),
     ("#b0306a", "#ff8fbe"),
+    ("#d5a10c", "#f8c308"),
+    ("#3f8fc4", "#7cc4f5"),
+    ("#993829", "#e08a76"),
+    ("#613c69", "#c67ad1"),
 )
-"""Methods without, in the order that they come, random search first."""
+"""Methods with one interval, where no method has several."""
+
+_PLAIN: tuple[tuple[Shades, Dash], ...] = (
+    (("#5b6573", "#c9d1db"), (6, 3)),
+    (("#9aa3ae", "#7d8794"), (2, 2)),
+    (("#8a6d00", "#cdb65a"), (8, 3, 2, 3)),
+    (("#00876c", "#3cc9a5"), (4, 4)),
+    (("#b0306a", "#ff8fbe"), (1, 3)),
+)
+"""Methods without an interval, in the order that they come, random search first: what others are held against
+is grey, and its lines have dashes."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +117,7 @@ class Series:
     label: str
     variable: str
     shades: Shades
+    dash: Dash = ()
 
 
 def series(cells: Sequence[Cell]) -> list[Series]:
@@ -93,14 +131,16 @@ def series(cells: Sequence[Cell]) -> list[Series]:
     for label, (method, k) in found.items():
         if k is not None:
             swept.setdefault(method, []).append((k, label))
-    shades = {label: _PLAIN[i % len(_PLAIN)] for i, label in enumerate(plain)}
+    looks = {label: _PLAIN[i % len(_PLAIN)] for i, label in enumerate(plain)}
+    several = any(len(steps) > 1 for steps in swept.values())
     for i, method in enumerate(sorted(swept)):
-        light, dark = _RAMPS[i % len(_RAMPS)]
-        steps = sorted(swept[method])
-        for j, (_, label) in enumerate(steps):
-            share = j / (len(steps) - 1) if len(steps) > 1 else 0.8
-            shades[label] = (_mixed(*light, share), _mixed(*dark, share))
-    return [Series(clean(label), f"series-{i}", s) for i, (label, s) in enumerate(shades.items())]
+        labels = [label for _, label in sorted(swept[method])]
+        ramp = _RAMPS[i % len(_RAMPS)]
+        shades = _along(ramp, len(labels)) if several else [_SINGLE[i % len(_SINGLE)]]
+        looks |= {label: (of, ()) for label, of in zip(labels, shades, strict=True)}
+    return [
+        Series(clean(label), f"series-{i}", *look) for i, (label, look) in enumerate(looks.items())
+    ]
 
 
 def variables(shown: Iterable[Series], dark: bool) -> dict[str, str]:
@@ -115,6 +155,18 @@ def resolved(svg: str, colours: dict[str, str]) -> str:
     ground = f'<svg style="background:{colours["paper"]}" '
     grounded = svg.replace("<svg ", ground, 1)
     return re.sub(r"var\(--([\w-]+)\)", lambda m: colours.get(m.group(1), m.group(0)), grounded)
+
+
+def _along(ramp: Sequence[Shades], count: int) -> list[Shades]:
+    """So many colours of a ramp, in its order; of more than it has, mixtures of neighbours, too."""
+    if count <= len(_SHOWN):
+        return [ramp[place] for place in _SHOWN[count - 1]]
+    found = []
+    for i in range(count):
+        place, share = divmod(i * (len(ramp) - 1) / (count - 1), 1)
+        one, other = ramp[int(place)], ramp[min(int(place) + 1, len(ramp) - 1)]
+        found.append((_mixed(one[0], other[0], share), _mixed(one[1], other[1], share)))
+    return found
 
 
 def _mixed(one: str, other: str, share: float) -> str:

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from pbtbench.report.data import Data, Row, numbers
-from pbtbench.report.figures import Figure, figure, of_methods, pale, picked, real, tooltip
+from pbtbench.report.figures import (
+    Figure,
+    figure,
+    of_methods,
+    of_shown,
+    pale,
+    picked,
+    real,
+    tooltip,
+)
 from pbtbench.report.palette import Series
 from pbtbench.report.texts import clean
 from pbtbench.report.wording import listed
@@ -71,5 +80,9 @@ def paths(
             },
         }
         yield figure(
-            f"{problem}-{engine}-paths", f"Where the members were, {engine}", caption, spec, data
+            f"{problem}-{engine}-paths",
+            f"Where the members were, {engine}",
+            caption,
+            of_shown(spec),
+            data,
         )

@@ -10,9 +10,11 @@ from pbtbench.report.figures import (
     CONFIG,
     Figure,
     Spec,
+    dashes,
     drawn,
     figure,
     of_methods,
+    of_shown,
     pale,
     picked,
     real,
@@ -40,7 +42,7 @@ def progress(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) -> It
                 f"{cells[0].problem}-{engine}-{axis.replace('_', '-')}",
                 f"Best {metric} so far against {title.partition(',')[0]}, {engine}",
                 _of_seeds(min(seeds), max(seeds)),
-                _lines(rows, engine, axis, metric, colours),
+                of_shown(_lines(rows, engine, axis, metric, colours)),
                 data,
             )
 
@@ -54,7 +56,9 @@ def thumbnail(data: Data, colours: Sequence[Series]) -> str:
     spec = _lines(rows, engine, "member_iterations", "", colours)
     line = spec["layer"][1]
     line["mark"] = {"type": "line", "strokeWidth": 1.6, "interpolate": "step-after"}
-    line["encoding"] = {"y": {**line["encoding"]["y"], "axis": None, "title": None}}
+    dash = {**line["encoding"]["strokeDash"], "legend": None}
+    y = {**line["encoding"]["y"], "axis": None, "title": None}
+    line["encoding"] = {"y": y, "strokeDash": dash}
     x = {**spec["encoding"]["x"], "axis": None}
     colour = {**spec["encoding"]["color"], "legend": None}
     small = {
@@ -89,6 +93,7 @@ def _lines(
     high = max((value for row in rows for value in row["high"] if value is not None), default=0)
     wide = low > 0 and high / low > 20
     log = axis == "seconds" and min(value for row in rows for value in row["x"]) > 0
+    labels = [row["label"] for row in rows]
     x = real("x", TITLES[axis], log=log) | {"axis": {"grid": not log}}
     y = real("median", metric, log=wide, **({} if wide else {"zero": False, "nice": True}))
     return {
@@ -101,7 +106,7 @@ def _lines(
             },
             {"flatten": ["x", "median", "low", "high"]},
         ],
-        "encoding": {"x": x, "color": of_methods([row["label"] for row in rows], colours)},
+        "encoding": {"x": x, "color": of_methods(labels, colours)},
         "layer": [
             {
                 "params": picked("label"),
@@ -109,13 +114,14 @@ def _lines(
                 "encoding": {
                     "y": {**y, "field": "low"},
                     "y2": {"field": "high"},
-                    "opacity": pale(0.16, 0.02),
+                    "opacity": pale(0.13, 0.02),
                 },
             },
             {
                 "mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"},
                 "encoding": {
                     "y": y,
+                    "strokeDash": dashes(labels, colours),
                     "opacity": pale(1, 0.12),
                     "tooltip": tooltip(label="nominal", x="quantitative", median="quantitative"),
                 },

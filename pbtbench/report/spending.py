@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pbtbench.report.data import BARS, Data
-from pbtbench.report.figures import Figure, figure, first, named, pale, picked, tooltip
+from pbtbench.report.figures import Figure, figure, first, named, of_shown, pale, picked, tooltip
 from pbtbench.report.palette import KINDS
 from pbtbench.statistics.cells import Cell
 
@@ -63,7 +63,7 @@ def worker_seconds(cells: Sequence[Cell], data: Data) -> Figure | None:
         "Where the worker-seconds went",
         "Mean over completed runs: blue is work, green start-up, orange checkpoints, violet waits and "
         "decisions." + first(BARS, there, "rows of the table"),
-        spec,
+        of_shown(spec),
         data,
         max(60, 26 * len(bars)),
     )
