@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pbtbench.cli import output, regression
+from pbtbench.cli import advise, output, regression
 from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
 
@@ -180,7 +180,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in regression.COMMANDS:
+for _command in (*regression.COMMANDS, advise.advise):
     cli.add_command(_command)
 
 
