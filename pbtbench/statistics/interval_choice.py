@@ -187,7 +187,7 @@ class _Seeds:
 
     @property
     def n(self) -> int:
-        return self.spent.shape[1]
+        return int(self.spent.shape[1])
 
     def work(self, drawn: np.ndarray) -> np.ndarray:
         """ERT of each interval, shape (intervals, replicates), for seeds drawn, shape (replicates, seeds)."""
