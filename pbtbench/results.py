@@ -5,6 +5,7 @@ layer over it.
     results.measures.groupby("method").final_score.median()
     results.compare()                       # a row for each method, interval, problem and engine
     results.compare("results/before")       # what got worse, as `pbtbench compare` finds it
+    results.advise()                        # what each perturbation interval costs, and which is best
     results.report()                        # the path of a page
 
     both = pbtbench.load("results/here", "results/there")
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pbtbench.record import Record
+    from pbtbench.statistics.interval_choice import Choice
     from pbtbench.study import Study
 
 SHOWN = 30
@@ -123,6 +125,72 @@ class Results:
         from pbtbench.statistics.cells import cells
 
         frames = {study.name: frame(cells(study.measures)) for study in self.studies}
+        if len(frames) == 1:
+            return frames[self.studies[0].name]
+        return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
+
+    def choices(
+        self,
+        target: float | None = None,
+        *,
+        iterations: int | None = None,
+        problem: str | None = None,
+        engine: str | None = None,
+    ) -> dict[str, list[Choice]]:
+        """Study -> its choices of a perturbation interval (`statistics.interval_choice`), of what was run at
+        two intervals or more.
+
+        `target`: any score, by default the hardest that any interval reached. `iterations`: a smaller budget of
+        each member, at which runs are cut. `problem`, `engine`: only that one, by its name there. Raises
+        `BadInput` for a target that no score can reach, and for names that there are not.
+        """
+        from pbtbench.schema import Count, Real, checked
+        from pbtbench.statistics.cells import cells
+        from pbtbench.statistics.interval_choice import choices
+
+        if target is not None:
+            target = checked(Real, target, "target")
+        if iterations is not None:
+            iterations = checked(Count, iterations, "iterations")
+        found = {study.name: cells(study.measures) for study in self.studies}
+        every = [cell for of in found.values() for cell in of]
+        for what, name, known in (
+            ("problem", problem, {c.problem for c in every}),
+            ("engine", engine, {c.engine for c in every}),
+        ):
+            if name is not None and name not in known:
+                raise unknown(f"{what} of these results", name, known)
+        budgets = [c.run.iterations for c in every if problem in (None, c.problem)]
+        if iterations is not None and iterations > max(budgets, default=iterations):
+            raise BadInput(
+                f"iterations {iterations}: no run was given so many; give {max(budgets)} at most"
+            )
+        return {
+            study: choices(
+                [c for c in of if problem in (None, c.problem) and engine in (None, c.engine)],
+                target,
+                iterations,
+            )
+            for study, of in found.items()
+        }
+
+    def advise(
+        self,
+        target: float | None = None,
+        *,
+        iterations: int | None = None,
+        problem: str | None = None,
+        engine: str | None = None,
+    ) -> pd.DataFrame:
+        """What each perturbation interval costs to a target, and which is recommended, as `pbtbench advise`
+        says it: a row for each interval of each of `choices` (`statistics.interval_choice.COLUMNS`); of
+        several studies with a column `study`."""
+        import pandas as pd
+
+        from pbtbench.statistics.interval_choice import frame
+
+        found = self.choices(target, iterations=iterations, problem=problem, engine=engine)
+        frames = {study: frame(of) for study, of in found.items()}
         if len(frames) == 1:
             return frames[self.studies[0].name]
         return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)

@@ -20,8 +20,8 @@ from fabricated import a_folder, timed
 
 from pbtbench import report
 from pbtbench.measures import closed_forms
-from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
+from pbtbench.report.cost_sentences import sentences
 from pbtbench.report.findings import findings
 from pbtbench.report.wording import signed, size
 from pbtbench.statistics.checkpoint_costs import checkpoint_costs, headline, outside

@@ -16,6 +16,7 @@ import click
 
 from pbtbench.cli import output, regression
 from pbtbench.cli import tensorboard as events
+from pbtbench.cli.advise import advise
 from pbtbench.cli.power import power
 from pbtbench.cli.types import Many, Place
 from pbtbench.errors import BadInput, Failed, plain
@@ -190,7 +191,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in (*regression.COMMANDS, power, *events.COMMANDS):
+for _command in (*regression.COMMANDS, advise, power, *events.COMMANDS):
     cli.add_command(_command)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pbtbench.measures.checkpoints import STAGES
-from pbtbench.report.advice import NAMES, at_interval, sentences
 from pbtbench.report.cost_figures import LIMIT, by_interval, by_size, rows
+from pbtbench.report.cost_sentences import NAMES, at_interval, sentences
 from pbtbench.report.data import Data
 from pbtbench.report.figures import Figure
 from pbtbench.report.texts import Table

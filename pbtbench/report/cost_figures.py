@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pbtbench.measures.checkpoints import BLOCKING
-from pbtbench.report.advice import NAMES
+from pbtbench.report.cost_sentences import NAMES
 from pbtbench.report.data import Data, Row, number, numbers
 from pbtbench.report.figures import Figure, Spec, figure, named, real, tooltip
 from pbtbench.report.palette import HUES

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pbtbench.report.advice import intervals_of_problem
+from pbtbench.report.cost_sentences import intervals_of_problem
 from pbtbench.report.endings import endings, regrets
 from pbtbench.report.wording import (
     listed,

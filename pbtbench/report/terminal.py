@@ -15,8 +15,8 @@ from rich.text import Text
 from pbtbench.errors import plain
 from pbtbench.measures import Measures
 from pbtbench.report import places, texts
-from pbtbench.report.advice import sentences
 from pbtbench.report.checkpoint_costs import headline_table
+from pbtbench.report.cost_sentences import sentences
 from pbtbench.report.failures import failures
 from pbtbench.report.findings import findings
 from pbtbench.report.tables import Row, distinct, rows
