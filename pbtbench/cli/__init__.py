@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,10 @@ from pbtbench.errors import BadInput, Failed, plain
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pbtbench.measures import Measures
     from pbtbench.store import Store
+
+    Beside = Callable[[Store, Sequence[Measures]], Mapping[str, str | bytes]]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -123,17 +126,37 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
 
 @cli.command("report")
 @click.argument("folder", type=Place())
-def report_(folder: Path) -> None:
+@click.option(
+    "--paper",
+    is_flag=True,
+    help="Write report/paper/, too: LaTeX tables, figures at column widths, data, references, methods.",
+)
+@click.option(
+    "--columns",
+    type=Many(str),
+    help="With --paper: columns of its tables.  [default: method,n,score,spread,reached,time,work,overhead]",
+)
+def report_(folder: Path, paper: bool, columns: list[str] | None) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored."""
     from rich.console import Console
 
+    from pbtbench.report.paper import paper_files
+    from pbtbench.report.paper.columns import chosen
     from pbtbench.store import Store
 
-    _present(Store.open(folder), Console())
+    if columns is not None and not paper:
+        raise click.UsageError("--columns is for the tables of --paper")
+    names = chosen(columns)
+    _present(
+        Store.open(folder),
+        Console(),
+        (lambda store, measures: paper_files(store, measures, names)) if paper else None,
+    )
 
 
-def _present(store: Store, console: Console) -> int:
-    """Write the summary and the report of what is stored, and print it; how many runs failed."""
+def _present(store: Store, console: Console, beside: Beside | None = None) -> int:
+    """Write the summary and the report of what is stored, with what is to stand `beside` it, and print it; how
+    many runs failed."""
     from pbtbench import report
     from pbtbench.cli.live import reading
     from pbtbench.measures.summary import summary_csv
@@ -147,7 +170,7 @@ def _present(store: Store, console: Console) -> int:
     for line in oddities(store.declared(), store.machines(), measures, str(store.path)):
         console.print(f"note: {plain(line)}", highlight=False, markup=False, soft_wrap=True)
     store.write_summary(summary_csv(measures))
-    page = report.write(store, measures)
+    page = report.write(store, measures, beside and beside(store, measures))
     print_summary(measures, console, store.machine().get("memcpy_s_per_gb", math.nan))
     console.print(f"\nreport: {plain(page)}", highlight=False, markup=False, soft_wrap=True)
     return sum(bool(m.cause) for m in measures)
