@@ -134,7 +134,10 @@ def run(study: str | None, quick: bool, out: Path | None, again: bool, **flags: 
 @click.option(
     "--columns",
     type=Many(str),
-    help="With --paper: columns of its tables.  [default: method,n,score,spread,reached,time,work,overhead]",
+    help="With --paper: columns of its tables, of method, engine, n, score, spread, target, reached, time, "
+    "work, median_time, median_work, overhead, all_overhead, fork, wall, regret, behind_constant, "
+    "iterations, population, workers, state.  [default: "
+    "method,n,score,spread,reached,time,work,overhead]",
 )
 def report_(folder: Path, paper: bool, columns: list[str] | None) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored."""

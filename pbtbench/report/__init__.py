@@ -13,8 +13,8 @@ from pbtbench.store import Store
 def write(
     out: Store, measures: Sequence[Measures], beside: Mapping[str, str | bytes] | None = None
 ) -> Path:
-    """Write `report/` of a study's folder anew, whole, and return its `index.html`. `beside`: more of its files,
-    such as `paper.paper_files` gives."""
+    """Write `report/` of a study's folder anew, whole, and return its `index.html`. `beside`: more of its
+    files, such as `paper.paper_files` gives."""
     from pbtbench.report.build import build
 
     return out.write_report({**build(out, measures), **(beside or {})}) / "index.html"

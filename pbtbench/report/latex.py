@@ -100,7 +100,9 @@ def escaped(text: str) -> str:
     """The text, to stand anywhere in a LaTeX document or in braces in a BibTeX file. A letter that no plain
     document can print is its code, such as `U+4E2D`."""
     found = "".join(map(_character, CONTROL.sub(" ", text)))
-    return re.sub(r"(?<=[-',])(?=[-',])", "{}", found)  # they would be drawn as one, as dashes and quotes
+    return re.sub(
+        r"(?<=[-',])(?=[-',])", "{}", found
+    )  # they would be drawn as one, as dashes and quotes
 
 
 def row(cells: Sequence[str]) -> str:

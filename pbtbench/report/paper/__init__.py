@@ -1,5 +1,5 @@
-"""What a paper takes over as it is: tables as LaTeX floats, figures at column widths, tidy data, references, and a
-paragraph on methods; and a document that includes all.
+"""What a paper takes over as it is: tables as LaTeX floats, figures at column widths, tidy data, references,
+paragraphs on methods, and a document that includes all.
 
     paper/paper.tex, methods.tex, methods.md, references.bib
     paper/tables/*.tex, figures/*.pdf, figures/*.svg
@@ -17,7 +17,7 @@ from pbtbench.store import Store
 def paper_files(
     store: Store, measures: Sequence[Measures], columns: Sequence[str] | None = None
 ) -> dict[str, str | bytes]:
-    """Path within `report/` -> what is in the file. `columns`: names of the tables' columns (`columns.COLUMNS`).
+    """Path within `report/` -> what is in the file. `columns`: of the tables, names in `columns.COLUMNS`.
     `BadInput` for a name that there is none of."""
     from pbtbench.report.paper.columns import chosen
     from pbtbench.report.paper.content import files

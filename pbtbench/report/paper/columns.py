@@ -61,7 +61,8 @@ def _reached(row: Row) -> str:
 
 
 SCORE = "final score"
-"""What `Cell.score` is of: the best of the members' last scores on validation."""
+SCORE_IS = "the best of its members' last scores, of those that methods select by"
+"""What `Cell.score` is called, and what it is of a run."""
 
 COLUMNS: Mapping[str, Column] = {
     "method": Column("method", "with the perturbation interval k", lambda r: r.cell.label, "left"),
@@ -76,7 +77,9 @@ COLUMNS: Mapping[str, Column] = {
     "target": Column(
         "target", "score", lambda r: NONE if r.target is None else number(r.target.target)
     ),
-    "reached": Column("reached", "runs that reached the target, of those that tried", _reached, "right"),
+    "reached": Column(
+        "reached", "runs that reached the target, of those that tried", _reached, "right"
+    ),
     "time": Column(
         "time (s)",
         "expected wall time to the target: all that was spent, misses at their cut-off, over the successes",
@@ -115,9 +118,7 @@ COLUMNS: Mapping[str, Column] = {
     "wall": Column(
         "wall (s)", "median time from a run's start to its end", lambda r: number(r.cell.wall_s)
     ),
-    "regret": Column(
-        "regret", "median distance from the optimum", lambda r: number(r.cell.regret)
-    ),
+    "regret": Column("regret", "median distance from the optimum", lambda r: number(r.cell.regret)),
     "behind_constant": Column(
         "behind constant",
         "median regret against the best constant hyperparameters",
@@ -129,11 +130,11 @@ COLUMNS: Mapping[str, Column] = {
         lambda r: iterations(r.cell.made.low, r.cell.made.high, r.cell.run.iterations),
         "right",
     ),
-    "population": Column(
-        "population", "members", lambda r: number(r.cell.run.population), "right"
-    ),
+    "population": Column("population", "members", lambda r: number(r.cell.run.population), "right"),
     "workers": Column("workers", "of the engine", lambda r: number(r.cell.run.workers), "right"),
-    "state": Column("state", "the largest that was kept", lambda r: size(r.cell.state_bytes), "right"),
+    "state": Column(
+        "state", "the largest that was kept", lambda r: size(r.cell.state_bytes), "right"
+    ),
 }
 """Name, as `--columns` takes it -> the column, in a table's order of documentation."""
 

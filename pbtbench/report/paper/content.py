@@ -20,7 +20,9 @@ def files(
 ) -> dict[str, str | bytes]:
     """Path within `paper/` -> text, or the bytes of a PDF or a Parquet file."""
     of_runs = cells_of(measures)
-    found_costs = costs_of.checkpoint_costs(of_runs, store.machine().get("memcpy_s_per_gb", math.nan))
+    found_costs = costs_of.checkpoint_costs(
+        of_runs, store.machine().get("memcpy_s_per_gb", math.nan)
+    )
     cells = distinct(of_runs)
     shown = costs_of.outside(cells, found_costs)
     costs = checkpoint_costs.checkpoint_costs(found_costs)

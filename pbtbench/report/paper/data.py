@@ -59,7 +59,10 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "decide_s": ("worker-s", "the method's decisions"),
     "idle_s": ("worker-s", "nothing left to do"),
     "unaccounted_s": ("worker-s", "workers × wall time, less all that was timed"),
-    "checkpoint_overhead": ("ratio", "save + persist + transfer + restore + restart over train + evaluate"),
+    "checkpoint_overhead": (
+        "ratio",
+        "save + persist + transfer + restore + restart over train + evaluate",
+    ),
     "pbt_overhead": ("ratio", "the same with waits and decisions"),
     "fork_s": ("worker-s", "checkpoints' time for each fork"),
     "saves": ("count", "states saved"),

@@ -12,6 +12,8 @@ FLOATS = 8
 """After so many, LaTeX is told to place them: it keeps few of them waiting."""
 
 PREAMBLE = r"""% pdflatex paper; bibtex paper; pdflatex paper; pdflatex paper -- or: tectonic paper.tex
+\ifdefined\pdfminorversion\pdfminorversion=7\fi
+\ifdefined\pdfsuppresswarningpagegroup\pdfsuppresswarningpagegroup=1\fi
 \documentclass[twocolumn]{article}
 \usepackage[letterpaper, margin=0.75in, columnsep=0.25in]{geometry}
 \usepackage[T1]{fontenc}
@@ -46,8 +48,9 @@ def document(title: str, tables: Sequence[Float], figures: Sequence[Float], *, c
 
 
 def _references(what: str, floats: Sequence[Float]) -> list[str]:
-    """`Table~\\ref{…}`, or the first and the last of several."""
+    """A reference, or the first and the last of several; nothing of none."""
     labels = [rf"\ref{{{f.label}}}" for f in floats]
     if len(labels) < 2:
         return [f"{what}~{label}" for label in labels]
-    return [f"{what}s~{labels[0]} to~{labels[-1]}"]
+    between = "and" if len(labels) == 2 else "to"
+    return [f"{what}s~{labels[0]} {between}~{labels[-1]}"]

@@ -65,7 +65,10 @@ def drawings(
     for problem, mine in by_problem(cells).items():
         rows = data.of_problem(mine)
         about = f"{shortened([problem])[problem]}: "
-        curves = [*progress.progress(mine, rows, colours), *intervals.by_interval(mine, rows, colours)]
+        curves = [
+            *progress.progress(mine, rows, colours),
+            *intervals.by_interval(mine, rows, colours),
+        ]
         found += [_drawing(about, f, rows) for f in curves]
         if (spent := spending.worker_seconds(mine, rows)) is not None:
             found.append(_drawing(about, spent, rows, wide=True))

@@ -1,4 +1,4 @@
-"""LaTeX floats: tables and figures with a caption and a label, ready for `\\input`."""
+"""LaTeX floats: tables and figures with a caption and a label, ready for a document to input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Float:
     name: str
     """Of its file, in `tables/` or `figures/`."""
     label: str
-    """For `\\ref`."""
+    """What a document refers to it by."""
     latex: str
 
 
@@ -33,7 +33,7 @@ def table(name: str, tabular: str, caption: str, width: int) -> Float:
         label,
         "% Needs the packages booktabs and graphicx, and for some accents [T1]{fontenc}.\n"
         f"\\begin{{{kind}}}[tp]\n\\centering\n\\small\n\\caption{{{escaped(caption)}}}\n\\label{{{label}}}\n"
-        f"{tabular}\\end{{{kind}}}\n",
+        f"\\vspace{{1ex}}\n{tabular}\\end{{{kind}}}\n",
     )
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from pbtbench.measures import Measures
 from pbtbench.report.latex import escaped
+from pbtbench.report.paper.columns import SCORE, SCORE_IS
 from pbtbench.report.paper.references import References, cited
-from pbtbench.report.paper.tables import by_problem
+from pbtbench.report.paper.tables import by_problem, cut
 from pbtbench.report.texts import clean, marked_down
 from pbtbench.report.wording import counted, listed, number, plural, size
 from pbtbench.statistics.cells import Cell
@@ -39,7 +40,7 @@ Paragraph = Sequence[str | Cite]
 
 
 def latex(paragraphs: Sequence[Paragraph]) -> str:
-    """The paragraphs as LaTeX, with natbib's `\\citep`."""
+    """The paragraphs as LaTeX, with natbib's commands."""
 
     def part(of: str | Cite) -> str:
         return rf"~\citep{{{cited(of.keys)}}}" if isinstance(of, Cite) else escaped(of)
@@ -88,19 +89,23 @@ def _compared(cells: Sequence[Cell], references: References) -> Iterator[str | C
     yield from _enumerated(parts)
     problems = by_problem(cells)
     yield f" on {plural(len(problems), 'problem')}: "
-    yield from _enumerated([(_problem(mine), references.problem(mine[0].run)) for mine in problems.values()])
+    yield from _enumerated(
+        [(_problem(mine), references.problem(mine[0].run)) for mine in problems.values()]
+    )
     yield "."
 
 
 def _method(name: str, cells: Sequence[Cell]) -> str:
     run = cells[0].run
     what = KINDS.get(run.kind, run.kind)
-    facts = [] if name == what else [what]
+    facts = [] if name == what else [cut(what)]
     if intervals := sorted({c.interval for c in cells if c.interval is not None}):
         every = listed([f"{k:,}" for k in intervals])
-        facts.append(f"perturbation interval {every} {'iteration' if intervals == [1] else 'iterations'}")
+        facts.append(
+            f"perturbation interval {every} {'iteration' if intervals == [1] else 'iterations'}"
+        )
     facts += [f"{key} = {json.dumps(value)}" for key, value in run.method_options.items()]
-    return f"{name} ({'; '.join(facts)})" if facts else name
+    return f"{cut(name)} ({'; '.join(facts)})" if facts else cut(name)
 
 
 def _problem(cells: Sequence[Cell]) -> str:
@@ -108,7 +113,8 @@ def _problem(cells: Sequence[Cell]) -> str:
     better, relation = ("higher", "≥") if objective.sign > 0 else ("lower", "≤")
     tried = sorted({t.target for c in cells for t in c.targets}, key=lambda t: objective.sign * t)
     targets = f"; target {listed([f'{relation} {number(t)}' for t in tried])}" if tried else ""
-    return f"{cells[0].problem} ({card.title}; {objective.metric}, {better} is better{targets})"
+    about = f"{card.title}; {cut(objective.metric)}, {better} is better{targets}"
+    return f"{cut(cells[0].problem)} ({about})"
 
 
 def _enumerated(parts: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str | Cite]:
@@ -131,41 +137,42 @@ def _budget(
     for m in measures:
         engines.setdefault(m.run.engine_label, []).append(m)
     yield "Runs were executed "
-    yield from _enumerated(
-        [
-            (f"on {label} with {counted([m.workers for m in of], 'worker')}", references.engine(of[0].run.engine))
-            for label, of in engines.items()
-        ]
-    )
+    parts = []
+    for label, of in engines.items():
+        workers = counted([m.workers for m in of], "worker")
+        parts.append((f"on {cut(label)} with {workers}", references.engine(of[0].run.engine)))
+    yield from _enumerated(parts)
     yield f". Each method has {counted([c.n for c in cells], 'seed')} on each problem and engine."
 
 
 def _same_budget(cells: Sequence[Cell]) -> bool:
     return all(
-        len({(c.run.population, c.run.iterations) for c in mine}) == 1 for mine in by_problem(cells).values()
+        len({(c.run.population, c.run.iterations) for c in mine}) == 1
+        for mine in by_problem(cells).values()
     )
 
 
 def _statistics(cells: Sequence[Cell], references: References) -> Iterator[str | Cite]:
     """What tables and figures show."""
     yield (
-        "A run's final score is the best of its members' last scores, on what methods select by. Tables show the "
-        "median over the runs that completed, with the least and the largest; a run in which no member ended with "
-        f"a score counts as worst. Scores that are less than one in the {DIGITS}th significant digit apart tie. "
+        f"A run's {SCORE} is {SCORE_IS}. Tables show the median over the runs that completed, with the least "
+        "and the largest; a run in which no member ended with a score counts as worst. Scores that are less "
+        f"than one in the {DIGITS}th significant digit apart tie. "
     )
     if any(c.targets for c in cells):
         yield (
-            "Of a problem's targets, the tables of results show the hardest that any method reached. The expected "
-            "time to a target is all time that was spent, misses at their cut-off, over the number of successes"
+            "Of a problem's targets, the tables of results show the hardest that any method reached. The "
+            "expected time to a target is all time that was spent, misses at their cut-off, over the number of "
+            "successes"
         )
         yield Cite(references.measure("expected_time"))
         yield "; in medians a miss counts as infinite"
         yield Cite(references.measure("median_time"))
         yield ". Work is counted in iterations of all members. "
     yield (
-        "Checkpoint overhead is the time for saving, persisting, moving and restoring states and for restarts, over "
-        "that for training and evaluation, in worker-seconds. "
-        f"Bands in figures are quartiles, or the range of fewer than {QUARTILES_FROM} seeds; colours are after"
+        "Checkpoint overhead is the time for saving, persisting, moving and restoring states and for restarts, "
+        "over that for training and evaluation, in worker-seconds. Bands in figures are quartiles, or the "
+        f"range of fewer than {QUARTILES_FROM} seeds; colours are after Okabe and Ito"
     )
     yield Cite(references.measure("colours"))
     yield "."
@@ -177,11 +184,16 @@ def _losses(store: Store, cells: Sequence[Cell]) -> Iterator[str]:
     if counts.failures:
         causes = listed([f"{n:,} by {cause}" for cause, n in counts.failed.items()])
         yield (
-            f"{counts.failures:,} of {plural(counts.runs, 'run')} failed: {causes}. A failed run counts as a miss of "
-            "the targets that it had not reached, with the time that it took; it is in no score and no overhead."
+            f"{counts.failures:,} of {plural(counts.runs, 'run')} failed: {causes}. A failed run counts as a "
+            "miss of the targets that it had not reached, with the time that it took; it is in no score and no "
+            "overhead."
         )
     else:
-        yield f"None of {plural(counts.runs, 'run')} failed." if counts.runs > 1 else "The run did not fail."
+        yield (
+            f"None of {plural(counts.runs, 'run')} failed."
+            if counts.runs > 1
+            else "The run did not fail."
+        )
     if counts.unscored:
         yield f"{plural(counts.unscored, 'completed run')} ended without a score."
     if counts.nan_members:
@@ -189,7 +201,8 @@ def _losses(store: Store, cells: Sequence[Cell]) -> Iterator[str]:
     if stopped := sum(sum(c.stopped.values()) for c in cells):
         yield f"{plural(stopped, 'member')} stopped before the budget."
     if store.left_out:
-        yield f"Of the study's folder, damaged or of another kind and left out: {plural(len(store.left_out), 'part')}."
+        parts = plural(len(store.left_out), "part")
+        yield f"Of the study's folder, damaged or of another kind and left out: {parts}."
 
 
 def _place(store: Store, measures: Sequence[Measures]) -> Iterator[str]:
@@ -199,7 +212,9 @@ def _place(store: Store, measures: Sequence[Measures]) -> Iterator[str]:
     places = [(_machine(known.get(name, {})), n) for name, n in machines.items()]
     yield f"Runs were made on {_shares(places)}."
     yield f"They are of {_shares([*Counter(map(_version, measures)).items()])}."
-    days = sorted({m.provenance.started[:10] for m in measures if m.provenance and m.provenance.started})
+    days = sorted(
+        {m.provenance.started[:10] for m in measures if m.provenance and m.provenance.started}
+    )
     if days:
         yield f"Dates: {days[0]}." if len(days) == 1 else f"Dates: {days[0]} to {days[-1]}."
 

@@ -46,7 +46,7 @@ class References:
             return self._of("problems", source)
         if not source:
             return ()
-        key = f"problem-{filename.part(run.problem_name)}"
+        key = f"problem-{filename.part(source)}"
         self.entries.setdefault(key, entry(key, "misc", {"title": escaped(source)}))
         return (key,)
 
@@ -72,5 +72,5 @@ def entry(key: str, kind: str, fields: Mapping[str, Any]) -> str:
 
 
 def cited(keys: Iterable[str]) -> str:
-    """The keys, each once, as `\\citep` takes them."""
+    """The keys, each once, as natbib's commands take them."""
     return ",".join(dict.fromkeys(keys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pbtbench import filename
 from pbtbench.report import tables
@@ -24,8 +25,8 @@ LONGEST = 48
 
 
 def results(cells: Sequence[Cell], columns: Sequence[str]) -> list[Float]:
-    """The results in these columns: one table over all problems where a page holds it, else one or more for each
-    problem. The engine is a column where there are several."""
+    """The results in these columns: one table over all problems where a page holds it, else one or more for
+    each problem. The engine is a column where there are several."""
     if len({c.engine for c in cells}) > 1 and "engine" not in columns:
         columns = [columns[0], "engine", *columns[1:]]
     goals = {name: goal(mine) for name, mine in by_problem(cells).items()}
@@ -50,7 +51,9 @@ def costs(found: CheckpointCosts | None) -> Iterator[Float]:
     if found is not None:
         yield _whole("overhead", found.headline, "What a fork and PBT cost, by size of the state.")
         yield _whole("stages", found.stages, "What each stage of a checkpoint takes.")
-        yield _whole("closed-forms", found.details, "Checkpoint overhead, as measured and predicted.")
+        yield _whole(
+            "closed-forms", found.details, "Checkpoint overhead, as measured and predicted."
+        )
 
 
 def by_problem(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -90,7 +93,7 @@ def _results(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Float:
         of_problem.setdefault(r.cell.problem, []).append(r)
     short = shortened([t for r in rows for t in (r.cell.problem, r.cell.label, r.cell.engine)])
     texts = [[c.header for c in shown]]
-    lines = []
+    lines: list[str] = []
     for problem, mine in of_problem.items():
         if len(of_problem) > 1:
             about = escaped(f"{short[problem]} ({_scale(mine[0])})")
@@ -118,7 +121,7 @@ def _scale(of: Row) -> str:
     objective = of.cell.run.card.objective
     better, relation = ("higher", "≥") if objective.sign > 0 else ("lower", "≤")
     target = "" if of.goal is None else f", target {relation} {number(of.goal)}"
-    return f"{objective.metric}, {better} is better{target}"
+    return f"{cut(objective.metric)}, {better} is better{target}"
 
 
 def _span(shown: Sequence[Column]) -> int:
@@ -128,7 +131,9 @@ def _span(shown: Sequence[Column]) -> int:
 
 def _header(shown: Sequence[Column]) -> list[str]:
     return [
-        rf"\multicolumn{{2}}{{c}}{{{escaped(c.header)}}}" if c.align == "decimal" else escaped(c.header)
+        rf"\multicolumn{{2}}{{c}}{{{escaped(c.header)}}}"
+        if c.align == "decimal"
+        else escaped(c.header)
         for c in shown
     ]
 
@@ -144,9 +149,14 @@ def _line(shown: Sequence[Column], texts: Sequence[str], bold: Sequence[bool]) -
 def shortened(names: Sequence[str]) -> dict[str, str]:
     """The names -> what a table has for them: cut in their middle where they are long, unless two would then be
     the same."""
+    found = {name: cut(name) for name in names}
+    return found if len(set(found.values())) == len(found) else {name: name for name in names}
+
+
+def cut(text: str) -> str:
+    """The text, cut in its middle where it is long."""
     half = LONGEST // 2 - 1
-    found = {n: n if len(n) <= LONGEST else f"{n[:half]}…{n[-half:]}" for n in names}
-    return found if len(set(found.values())) == len(found) else {n: n for n in names}
+    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
 
 
 def decimal(text: str, style: str = "{}") -> list[str]:
@@ -166,7 +176,10 @@ def _listed(cells: Sequence[Cell]) -> str:
 
 
 def _whole(name: str, shown: Table, caption: str) -> Float:
-    """A table of the report as it is."""
+    """A table of the report, its names shortened."""
+    short = shortened([text for line in shown.body for text in line[: shown.left]])
+    body = [[*(short[t] for t in line[: shown.left]), *line[shown.left :]] for line in shown.body]
+    shown = replace(shown, body=body)
     lines = [shown.header, *shown.body]
     width = sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True))
     return table(name, shown.latex(), caption, width)
