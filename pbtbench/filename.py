@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 LONGEST = 100
@@ -25,3 +26,16 @@ def folder(text: str) -> str:
     short and nothing in it has a meaning to a file system; else its `part`."""
     fits = re.fullmatch(r"[^\W_][\w .()+@-]*", text) and len(text.encode()) <= LONGEST
     return text if fits and not text.endswith((" ", ".")) else part(text)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, with hyphens behind those that a file system which ignores case would take for an earlier
+    one."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        while name.lower() in taken:
+            name += "-"  # noqa: PLW2901 until nobody has it
+        taken.add(name.lower())
+        found.append(name)
+    return found

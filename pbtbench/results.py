@@ -14,6 +14,7 @@ layer over it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,21 +196,33 @@ class Results:
             return frames[self.studies[0].name]
         return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
 
-    def report(self, out: str | Path | None = None) -> Path:
+    def report(
+        self,
+        out: str | Path | None = None,
+        *,
+        paper: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Path:
         """Write `summary.csv` and the report, and give the path of its page: in a study's own folder, or in
         `out`, a folder that is new, empty, or holds an earlier report of this kind. Several studies need `out`.
+        `paper`: beside the page what a paper takes over (`report.paper`), its tables with these `columns`.
 
-        Raises `BadInput` for a folder that is another's, `Failed` if the disk is full or gone.
+        Raises `BadInput` for a folder that is another's, and for columns that there are none of; `Failed` if
+        the disk is full or gone.
         """
         from pbtbench import report
         from pbtbench.measures.summary import summary_csv, summary_csv_of_studies
+        from pbtbench.report.paper import paper_files
 
         study = self.studies[0]
+        if paper and (out is not None or len(self.studies) > 1):
+            raise BadInput("a paper is made of one study, in its own folder: leave --out out")
         if out is None:
             if len(self.studies) > 1:
                 raise BadInput("a report of several studies needs a folder of its own: give --out")
+            beside = paper_files(study.store, study.measures, columns) if paper else None
             study.store.write_summary(summary_csv(study.measures))
-            return report.write(study.store, study.measures)
+            return report.write(study.store, study.measures, beside)
         store = claim(_path(out), self.studies)
         of_studies = {study.name: study.measures for study in self.studies}
         store.write_summary(summary_csv_of_studies(of_studies))

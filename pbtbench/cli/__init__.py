@@ -103,7 +103,22 @@ def run(
 @cli.command("report")
 @click.argument("folders", metavar="FOLDER...", type=Place(), nargs=-1, required=True)
 @click.option("--out", type=Place(), help="Folder of the report; of several studies it is needed.")
-def report_(folders: tuple[Path, ...], out: Path | None) -> None:
+@click.option(
+    "--paper",
+    is_flag=True,
+    help="Write report/paper/, too: LaTeX tables, figures at column widths, data, references, methods.",
+)
+@click.option(
+    "--columns",
+    type=Many(str),
+    help="With --paper: columns of its tables, of method, engine, n, score, spread, target, reached, time, "
+    "work, median_time, median_work, overhead, all_overhead, fork, wall, regret, behind_constant, "
+    "iterations, population, workers, state.  [default: "
+    "method,n,score,spread,reached,time,work,overhead]",
+)
+def report_(
+    folders: tuple[Path, ...], out: Path | None, paper: bool, columns: list[str] | None
+) -> None:
     """Make summary.csv and the report of a study's folder again, from what is stored; or, of several folders,
     one report of them beside each other: pbtbench report A/ B/ --out both/."""
     from pbtbench import results
@@ -112,8 +127,10 @@ def report_(folders: tuple[Path, ...], out: Path | None) -> None:
         raise click.UsageError(
             "several studies: give --out, a new or empty folder for their report"
         )
+    if columns is not None and not paper:
+        raise click.UsageError("--columns is for the tables of --paper")
     found = results.load(*folders)
-    _print(found, found.report(out))
+    _print(found, found.report(out, paper=paper, columns=columns))
 
 
 def _print(found: Results, page: Path) -> None:

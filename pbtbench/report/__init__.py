@@ -3,7 +3,7 @@ statistics do not have; only figures of families and paths open a record."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from pbtbench.store.several import KeptStudy
 
 
-def write(out: Store, measures: Sequence[Measures]) -> Path:
-    """Write `report/` of a study's folder anew, whole, and return its `index.html`."""
+def write(
+    out: Store, measures: Sequence[Measures], beside: Mapping[str, str | bytes] | None = None
+) -> Path:
+    """Write `report/` of a study's folder anew, whole, and return its `index.html`. `beside`: more of its
+    files, such as `paper.paper_files` gives."""
     from pbtbench.report.build import build
 
-    return out.write_report(build(out, measures)) / "index.html"
+    return out.write_report({**build(out, measures), **(beside or {})}) / "index.html"
 
 
 def write_several(out: Store, studies: Sequence[KeptStudy], left_out: Sequence[str]) -> Path:

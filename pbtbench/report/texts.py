@@ -11,23 +11,8 @@ from typing import Any
 
 from pbtbench import spreadsheet
 from pbtbench.errors import CONTROL
+from pbtbench.report.latex import escaped, row
 from pbtbench.report.wording import NONE
-
-_LATEX = {
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "∞": r"$\infty$",
-    "−": "$-$",
-    "–": "--",
-    "µ": r"$\mu$",
-    "×": r"$\times$",
-    "Ω": r"$\Omega$",
-    "≥": r"$\geq$",
-    "<": "$<$",
-    ">": "$>$",
-}
 
 
 def clean(value: Any) -> Any:
@@ -40,6 +25,11 @@ def clean(value: Any) -> Any:
     if isinstance(value, list | tuple) and any(isinstance(v, str | dict | list) for v in value):
         return [clean(item) for item in value]
     return value
+
+
+def marked_down(text: str) -> str:
+    """Text of others as Markdown has it."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)
 
 
 @dataclass(frozen=True)
@@ -63,18 +53,14 @@ class Table:
 
     def markdown(self) -> str:
         """A GitHub-flavoured table."""
-        lines = self._marked(lambda text: re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text), "**{}**")
+        lines = self._marked(marked_down, "**{}**")
         ruler = ["---"] * self.left + ["--:"] * (len(self.header) - self.left)
         return "".join(f"| {' | '.join(line)} |\n" for line in [self.header, ruler, *lines])
 
     def latex(self) -> str:
         """A `tabular` with the rules of the package booktabs."""
-
-        def escaped(text: str) -> str:
-            return "".join(_LATEX.get(c, c) for c in text)
-
         lines = [[*map(escaped, self.header)], *self._marked(escaped, r"\textbf{{{}}}")]
-        first, *rest = [" & ".join(line) + r" \\" for line in lines]
+        first, *rest = map(row, lines)
         columns = "l" * self.left + "r" * (len(self.header) - self.left)
         ruled = [r"\toprule", first, r"\midrule", *rest, r"\bottomrule"]
         return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *ruled, "\\end{tabular}\n"])
@@ -89,10 +75,10 @@ class Table:
             writer.writerow([*names, *("" if cell == NONE else cell for cell in line[self.left :])])
         return text.getvalue()
 
-    def _marked(self, escaped: Callable[[str], str], bold: str) -> list[list[str]]:
+    def _marked(self, plain: Callable[[str], str], bold: str) -> list[list[str]]:
         return [
             [
-                bold.format(escaped(clean(text))) if (i, j) in self.bold else escaped(clean(text))
+                bold.format(plain(clean(text))) if (i, j) in self.bold else plain(clean(text))
                 for j, text in enumerate(line)
             ]
             for i, line in enumerate(self.body)

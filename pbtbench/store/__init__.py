@@ -166,19 +166,19 @@ class Store:
         """Write `summary.csv`."""
         self.folder.write("summary.csv", csv.encode())
 
-    def write_report(self, files: Mapping[str, str]) -> Path:
-        """Write `report/` anew, whole or not at all: path in it -> text. Gives its path."""
+    def write_report(self, files: Mapping[str, str | bytes]) -> Path:
+        """Write `report/` anew, whole or not at all: path in it -> text, or bytes. Gives its path."""
         try:
             self._write_report(files)
         except (BadInput, Failed):  # another writer may have swept it away, or come first
             self._write_report(files)
         return self.path / "report"
 
-    def _write_report(self, files: Mapping[str, str]) -> None:
+    def _write_report(self, files: Mapping[str, str | bytes]) -> None:
         with self.folder.replaced("report") as part:
-            for name, text in files.items():
+            for name, data in files.items():
                 with part.created(name) as file:
-                    file.write(text.encode())
+                    file.write(data.encode() if isinstance(data, str) else data)
 
     def write(
         self, run: Run, outcome: Outcome, measures: Measures | None, provenance: Provenance
