@@ -11,7 +11,7 @@ from typing import Any
 
 from pbtbench import filename
 from pbtbench.report.latex import escaped
-from pbtbench.run import Run
+from pbtbench.runs import Run
 
 
 @cache
