@@ -1,8 +1,11 @@
 """Methods with an interval against each baseline: pairs by seed, verdicts, what seeds could have shown."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fabricated import NAN, a_run, an_outcome, score, timed
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from reported import measured
 from scipy import stats
 
-from pbtbench.statistics.baselines import aligned, baselines, comparisons
+from pbtbench.statistics.baselines import LEVEL, aligned, baselines, comparisons
 from pbtbench.statistics.cells import cells
 from pbtbench.statistics.overall import standings, tallies
 from pbtbench.statistics.seeds import plan
@@ -225,3 +228,18 @@ def test_verdicts_are_counted_over_problems():
     (tally,) = tallies(comparisons(study))
     assert (tally.label, tally.baseline) == ("pbt k=1", "random")
     assert tally.counts == {"win": 1, "loss": 1, "tie": 1}
+
+
+def test_seeds_added_until_clear_decide_no_oftener_wrongly_than_they_say():
+    """As simulated; and a row of it again, to the digit."""
+    script = Path(__file__).parent.parent / "results" / "sequential.py"
+    stored = pd.read_csv(script.with_suffix(".csv"))
+    within = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / 4000)
+    assert stored.wrong.max() <= within
+    assert stored.wrong_looking_after_each_seed.min() > 3 * LEVEL
+    again = runpy.run_path(str(script))["rates"]("normal", 4, 0.5)
+    (row,) = stored[
+        (stored.distribution == "normal") & (stored.methods == 4) & (stored.effect == 0.5)
+    ].to_dict("records")
+    for name in ("wrong", "shown", "shown_with_all_seeds", "seeds"):
+        assert row[name] == pytest.approx(again[name], abs=1e-4)
