@@ -302,7 +302,8 @@ def run(
     are those of a study file, as the flags of `pbtbench run`, and override its own. `out`: the folder,
     `results/<name>` by default. `quick`: the short version of a study that has one. `again`: make kept runs
     anew that are of other code or settings. `tensorboard`: write what TensorBoard shows while runs go on
-    (`Results.tensorboard` does it afterwards). `quiet`: without progress.
+    (`Results.tensorboard` does it afterwards). The key `until_clear` adds seeds until all is clear
+    (`statistics.sequential`). `quiet`: without progress.
 
     A run that fails is in `Results.failures`, and the others go on. Raises `BadInput` for what can't be run,
     before anything is; `Failed` if the disk is full or gone; `KeyboardInterrupt` when interrupted: the same
@@ -312,16 +313,44 @@ def run(
     """
     from rich.console import Console
 
-    from pbtbench import catalogue, machine
+    from pbtbench import catalogue
+    from pbtbench.statistics.baselines import comparisons
+    from pbtbench.statistics.cells import cells
+    from pbtbench.statistics.sequential import LEVEL_AT_LOOK, LOOKS, next_look
+
+    catalogue.include_working_directory()
+    console = Console(quiet=quiet)
+
+    def planned(**more: Any) -> Study:
+        found = _planned(study, {**keys, **more}, console, quick=quick)
+        _check_loaded(found)
+        return found
+
+    def run_of(study: Study) -> Results:
+        return _run(study, out, console, again=again, tensorboard=tensorboard)
+
+    first = planned()
+    if not first.declaration.until_clear:
+        return run_of(first)
+    if keys.get("seeds") is not None:
+        raise BadInput("seeds: until_clear chooses how many there are; leave one of the two out")
+    seeds: int | None = LOOKS[0]
+    while seeds is not None:
+        found = run_of(planned(seeds=seeds))
+        kept = [m for m in found.studies[0].measures if m.run.seed < seeds]
+        seeds = next_look(comparisons(cells(kept), LEVEL_AT_LOOK), seeds)
+    return found
+
+
+def _run(
+    planned: Study, out: str | Path | None, console: Console, *, again: bool, tensorboard: bool
+) -> Results:
+    from pbtbench import machine
     from pbtbench.cli.live import View
     from pbtbench.measures.summary import summary_csv
     from pbtbench.running.runner import run_study
     from pbtbench.store import Store
 
-    catalogue.include_working_directory()
-    console = Console(quiet=quiet)
-    planned = _planned(study, keys, console, quick=quick)
-    _check_loaded(planned)
     for why in planned.left_out:
         console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
     store = Store.claim(_path(out) if out is not None else Path("results") / planned.name)

@@ -66,6 +66,12 @@ def cli() -> None:
 @click.option("--cpus-per-node", type=int, help="CPUs of each of these nodes.")
 @click.option("--iterations", type=int, help="Budget of each member.  [default: the problem's]")
 @click.option("--seeds", type=int, help="Number of seeds.  [default: 3]")
+@click.option(
+    "--until-clear",
+    is_flag=True,
+    default=None,
+    help="Add seeds (10, 20, then 40) until each method is clearly better or worse than each baseline.",
+)
 @click.option("--targets", type=Many(float), help="Scores to time.  [default: the problem's]")
 @click.option(
     "--limit-s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -22,15 +23,17 @@ def power(folder: Path) -> None:
     from rich.console import Console
 
     from pbtbench.report import seeds
-    from pbtbench.report.terminal import print_sentences, print_table
+    from pbtbench.report.terminal import WIDE, print_sentences, print_table
     from pbtbench.statistics.baselines import comparisons
     from pbtbench.statistics.cells import cells
     from pbtbench.statistics.seeds import plan
+    from pbtbench.statistics.sequential import level
     from pbtbench.store import Store
 
     console = Console()
     store = Store.open(folder)
-    found = comparisons(cells(store.runs()))
+    at = level(store.declared())
+    found = comparisons(cells(store.runs()), at)
     for line in store.left_out:
         console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
     if not found:
@@ -38,10 +41,13 @@ def power(folder: Path) -> None:
             "Nothing to compare: give a study two methods or more, with runs that complete."
         )
         return
-    print_table(seeds.table(found), console)
-    print_sentences(list(seeds.sentences(found)), console)
+    for problem, of_problem in groupby(found, key=lambda c: c.one.problem):
+        shown = seeds.table(list(of_problem), wide=console.width >= WIDE)
+        print_table(shown, console, title=problem)
+    print_sentences(list(seeds.sentences(found, at)), console)
     if (asked := plan(found)) is not None:
-        words = ["pbtbench", "run", plain(folder / "study.toml"), "--seeds", str(asked.seeds)]
+        words = ["pbtbench", "run", plain(folder / "study.toml")]
+        words += [] if store.declared().get("until_clear") else ["--seeds", str(asked.seeds)]
         console.print("\nTo add them:", highlight=False)
         command = shlex.join([*words, "--out", plain(folder)])
         console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)

@@ -16,32 +16,33 @@ TOO_FEW = "too few"
 """Where seeds are too few to say what they could show."""
 
 
-def table(comparisons: Sequence[Comparison]) -> Table:
-    """A row for each comparison. Differences are above 0 where the method is better."""
-    several = len({c.one.engine for c in comparisons}) > 1
-    header = ["problem", "method", "against", *["engine"] * several, "n"]
-    header += ["difference", "95% interval", "verdict", "could show", "seeds to show it"]
-    body = [
-        [
-            *(c.one.problem, c.one.label, c.baseline.label, *[c.one.engine] * several, str(c.n)),
-            *(number(c.difference.value), interval(c.difference), c.verdict),
-            NONE if c.verdict == "tie" else _smallest(c),
-            NONE if c.verdict == "tie" else seeds(c.seeds_needed),
-        ]
-        for c in comparisons
-    ]
-    return Table(header, body, left=3 + several)
+def table(comparisons: Sequence[Comparison], *, wide: bool = True) -> Table:
+    """A row for each comparison of one problem or several. Differences are above 0 where the method is better.
+    Not `wide`: without intervals."""
+    problems = len({c.one.problem for c in comparisons}) > 1
+    engines = len({c.one.engine for c in comparisons}) > 1
+    header = [*["problem"] * problems, "method", "against", *["engine"] * engines, "n"]
+    header += ["difference", *["95% interval"] * wide, "verdict", "could show", "seeds to show it"]
+    body = []
+    for c in comparisons:
+        tie = c.verdict == "tie"
+        line = [*[c.one.problem] * problems, c.one.label, c.baseline.label]
+        line += [*[c.one.engine] * engines, str(c.n), number(c.difference.value)]
+        line += [*[interval(c.difference)] * wide, c.verdict]
+        line += [NONE, NONE] if tie else [_smallest(c), seeds(c.seeds_needed)]
+        body.append(line)
+    return Table(header, body, left=2 + problems + engines)
 
 
-def sentences(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """What is decided, and what is not."""
+def sentences(comparisons: Sequence[Comparison], level: float = LEVEL) -> Iterator[str]:
+    """What is decided at that level, and what is not."""
     counts = {
         v: sum(c.verdict == v for c in comparisons) for v in ("win", "loss", "tie", "unclear")
     }
     yield (
         f"Of {plural(len(comparisons), 'comparison')} with a baseline: {counts['win']} won, "
         f"{counts['loss']} lost, {counts['tie']} tied, {counts['unclear']} unclear "
-        f"(level {LEVEL:g} over each problem's comparisons)."
+        f"(level {level:.2g} over each problem's comparisons)."
     )
     if not counts["unclear"]:
         return

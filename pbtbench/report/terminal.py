@@ -156,11 +156,18 @@ def _print_costs(costs: Sequence[Costs], console: Console) -> None:
     print_sentences(list(sentences(costs)), console)
 
 
-def print_table(table: texts.Table, console: Console) -> None:
+def print_table(table: texts.Table, console: Console, title: str) -> None:
     """Print a report's table."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=_plain(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for i, name in enumerate(table.header):
-        shown.add_column(_plain(name), justify="left" if i < table.left else "right")
+        text = i < table.left
+        shown.add_column(_plain(name), justify="left" if text else "right", no_wrap=text)
     for line in table.body:
         shown.add_row(*map(_plain, line))
     console.print(shown)

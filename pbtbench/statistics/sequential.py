@@ -7,7 +7,8 @@ no difference is at most `LEVEL`, however often is looked; `results/sequential.c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pbtbench.statistics.baselines import LEVEL, Comparison
 
@@ -16,6 +17,11 @@ LOOKS = (10, 20, 40)
 
 LEVEL_AT_LOOK = LEVEL / len(LOOKS)
 """What `baselines.comparisons` takes as its level at a look."""
+
+
+def level(declared: Mapping[str, Any]) -> float:
+    """At which the comparisons of a study are judged, by what its `study.toml` declares."""
+    return LEVEL_AT_LOOK if declared.get("until_clear") is True else LEVEL
 
 
 def next_look(comparisons: Sequence[Comparison], seeds: int) -> int | None:

@@ -99,6 +99,9 @@ class Declaration(Sweep):
     """Options of engines."""
     sweep: Annotated[list[dict[str, Any]], Field(max_length=MOST_RUNS)] = []
     """Sweeps: each plans more runs, with the keys above overridden."""
+    until_clear: Truth = False
+    """Add seeds until each method is clearly better or worse than each baseline, by the rule of
+    `statistics.sequential`, which chooses `seeds`."""
     quick: dict[str, Any] = {}
     """Keys that `--quick` overrides, here and in all sweeps: a short version of the study."""
     scale: Count = 1

@@ -32,6 +32,7 @@ def united(
         key: getattr(new if key in new.model_fields_set else before, key)
         for key in ("name", "title")
     }
+    named["until_clear"] = new.until_clear or before.until_clear  # once looked at, for ever
     if _alike(together, study.cells):
         return new.model_copy(update=named)
     tables = {
