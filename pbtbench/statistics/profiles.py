@@ -82,6 +82,8 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     Raises `BadInput` without problems, targets or runs.
     """
     _check(problems)
+    if any(len({attempts.n for attempts in targets}) > 1 for targets in problems):
+        raise BadInput("the targets of a problem have different runs; give each those of all")
     rng = np.random.default_rng(seed)
     once = [np.arange(targets[0].n)[None] for targets in problems]
     times = restarted(problems, once, REPLICATES, rng)
@@ -95,30 +97,21 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     return Profile(at, *_wilsons_band(reached(times, at)[:, 0], drawn, sizes))
 
 
-def _error(drawn: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, float]:
-    """Standard errors of replicates, shape (points, replicates), and how many of them Student's interval is
-    long; infinitely many where each problem has one run."""
-    from scipy.stats import t
-
-    freedom = sum(sizes) - len(sizes)
-    if not freedom:
-        return np.zeros(len(drawn)), math.inf
-    widened = math.sqrt(sum(sizes) / freedom)
-    return widened * drawn.std(axis=1, ddof=1), float(t.isf(ERROR / 2, freedom))
-
-
 def _students_band(
     point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    error, times = _error(drawn, sizes)
-    half = np.where(error > 0, times * error, 0 if math.isfinite(times) else 1)
+    """Of shares, shape (points,), from their replicates, shape (points, replicates), where problems have so many
+    runs. All is possible where each has one."""
+    times, error = _error(drawn, sizes)
+    half = times * error if math.isfinite(times) else np.ones(len(point))
     return point, np.clip(point - half, 0, 1), np.clip(point + half, 0, 1)
 
 
 def _wilsons_band(
     point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    error, times = _error(drawn, sizes)
+    """Likewise."""
+    times, error = _error(drawn, sizes)
     if not math.isfinite(times):
         return point, np.zeros(len(point)), np.ones(len(point))
     fewest = float(min(sizes))
@@ -127,6 +120,17 @@ def _wilsons_band(
         like = max(fewest, share * (1 - share) / off**2) if off else fewest
         ends.append(wilson(share, like, times))
     return point, *np.array(ends).T
+
+
+def _error(drawn: np.ndarray, sizes: Sequence[int]) -> tuple[float, np.ndarray]:
+    """How many standard errors Student's interval is long to either side, and these, shape (points,)."""
+    from scipy.stats import t
+
+    freedom = sum(sizes) - len(sizes)
+    if not freedom:
+        return math.inf, np.zeros(len(drawn))
+    widened = math.sqrt(sum(sizes) / freedom)
+    return float(t.isf(ERROR / 2, freedom)), widened * drawn.std(axis=1, ddof=1)
 
 
 def _check(problems: Sequence[Sequence[Attempts]]) -> None:
