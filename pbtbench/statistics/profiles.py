@@ -100,8 +100,8 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
 def _students_band(
     point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of shares, shape (points,), from their replicates, shape (points, replicates), where problems have so many
-    runs. All is possible where each has one."""
+    """Of shares, shape (points,), from their replicates, shape (points, replicates), where problems have so
+    many runs. All is possible where each has one."""
     times, error = _error(drawn, sizes)
     half = times * error if math.isfinite(times) else np.ones(len(point))
     return point, np.clip(point - half, 0, 1), np.clip(point + half, 0, 1)
