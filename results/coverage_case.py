@@ -30,10 +30,11 @@ class Case:
     distribution: str
     truth: float
     sample: Callable[[np.random.Generator, int], Any]
-    """A sample of so many runs."""
+    """A sample of so many runs; of a `listed` case, all samples that there are, each with its probability."""
     intervals: Callable[[Any, np.random.Generator], Mapping[str, Interval]]
     sizes: tuple[int, ...] = (3, 5, 10, 20)
-    samples: int = 300
+    samples: int = 250
+    listed: bool = False
 
 
 def ends(estimate: Estimate) -> Interval:

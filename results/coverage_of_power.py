@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 from pbtbench.statistics.power import LEVEL, POWER, pairs_needed, smallest_difference
 
-EFFECTS = (0.8, 1.5)
+EFFECTS = (2.0, 3.0)
 """Means of differences whose deviation is 1."""
 SIZES = (5, 10, 20)
 

@@ -18,12 +18,24 @@ from pbtbench.statistics.time_to_target import Attempts
 PLACES = np.array([[0.0, 0.2, 0.5], [0.4, 0.0, 0.1], [0.1, 0.5, -0.3]])
 """Of each method and problem, the median of the times' logarithm."""
 MISSES = np.array([[0.1, 0.3, 0.2], [0.2, 0.1, 0.3], [0.3, 0.6, 0.1]])
+PROBLEMS = {
+    "little spread": (0.1, PLACES),
+    "some spread": (0.3, PLACES),
+    "ten problems": (
+        0.3,
+        np.tile(PLACES, (1, 4))[:, :10] + np.linspace(-0.2, 0.2, 10) * [[1], [-1], [2]],
+    ),
+}
+"""Deviation of the logarithms, and their medians."""
 
 
-def many_times(rng: np.random.Generator, n: int) -> np.ndarray:
+def many_times(
+    rng: np.random.Generator, n: int, spread: float = 0.3, places: np.ndarray = PLACES
+) -> np.ndarray:
     """Shape (methods, problems, runs)."""
-    times = np.exp(PLACES[..., None] + 0.3 * rng.normal(size=(3, 3, n)))
-    return np.where(rng.random(times.shape) < MISSES[..., None], math.inf, times)
+    misses = np.resize(MISSES.T, places.T.shape).T
+    times = np.exp(places[..., None] + spread * rng.normal(size=(*places.shape, n)))
+    return np.where(rng.random(times.shape) < misses[..., None], math.inf, times)
 
 
 def second_scores(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,19 +63,20 @@ def of_profiles(times: np.ndarray, rng: np.random.Generator, which: int) -> dict
     return {
         PRINTED: printed,
         **of_replicates(value, drawn, n, n - 1),
-        **joined(value, drawn, n, 3 * (n - 1)),
+        **joined(value, drawn, n, times.shape[1] * (n - 1)),
     }
 
 
 def joined(value: float, drawn: np.ndarray, n: int, freedom: float) -> dict[str, Interval]:
-    """Other intervals of shares that have a standard error."""
+    """Intervals of shares that have a standard error."""
     error = drawn.std(ddof=1) * math.sqrt(n / (n - 1))
     like = max(n, value * (1 - value) / error**2) if error else n
-    half = stats.t.isf(TAIL, n - 1) * error
+    times, wider = stats.t.isf(TAIL, [freedom, n - 1])
     return {
-        "Student's t, one problem's degrees": (value - half, value + half),
+        "Student's t": (value - times * error, value + times * error),
+        "Student's t, one problem's degrees": (value - wider * error, value + wider * error),
         "Wilson's of as many": wilson(value, like),
-        "the same with Student's t": wilson(value, like, float(stats.t.isf(TAIL, freedom))),
+        "the same with Student's t": wilson(value, like, float(times)),
     }
 
 
@@ -92,17 +105,17 @@ def of_restarts(
 
 def profile_cases() -> Iterator[Case]:
     rng = np.random.default_rng(3)
-    truths = second_scores(many_times(rng, 1_000_001))
-    for which, name in enumerate(("performance score", "performance profile")):
-        yield Case(
-            name, "lognormal with misses", float(truths[which]), many_times,
-            partial(of_profiles, which=which), samples=200,
-        )  # fmt: skip
+    for name, (spread, places) in PROBLEMS.items():
+        sample = partial(many_times, spread=spread, places=places)
+        truths = second_scores(sample(rng, 200_001))
+        for which, statistic in enumerate(("performance score", "performance profile")):
+            intervals = partial(of_profiles, which=which)
+            yield Case(statistic, name, float(truths[which]), sample, intervals, samples=100)
     many = two_targets(rng, 200_000)
     times = restarted(many, [np.arange(200_000)[None]] * 3, 200_000, rng)
     for at in (1.0, 2.0, 4.0):
         truth = float(reached(times, np.array([at]))[0, 0])
         yield Case(
             "runtime profile", f"lognormal with misses, at {at:g}", truth, two_targets,
-            partial(of_restarts, at=at), samples=100,
+            partial(of_restarts, at=at), samples=80,
         )  # fmt: skip

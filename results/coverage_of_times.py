@@ -148,8 +148,15 @@ def time_cases() -> Iterator[Case]:
     for at in (0.2, 0.6, 0.9):
         where, left = f"exponential, some cut off early, at {at}", math.exp(-at / MEAN)
         yield Case("survival", where, left, cut_off, partial(of_survival, at=at))
-    for share in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95):
-        yield Case("success share", f"{share:.0%} reach", share, partial(tried, share), of_share)
+    for share in np.linspace(0.01, 0.99, 50):
+        yield Case(
+            "success share",
+            f"{share:.0%} reach",
+            float(share),
+            partial(tried, share),
+            of_share,
+            listed=True,
+        )
 
 
 def watched(rng: np.random.Generator, n: int, draw: Draw) -> Attempts:
@@ -162,5 +169,9 @@ def cut_off(rng: np.random.Generator, n: int) -> Attempts:
     return attempts(rng.exponential(MEAN, n), np.minimum(rng.uniform(0.5, 2, n), BUDGET))
 
 
-def tried(share: float, rng: np.random.Generator, n: int) -> Attempts:
-    return attempts(np.where(rng.random(n) < share, 0.5, 2.0))
+def tried(share: float, rng: np.random.Generator, n: int) -> list[tuple[Attempts, float]]:
+    """However many of so many runs reach the target, with its probability."""
+    return [
+        (attempts(np.where(np.arange(n) < k, 0.5, 2.0)), float(stats.binom.pmf(k, n, share)))
+        for k in range(n + 1)
+    ]

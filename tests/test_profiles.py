@@ -140,6 +140,8 @@ def test_laws_of_runtime_profiles(problems):
 def test_of_single_runs_any_share_may_be():
     found = runtime_profile([[attempts([1])]])
     assert (found.share.tolist(), found.low.tolist(), found.high.tolist()) == ([1], [0], [1])
+    score = performance_profiles({"a": [attempts([1])]}, paired=False)["a"].score
+    assert (score.value, score.low, score.high) == (1, 0, 1)
 
 
 def test_the_same_seed_gives_the_same():
@@ -151,6 +153,8 @@ def test_the_same_seed_gives_the_same():
 def test_what_has_no_profile_is_refused():
     with pytest.raises(BadInput, match="needs a problem"):
         runtime_profile([])
+    with pytest.raises(BadInput, match="different runs"):
+        runtime_profile([[attempts([1]), attempts([1, 2])]])
     with pytest.raises(BadInput, match="needs a run"):
         runtime_profile([[attempts([])]])
     with pytest.raises(BadInput, match="different problems"):

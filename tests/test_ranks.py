@@ -80,6 +80,14 @@ def test_where_friedmans_test_rejects_nothing_all_are_one_group():
     assert found.groups == (found.methods,)
 
 
+def test_so_they_are_though_two_are_apart_by_more_than_the_critical_difference():
+    """The chance of any pair so far apart and Friedman's of all ranks are not the same."""
+    found = ranks("abcde", np.array([[2, 1, 3, 0, 4], [2, 3, 1, 0, 4], [0, 3, 2, 1, 4]]))
+    assert found.means[-1] - found.means[0] > found.critical_difference
+    assert found.p > 0.05
+    assert found.groups == (found.methods,)
+
+
 @pytest.mark.parametrize(("problems", "decidable"), [(2, False), (3, True)])
 def test_too_few_problems_decide_nothing_however_they_come_out(problems, decidable):
     """Of three methods ranks differ by 2; the critical difference is 2.34 at two problems, 1.91 at three."""

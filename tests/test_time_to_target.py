@@ -87,6 +87,12 @@ def test_where_all_succeed_a_failure_may_still_come():
     assert ends(found) == (2, 2, pytest.approx(2 + 2 * (1 / low - 1)))
 
 
+def test_its_lower_end_is_students_where_all_succeed():
+    times = [4, 5, 6, 5, 7]
+    right = stats.ttest_1samp(times, 0).confidence_interval(0.95)
+    assert ert(attempts(times, [1] * 5)).low == pytest.approx(right.low)
+
+
 def test_of_many_runs_its_interval_is_narrow_and_where_it_should_be():
     """Exponential times of mean 1, cut off at 1: expected running time is 1."""
     times = np.random.default_rng(0).exponential(1, 40_000)
@@ -120,6 +126,16 @@ def test_it_lies_within_the_budget_and_rises_with_it(drawn, budget, random):
     else:
         assert 0 <= found.low <= found.value <= found.high <= budget
         assert math.isnan(later.value) or found.value <= later.value
+
+
+def test_of_few_runs_its_interval_is_wilsons_of_as_many_as_vary_as_much():
+    """Its bounds p solve |p − share| = t·√(p·(1 − p)/n), n being share·(1 − share) over the mean's variance."""
+    times = np.array([4, 5, 6, 5, 9.0])
+    found, share = rmst(attempts(times, [1, 1, 1, 1, 0]), 9), times.mean() / 9
+    like = share * (1 - share) / ((times / 9).var(ddof=1) / 5)
+    for bound in (found.low / 9, found.high / 9):
+        off = stats.t.isf(0.025, 4) * math.sqrt(bound * (1 - bound) / like)
+        assert abs(bound - share) == pytest.approx(off)
 
 
 def test_its_variance_is_greenwoods():

@@ -1,7 +1,8 @@
 """Profiles of times over many problems and targets, with bands: COCO's of one method, AlgoPerf's of several.
 
-Bands are over seeds, problems being fixed: Student's t with the standard error of a bootstrap of each
-problem's runs, kept within 0 and 1: of those tried what covers best (`results/coverage.csv`).
+Bands are over seeds, problems being fixed, from the standard error of a bootstrap of each problem's runs; of
+those tried they are what covers best (`results/coverage.csv`): Student's t, kept within 0 and 1, of several
+methods' profiles; for one method's Wilson's interval, with Student's t, of as many runs as would vary as much.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from pbtbench.errors import BadInput
 from pbtbench.statistics.estimate import ERROR, Estimate
+from pbtbench.statistics.shares import wilson
 from pbtbench.statistics.time_to_target import Attempts
 
 FACTORS = np.linspace(1, 4, 301)
@@ -61,8 +63,8 @@ def performance_profiles(
     found = {}
     for i, name in enumerate(methods):
         sizes = [problem[i].n for problem in problems]
-        share, low, high = _band(_within(point[:, i])[:, 0], _within(drawn[:, i]), sizes)
-        score = _band(_scores(point[:, i]), _scores(drawn[:, i])[None], sizes)
+        share, low, high = _students_band(_within(point[:, i])[:, 0], _within(drawn[:, i]), sizes)
+        score = _students_band(_scores(point[:, i]), _scores(drawn[:, i])[None], sizes)
         value, lowest, highest = (float(part[0]) for part in score)
         found[name] = PerformanceProfile(
             Profile(FACTORS, share, low, high),
@@ -80,6 +82,8 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     Raises `BadInput` without problems, targets or runs.
     """
     _check(problems)
+    if any(len({attempts.n for attempts in targets}) > 1 for targets in problems):
+        raise BadInput("the targets of a problem have different runs; give each those of all")
     rng = np.random.default_rng(seed)
     once = [np.arange(targets[0].n)[None] for targets in problems]
     times = restarted(problems, once, REPLICATES, rng)
@@ -90,22 +94,43 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     again = [rng.integers(0, t[0].n, (REPLICATES, t[0].n)) for t in problems]
     drawn = reached(restarted(problems, again, RESTARTS, rng), at)
     sizes = [targets[0].n for targets in problems]
-    return Profile(at, *_band(reached(times, at)[:, 0], drawn, sizes))
+    return Profile(at, *_wilsons_band(reached(times, at)[:, 0], drawn, sizes))
 
 
-def _band(
+def _students_band(
     point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The shares, shape (points,), and how far down and up they may be by their replicates, shape (points,
-    replicates), of problems that have so many runs; all may be where each has one."""
+    """Of shares, shape (points,), from their replicates, shape (points, replicates), where problems have so
+    many runs. All is possible where each has one."""
+    times, error = _error(drawn, sizes)
+    half = times * error if math.isfinite(times) else np.ones(len(point))
+    return point, np.clip(point - half, 0, 1), np.clip(point + half, 0, 1)
+
+
+def _wilsons_band(
+    point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Likewise."""
+    times, error = _error(drawn, sizes)
+    if not math.isfinite(times):
+        return point, np.zeros(len(point)), np.ones(len(point))
+    fewest = float(min(sizes))
+    ends = []
+    for share, off in zip(point.tolist(), error.tolist(), strict=True):
+        like = max(fewest, share * (1 - share) / off**2) if off else fewest
+        ends.append(wilson(share, like, times))
+    return point, *np.array(ends).T
+
+
+def _error(drawn: np.ndarray, sizes: Sequence[int]) -> tuple[float, np.ndarray]:
+    """How many standard errors Student's interval is long to either side, and these, shape (points,)."""
     from scipy.stats import t
 
     freedom = sum(sizes) - len(sizes)
     if not freedom:
-        return point, np.zeros(len(point)), np.ones(len(point))
+        return math.inf, np.zeros(len(drawn))
     widened = math.sqrt(sum(sizes) / freedom)
-    half = float(t.isf(ERROR / 2, freedom)) * widened * drawn.std(axis=1, ddof=1)
-    return point, np.clip(point - half, 0, 1), np.clip(point + half, 0, 1)
+    return float(t.isf(ERROR / 2, freedom)), widened * drawn.std(axis=1, ddof=1)
 
 
 def _check(problems: Sequence[Sequence[Attempts]]) -> None:
