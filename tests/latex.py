@@ -64,8 +64,13 @@ def entries(bibtex: str) -> dict[str, dict[str, str]]:
     assert_balanced(bibtex)
     assert bibtex.isascii()
     found = {}
-    for kind, key, body in re.findall(r"^@(\w+)\{([^,{}\s]+),\n(.*?)^\}$", bibtex, re.M | re.S):
-        found[key] = {"kind": kind, **dict(re.findall(r"^  (\w+) = \{(.*)\},$", body, re.M))}
+    for kind, key, body in re.findall(
+        r"^@(\w+)\{([^,{}\s]+),\n(.*?)^\}$", bibtex, re.MULTILINE | re.DOTALL
+    ):
+        found[key] = {
+            "kind": kind,
+            **dict(re.findall(r"^  (\w+) = \{(.*)\},$", body, re.MULTILINE)),
+        }
     assert len(found) == bibtex.count("\n@") + bibtex.startswith("@")
     return found
 

@@ -43,8 +43,14 @@ def of_hostile_names():
             yield run, forked(metric)
         long = {"problem": "long" * 400, "method": "[long" * 300}
         yield a_run(**long, seed=seed, card=endless, id=f"long{seed}"), an_outcome()
-        for method, value in (("infinite", float("inf")), ("none", NAN), ("huge", 1e-9 + 3e9 * seed)):
-            run = a_run(problem="one", method=method, seed=seed, targets=(0.2,), id=f"{method}{seed}")
+        for method, value in (
+            ("infinite", float("inf")),
+            ("none", NAN),
+            ("huge", 1e-9 + 3e9 * seed),
+        ):
+            run = a_run(
+                problem="one", method=method, seed=seed, targets=(0.2,), id=f"{method}{seed}"
+            )
             yield run, an_outcome(score(1, 0, 1, value))
         crash = an_outcome(cause="crash", message=BAD)
         yield a_run(problem="failed", method="x", seed=seed, id=f"failed{seed}"), crash

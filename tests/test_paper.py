@@ -21,6 +21,7 @@ from reported import InMemory, a_study, measured, pbt_outcome
 from pbtbench import BadInput
 from pbtbench.cli import cli
 from pbtbench.measures import frame
+from pbtbench.report import tables as report_tables
 from pbtbench.report.latex import escaped
 from pbtbench.report.paper import data, methods, paper_files, tables
 from pbtbench.report.paper.columns import COLUMNS, DEFAULT, chosen
@@ -60,7 +61,12 @@ class TestEscaping:
 
     def test_keeps_a_row_that_begins_with_a_bracket_a_row(self):
         text = Table(["[name]", "n"], [["[x]", "1"], ["*", "2"]]).latex()
-        assert [line[:5] for line in text.splitlines()[2:6]] == ["{}[na", r"\midr", "{}[x]", "{}* &"]
+        assert [line[:5] for line in text.splitlines()[2:6]] == [
+            "{}[na",
+            r"\midr",
+            "{}[x]",
+            "{}* &",
+        ]
 
 
 class TestTables:
@@ -73,7 +79,9 @@ class TestTables:
     def test_are_floats_with_a_caption_before_the_label(self):
         text = self.table().latex
         assert latex.environments(text) == ["table*", "tabular"]
-        assert text.index(r"\caption{") < text.index(r"\label{tab:results}") < text.index(r"\toprule")
+        assert (
+            text.index(r"\caption{") < text.index(r"\label{tab:results}") < text.index(r"\toprule")
+        )
 
     def test_of_few_columns_fit_into_one_of_two_columns(self):
         one = cells_of(measured([(a_run(), pbt_outcome())]))
@@ -81,14 +89,16 @@ class TestTables:
         assert latex.environments(found.latex) == ["table", "tabular"]
 
     def test_show_the_numbers_of_the_cells_with_the_best_bold(self):
-        rows = re.findall(r"^(?:pbt|random).*", self.table().latex, re.M)
+        rows = re.findall(r"^(?:pbt|random).*", self.table().latex, re.MULTILINE)
         assert rows == [
             r"pbt k=1 & inprocess & 2 & 0 & .6 & 0.6, 0.6 & 2/2 & 3 &  & 4 &  & 0 & .7 \\",
             r"pbt k=2 & inprocess & 2 & \textbf{0} & \textbf{.85} & 0.8, 0.9 & 2/2 & 3 &  & 4 &  & 0 & .7 \\",
             r"pbt k=1 & tune & 2 & 0 & .6 & 0.6, 0.6 & 2/2 & 3 &  & 4 &  & 100 &  \\",
             r"pbt k=2 & tune & 2 & \textbf{0} & \textbf{.85} & 0.8, 0.9 & 2/2 & 3 &  & 4 &  & 100 &  \\",
-            r"random & inprocess & 2 of 3 & 0 & .5 & 0.5, 0.5 & 0/3 & \multicolumn{2}{c}{\ensuremath{\infty}} "
-            r"& \multicolumn{2}{c}{\ensuremath{\infty}} & 0 & .0 \\",
+            (
+                r"random & inprocess & 2 of 3 & 0 & .5 & 0.5, 0.5 & 0/3 & \multicolumn{2}{c}{\ensuremath{\infty}} "
+                r"& \multicolumn{2}{c}{\ensuremath{\infty}} & 0 & .0 \\"
+            ),
         ]
 
     @given(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, unique=True))
@@ -105,20 +115,29 @@ class TestTables:
             assert escaped(column.meaning)[1:] in caption
 
     def test_have_no_spread_of_one_seed(self):
-        (found,) = tables.results(cells_of(measured([(a_run(), pbt_outcome())])), ("method", "spread"))
+        (found,) = tables.results(
+            cells_of(measured([(a_run(), pbt_outcome())])), ("method", "spread")
+        )
         assert "random &  \\\\" in found.latex
 
     def test_of_runs_that_all_failed_have_no_number(self):
         crash = an_outcome(cause="crash", message="no luck")
-        (found,) = tables.results(cells_of(measured([(a_run(), crash)])), ("method", "n", "score", "overhead"))
+        (found,) = tables.results(
+            cells_of(measured([(a_run(), crash)])), ("method", "n", "score", "overhead")
+        )
         none = r"\multicolumn{2}{c}{\textendash{}}"
         assert rf"random & 0 of 1 & {none} & {none} \\" in found.latex
 
     def test_name_each_problem_with_its_scale_above_its_rows(self):
-        pairs = [(a_run("a"), pbt_outcome()), (a_run("b_c", goal="min", targets=(0.3,)), pbt_outcome())]
+        pairs = [
+            (a_run("a"), pbt_outcome()),
+            (a_run("b_c", goal="min", targets=(0.3,)), pbt_outcome()),
+        ]
         (found,) = tables.results(cells_of(measured(pairs)), ("method", "n"))
         assert r"\emph{a (accuracy, higher is better)}" in found.latex
-        assert r"\emph{b\_c (accuracy, lower is better, target \ensuremath{\leq} 0.3)}" in found.latex
+        assert (
+            r"\emph{b\_c (accuracy, lower is better, target \ensuremath{\leq} 0.3)}" in found.latex
+        )
 
     def test_of_more_rows_than_a_page_holds_are_several(self):
         pairs = [
@@ -137,12 +156,25 @@ class TestTables:
 
     def test_show_the_hardest_target_that_was_reached_or_else_the_easiest(self):
         def goal(*targets, goal="max"):
-            return tables.goal(cells_of(measured([(a_run(targets=targets, goal=goal), pbt_outcome())])))
+            return tables.goal(
+                cells_of(measured([(a_run(targets=targets, goal=goal), pbt_outcome())]))
+            )
 
         assert goal(0.2, 0.7, 0.95) == 0.7
         assert goal(0.97, 0.95) == 0.95
         assert goal(0.1, 0.05, goal="min") == 0.1
         assert goal() is None
+
+    def test_of_more_columns_than_a_page_holds_are_several_of_the_same_rows(self):
+        whole = report_tables.comparison(self.cells)
+        found = list(tables.comparisons(self.cells))
+        assert [f.name for f in found] == ["comparison", "comparison-columns2"]
+        headers = [re.search(r"\\toprule\n(.*) \\\\", f.latex)[1].split(" & ") for f in found]
+        assert headers[0][:3] == headers[1][:3] == whole.header[:3]
+        assert headers[0] + headers[1][3:] == whole.header
+        assert all(f.latex.count("\npbt k=") + f.latex.count("\ntoy.hand") == 5 for f in found)
+        assert found[0].latex.count(r"\textbf{0.85}") == 2
+        assert not any("resizebox" in f.latex for f in found)
 
     def test_of_long_names_cut_them_if_they_stay_distinct(self):
         long, other = "a" * 30 + "b" * 30, "c" * 60
@@ -197,7 +229,9 @@ class TestData:
         files = data.files(self.measures)
         whole = pd.read_parquet(io.BytesIO(files["measures.parquet"]))
         pd.testing.assert_frame_equal(whole, frame(self.measures), check_dtype=False)
-        read = pd.read_csv(io.StringIO(files["measures.csv"]), keep_default_na=False, na_values=[""])
+        read = pd.read_csv(
+            io.StringIO(files["measures.csv"]), keep_default_na=False, na_values=[""]
+        )
         assert list(read) == list(whole)
         numbers = whole.select_dtypes("number").columns
         for name in numbers:
@@ -208,7 +242,9 @@ class TestData:
         assert list(data.COLUMNS) == list(frame(self.measures))
         about = data.files(self.measures)["columns.md"]
         for name in frame(self.measures):
-            assert re.search(rf"^\| {re.escape(name).replace('_', '._')} \| .* \| \S", about, re.M), name
+            assert re.search(
+                rf"^\| {re.escape(name).replace('_', '._')} \| .* \| \S", about, re.MULTILINE
+            ), name
 
     def test_quote_what_a_spreadsheet_would_compute(self):
         found = data.files(measured([(a_run(method="=1+1"), pbt_outcome())]))
@@ -248,18 +284,33 @@ class TestMethods:
 
     def test_tell_of_changed_and_of_mixed_versions(self, tmp_path):
         measures = measured((a_run(seed=s), pbt_outcome()) for s in range(3))
-        assert "They are of pbtbench 1.0 at commit abc with changed files." in self.said(tmp_path, measures)
+        assert "They are of pbtbench 1.0 at commit abc with changed files." in self.said(
+            tmp_path, measures
+        )
         clean = replace(CAME_FROM, dirty=False, commit="def", started="2026-02-03T00:00:00+00:00")
-        mixed = [replace(measures[0], provenance=clean), replace(measures[1], provenance=None), measures[2]]
+        mixed = [
+            replace(measures[0], provenance=clean),
+            replace(measures[1], provenance=None),
+            measures[2],
+        ]
         said = self.said(tmp_path, mixed)
         assert (
             "They are of pbtbench 1.0 at commit def (1 run), pbtbench 1.0 at commit abc with changed files "
-            "(1 run) and an unknown version of pbtbench (1 run). Dates: 2026-01-02 to 2026-02-03." in said
+            "(1 run) and an unknown version of pbtbench (1 run). Dates: 2026-01-02 to 2026-02-03."
+            in said
         )
 
     def test_tell_of_the_machines(self, tmp_path):
-        facts = {"cpu": "a CPU", "cores_usable": 2, "memory_bytes": 8e9, "gpus": ["a GPU"], "python": "3.12"}
-        told = json.dumps({"format": 2, "machines": {"here": facts | {"memory_bytes": 8_000_000_000}}})
+        facts = {
+            "cpu": "a CPU",
+            "cores_usable": 2,
+            "memory_bytes": 8e9,
+            "gpus": ["a GPU"],
+            "python": "3.12",
+        }
+        told = json.dumps(
+            {"format": 2, "machines": {"here": facts | {"memory_bytes": 8_000_000_000}}}
+        )
         (tmp_path / "machine.json").write_text(told)
         measures = measured([(a_run(), pbt_outcome())])
         said = self.said(tmp_path, measures)
@@ -300,7 +351,13 @@ class TestCommand:
         report = tmp_path / "out/report"
         assert self.run("report", tmp_path / "out", "--paper").exit_code == 0
         found = {str(f.relative_to(report / "paper")) for f in (report / "paper").rglob("*.*")}
-        assert {"paper.tex", "methods.tex", "methods.md", "references.bib", "tables/results.tex"} < found
+        assert {
+            "paper.tex",
+            "methods.tex",
+            "methods.md",
+            "references.bib",
+            "tables/results.tex",
+        } < found
         assert {"data/measures.csv", "data/measures.parquet", "data/columns.md"} < found
         assert {"figures/toy-hand-worker-seconds-single.pdf", "tables/comparison.tex"} < found
         assert (report / "index.html").is_file()
@@ -320,7 +377,10 @@ class TestCommand:
         wrong = self.run("report", tmp_path / "out", "--paper", "--columns", "walls")
         assert "did you mean 'wall'?" in str(wrong.exception)
         alone = self.run("report", tmp_path / "out", "--columns", "wall")
-        assert (alone.exit_code, "--columns is for the tables of --paper" in alone.output) == (2, True)
+        assert (alone.exit_code, "--columns is for the tables of --paper" in alone.output) == (
+            2,
+            True,
+        )
         assert not (tmp_path / "out/report").exists()
         assert not (tmp_path / "out/summary.csv").exists()
 

@@ -26,7 +26,9 @@ def installed(engine):
     """Whether an engine is there, with the packages that the document needs."""
     if not all(map(shutil.which, (engine, "bibtex", "kpsewhich"))):
         return False
-    return subprocess.run(["kpsewhich", *PACKAGES], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(["kpsewhich", *PACKAGES], capture_output=True, check=False).returncode == 0
+    )
 
 
 ENGINES = [engine for engine in ("pdflatex", "xelatex", "lualatex") if installed(engine)]
@@ -96,7 +98,9 @@ if ENGINES:
         typeset = [engine, "-interaction=nonstopmode", "-halt-on-error", "paper"]
         cites = [["bibtex", "paper"]] if files["references.bib"] else []
         for command in (typeset, *cites, typeset, typeset):
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=300)
+            done = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, check=False, timeout=300
+            )
             assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
         log = (tmp_path / "paper.log").read_text(errors="replace")
         assert (tmp_path / "paper.pdf").stat().st_size > 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from fabricated import a_run
@@ -49,7 +49,7 @@ def test_are_as_wide_as_a_column_in_points(figures):
     for name, data in figures.items():
         wanted = WIDTHS["double" if "-double." in name else "single"]
         if name.endswith(".svg"):
-            root = ElementTree.fromstring(data)
+            root = ET.fromstring(data)
             assert root.get("width") == f"{wanted}pt", name
             assert root.get("viewBox") == f"0 0 {wanted} {root.get('height').removesuffix('pt')}"
         else:

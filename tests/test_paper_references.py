@@ -43,7 +43,13 @@ def test_every_method_and_engine_of_ours_that_has_a_source_has_it():
 
 
 def test_every_entry_is_cited_for_something_and_is_there():
-    cited = {key for table in known() if table != "entries" for keys in known()[table].values() for key in keys}
+    cited = {
+        key
+        for table in known()
+        if table != "entries"
+        for keys in known()[table].values()
+        for key in keys
+    }
     assert cited == set(known()["entries"])
 
 
