@@ -96,8 +96,8 @@ class TestTables:
             r"pbt k=1 & tune & 2 & 0 & .6 & 0.6, 0.6 & 2/2 & 3 &  & 4 &  & 100 &  \\",
             r"pbt k=2 & tune & 2 & \textbf{0} & \textbf{.85} & 0.8, 0.9 & 2/2 & 3 &  & 4 &  & 100 &  \\",
             (
-                r"random & inprocess & 2 of 3 & 0 & .5 & 0.5, 0.5 & 0/3 & \multicolumn{2}{c}{\ensuremath{\infty}} "
-                r"& \multicolumn{2}{c}{\ensuremath{\infty}} & 0 & .0 \\"
+                r"random & inprocess & 2 of 3 & 0 & .5 & 0.5, 0.5 & 0/3 & "
+                r"\multicolumn{2}{c}{\ensuremath{\infty}} & \multicolumn{2}{c}{\ensuremath{\infty}} & 0 & .0 \\"
             ),
         ]
 
