@@ -176,6 +176,21 @@ class TestTables:
         assert found[0].latex.count(r"\textbf{0.85}") == 2
         assert not any("resizebox" in f.latex for f in found)
 
+    def test_keep_a_targets_columns_together(self):
+        pairs = [(a_run("a_problem_with_a_name", targets=(0.5, 0.6, 0.7)), pbt_outcome())]
+        found = list(tables.comparisons(cells_of(measured(pairs))))
+        headers = [re.search(r"\\toprule\n(.*) \\\\", f.latex)[1].split(" & ") for f in found]
+        assert len(headers) > 2
+        for header in headers:
+            for i, name in enumerate(header):
+                if name.startswith("target"):
+                    assert header[i + 1 : i + 4] == [
+                        "reached",
+                        "expected time",
+                        "member-iterations",
+                    ]
+            assert header.count("reached") == sum(name.startswith("target") for name in header)
+
     def test_of_long_names_cut_them_if_they_stay_distinct(self):
         long, other = "a" * 30 + "b" * 30, "c" * 60
         assert tables.shortened([long, "x"]) == {long: f"{'a' * 23}…{'b' * 23}", "x": "x"}

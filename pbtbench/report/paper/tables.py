@@ -19,6 +19,9 @@ from pbtbench.statistics.targets import hardest, missed
 ROWS = 36
 """Of a table at most: what a page holds."""
 
+OF_ANOTHER = ("min, max", "reached", "expected time", "member-iterations")
+"""Columns of the report's comparison that belong to the score or the target before them."""
+
 LONGEST = 48
 """Characters of a name in a table; longer ones are cut in their middle, if they stay distinct."""
 
@@ -177,12 +180,12 @@ def _whole(name: str, shown: Table, caption: str) -> Iterator[Float]:
     body = [[*(short[t] for t in line[: shown.left]), *line[shown.left :]] for line in shown.body]
     columns = list(zip(shown.header, *body, strict=True))
     widths = [max(map(len, column)) + 2 for column in columns]
-    identity = sum(widths[: shown.left])
     blocks: list[list[int]] = [[]]
-    for place in range(shown.left, len(columns)):
-        if blocks[-1] and identity + sum(widths[p] for p in [*blocks[-1], place]) > PAGE:
+    for unit in _units(shown):
+        places = [*range(shown.left), *blocks[-1], *unit]
+        if blocks[-1] and sum(widths[p] for p in places) > PAGE:
             blocks.append([])
-        blocks[-1].append(place)
+        blocks[-1] += unit
     for i, block in enumerate(blocks):
         places = [*range(shown.left), *block]
         header, *lines = zip(*(columns[p] for p in places), strict=True)
@@ -191,3 +194,14 @@ def _whole(name: str, shown: Table, caption: str) -> Iterator[Float]:
         more = f" Part {i + 1} of {len(blocks)} of its columns." if len(blocks) > 1 else ""
         width = sum(widths[p] for p in places)
         yield table(f"{name}-columns{i + 1}" if i else name, text, caption + more, width)
+
+
+def _units(shown: Table) -> list[list[int]]:
+    """The places of a table's columns of numbers, those together that say nothing alone."""
+    found: list[list[int]] = []
+    for place in range(shown.left, len(shown.header)):
+        if found and shown.header[place] in OF_ANOTHER:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
