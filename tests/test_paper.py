@@ -21,6 +21,7 @@ from reported import InMemory, a_study, measured, pbt_outcome
 from pbtbench import BadInput
 from pbtbench.cli import cli
 from pbtbench.measures import frame
+from pbtbench.report import tables as report_tables
 from pbtbench.report.latex import escaped
 from pbtbench.report.paper import data, methods, paper_files, tables
 from pbtbench.report.paper.columns import COLUMNS, DEFAULT, chosen
@@ -163,6 +164,32 @@ class TestTables:
         assert goal(0.97, 0.95) == 0.95
         assert goal(0.1, 0.05, goal="min") == 0.1
         assert goal() is None
+
+    def test_of_more_columns_than_a_page_holds_are_several_of_the_same_rows(self):
+        whole = report_tables.comparison(self.cells)
+        found = list(tables.comparisons(self.cells))
+        assert [f.name for f in found] == ["comparison", "comparison-columns2"]
+        headers = [re.search(r"\\toprule\n(.*) \\\\", f.latex)[1].split(" & ") for f in found]
+        assert headers[0][:3] == headers[1][:3] == whole.header[:3]
+        assert headers[0] + headers[1][3:] == whole.header
+        assert all(f.latex.count("\npbt k=") + f.latex.count("\ntoy.hand") == 5 for f in found)
+        assert found[0].latex.count(r"\textbf{0.85}") == 2
+        assert not any("resizebox" in f.latex for f in found)
+
+    def test_keep_a_targets_columns_together(self):
+        pairs = [(a_run("a_problem_with_a_name", targets=(0.5, 0.6, 0.7)), pbt_outcome())]
+        found = list(tables.comparisons(cells_of(measured(pairs))))
+        headers = [re.search(r"\\toprule\n(.*) \\\\", f.latex)[1].split(" & ") for f in found]
+        assert len(headers) > 2
+        for header in headers:
+            for i, name in enumerate(header):
+                if name.startswith("target"):
+                    assert header[i + 1 : i + 4] == [
+                        "reached",
+                        "expected time",
+                        "member-iterations",
+                    ]
+            assert header.count("reached") == sum(name.startswith("target") for name in header)
 
     def test_of_long_names_cut_them_if_they_stay_distinct(self):
         long, other = "a" * 30 + "b" * 30, "c" * 60

@@ -31,7 +31,7 @@ def installed(engine):
     )
 
 
-ENGINES = [engine for engine in ("pdflatex", "xelatex", "lualatex") if installed(engine)]
+ENGINES = [engine for engine in ("pdflatex", "xelatex") if installed(engine)]
 
 
 @pytest.fixture(scope="module", params=STUDIES)

@@ -108,7 +108,7 @@ class TestTables:
         worse = (a_run(method="worse"), pbt_outcome(0.8))
         named = cells_of(measured([(a_run(method="a_b|c&%"), pbt_outcome()), worse]))
         assert r"a\_b\|c&%" in tables.comparison(named).markdown()
-        assert r"a\_b|c\&\%" in tables.comparison(named).latex()
+        assert r"a\_b\textbar{}c\&\%" in tables.comparison(named).latex()
         assert "**0.9**" in tables.comparison(named).markdown()
         assert r"\textbf{0.9}" in tables.comparison(named).latex()
         assert "**0.8**" not in tables.comparison(named).markdown()

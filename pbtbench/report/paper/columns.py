@@ -62,7 +62,7 @@ def _reached(row: Row) -> str:
 
 SCORE = "final score"
 SCORE_IS = "the best of its members' last scores, of those that methods select by"
-"""What `Cell.score` is called, and what it is of a run."""
+"""What `Cell.score` is called, and what it is of a run: whatever a paper says of scores says it by these."""
 
 COLUMNS: Mapping[str, Column] = {
     "method": Column("method", "with the perturbation interval k", lambda r: r.cell.label, "left"),
@@ -136,7 +136,7 @@ COLUMNS: Mapping[str, Column] = {
         "state", "the largest that was kept", lambda r: size(r.cell.state_bytes), "right"
     ),
 }
-"""Name, as `--columns` takes it -> the column, in a table's order of documentation."""
+"""Name, as `--columns` takes it -> the column."""
 
 DEFAULT = ("method", "n", "score", "spread", "reached", "time", "work", "overhead")
 

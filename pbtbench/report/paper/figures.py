@@ -143,7 +143,7 @@ def _config(spec: Spec, width: int) -> Spec:
     """The report's style in print: smaller type, and as many names of a legend beside one another as fit."""
     longest = max(map(len, _names(spec)), default=1)
     limit = round(CONFIG["legend"]["labelLimit"] * SHRUNK)
-    name = min(limit, longest * 0.6 * TYPE) + 24  # with its symbol and the space behind
+    name = min(limit, longest * 0.5 * TYPE) + 22  # with its symbol and the space behind
     return {
         **CONFIG,
         "font": FONT,

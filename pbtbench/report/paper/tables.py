@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pbtbench import filename
 from pbtbench.report import tables
 from pbtbench.report.checkpoint_costs import CheckpointCosts
 from pbtbench.report.latex import escaped, row
 from pbtbench.report.paper.columns import COLUMNS, Column, Row
-from pbtbench.report.paper.floats import Float, table
+from pbtbench.report.paper.floats import PAGE, Float, table
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import number
 from pbtbench.statistics.cells import Cell
@@ -19,6 +18,9 @@ from pbtbench.statistics.targets import hardest, missed
 
 ROWS = 36
 """Of a table at most: what a page holds."""
+
+OF_ANOTHER = ("min, max", "reached", "expected time", "member-iterations")
+"""Columns of the report's comparison that belong to the score or the target before them."""
 
 LONGEST = 48
 """Characters of a name in a table; longer ones are cut in their middle, if they stay distinct."""
@@ -38,22 +40,19 @@ def results(cells: Sequence[Cell], columns: Sequence[str]) -> list[Float]:
     ]
 
 
-def comparisons(cells: Sequence[Cell]) -> list[Float]:
+def comparisons(cells: Sequence[Cell]) -> Iterator[Float]:
     """The report's whole comparison, with all targets, in the same parts."""
-    return [
-        _whole(name, tables.comparison(part), f"All measures of {_listed(part)}.")
-        for name, part in _parts(cells, "comparison")
-    ]
+    for name, part in _parts(cells, "comparison"):
+        yield from _whole(name, tables.comparison(part), f"All measures of {_listed(part)}.")
 
 
 def costs(found: CheckpointCosts | None) -> Iterator[Float]:
     """What checkpoints cost: the headline, stage by stage, and against the closed forms."""
     if found is not None:
-        yield _whole("overhead", found.headline, "What a fork and PBT cost, by size of the state.")
-        yield _whole("stages", found.stages, "What each stage of a checkpoint takes.")
-        yield _whole(
-            "closed-forms", found.details, "Checkpoint overhead, as measured and predicted."
-        )
+        yield from _whole("overhead", found.headline, "What a fork and PBT cost, by size of state.")
+        yield from _whole("stages", found.stages, "What each stage of a checkpoint takes.")
+        about = "Checkpoint overhead, as measured and predicted."
+        yield from _whole("closed-forms", found.details, about)
 
 
 def by_problem(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -175,11 +174,34 @@ def _listed(cells: Sequence[Cell]) -> str:
     return shortened(problems)[problems[0]] if len(problems) == 1 else f"{len(problems)} problems"
 
 
-def _whole(name: str, shown: Table, caption: str) -> Float:
-    """A table of the report, its names shortened."""
+def _whole(name: str, shown: Table, caption: str) -> Iterator[Float]:
+    """A table of the report, its names shortened, as floats of which each has as many of its columns as fit."""
     short = shortened([text for line in shown.body for text in line[: shown.left]])
     body = [[*(short[t] for t in line[: shown.left]), *line[shown.left :]] for line in shown.body]
-    shown = replace(shown, body=body)
-    lines = [shown.header, *shown.body]
-    width = sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True))
-    return table(name, shown.latex(), caption, width)
+    columns = list(zip(shown.header, *body, strict=True))
+    widths = [max(map(len, column)) + 2 for column in columns]
+    blocks: list[list[int]] = [[]]
+    for unit in _units(shown):
+        places = [*range(shown.left), *blocks[-1], *unit]
+        if blocks[-1] and sum(widths[p] for p in places) > PAGE:
+            blocks.append([])
+        blocks[-1] += unit
+    for i, block in enumerate(blocks):
+        places = [*range(shown.left), *block]
+        header, *lines = zip(*(columns[p] for p in places), strict=True)
+        bold = frozenset((line, places.index(p)) for line, p in shown.bold if p in places)
+        text = Table(header, lines, left=shown.left, bold=bold).latex()
+        more = f" Part {i + 1} of {len(blocks)} of its columns." if len(blocks) > 1 else ""
+        width = sum(widths[p] for p in places)
+        yield table(f"{name}-columns{i + 1}" if i else name, text, caption + more, width)
+
+
+def _units(shown: Table) -> list[list[int]]:
+    """The places of a table's columns of numbers, those together that say nothing alone."""
+    found: list[list[int]] = []
+    for place in range(shown.left, len(shown.header)):
+        if found and shown.header[place] in OF_ANOTHER:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
