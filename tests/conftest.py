@@ -34,29 +34,13 @@ HEAVY = {"ray": "ray", "tensorflow": "tensorflow", "browser": "selenium"}
 
 MODULES = {
     "ray": (
-        *("address", "bad_input", "brought", "frameworks", "ray", "trainable"),
-        *(
-            "interruptions",
-            "param_space",
-            "ray_internals",
-            "summaries",
-            "tune",
-            "tune_failures",
-            "tune_methods",
-        ),
+        *("address", "bad_input", "brought", "frameworks", "ray", "summaries", "trainable"),
+        *("interruptions", "param_space", "ray_internals", "tune", "tune_failures", "tune_methods"),
     ),
     "tensorflow": (
         *("control", "datasets", "internals", "keras", "keras_build", "keras_data"),
         *("keras_hyperparameters", "keras_problems", "keras_scores", "memory", "morphism"),
-        *(
-            "real_problems",
-            "ring_gan",
-            "stacked",
-            "state_size",
-            "step_law",
-            "tensorboard",
-            "transport",
-        ),
+        *("real_problems", "ring_gan", "stacked", "state_size", "step_law", "transport"),
     ),
     "slow": (
         "api",
@@ -73,6 +57,7 @@ MODULES = {
         "side_by_side",
         "sources",
         "starter",
+        "tensorboard_shown",
     ),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by

@@ -164,14 +164,15 @@ class KerasPopulation(FullPopulation):
     def evaluate(self) -> Mapping[str, np.ndarray]:
         # All members are on their way before the first result is waited for.
         states = [m.training_state for m in self.members]
-        found = [at.program.evaluate(at.values) for at in states]
-        table = np.array(
-            [
-                at.program.completed(values.numpy(), outside)
-                for at, (values, outside) in zip(states, found, strict=True)
-            ]
-        )
-        return dict(zip(states[0].program.scores, table.T.copy(), strict=True))
+        found = []
+        for place, at in enumerate(states):
+            with summaries.of_member(place):
+                found.append(at.program.evaluate(at.values))
+        table = []
+        for place, (at, (values, outside)) in enumerate(zip(states, found, strict=True)):
+            with summaries.of_member(place):
+                table.append(at.program.completed(values.numpy(), outside))
+        return dict(zip(states[0].program.scores, np.array(table).T.copy(), strict=True))
 
     def state(self, member: int) -> State:
         return Snapshot(self.members[member].training_state)
