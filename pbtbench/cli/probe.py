@@ -18,6 +18,7 @@ from pbtbench.cli.live import View
 from pbtbench.errors import Failed
 from pbtbench.measures import Measures
 from pbtbench.running.runner import run_study
+from pbtbench.runs import Run
 from pbtbench.store import Store
 from pbtbench.study import Study
 
@@ -45,7 +46,7 @@ class OutOfTime(Exception):
 
 
 class LimitedView(View):
-    """Shows the progress, and ends the study when its time is over."""
+    """Shows the progress, and ends the study when its time is over, or a run fails."""
 
     def __init__(self, console: Console, limit_s: float) -> None:
         super().__init__(console)
@@ -55,6 +56,11 @@ class LimitedView(View):
         if time.monotonic() > self._end:
             raise OutOfTime
         super().progressed(progress)
+
+    def ended(self, run: Run, done: dict[str, Any]) -> None:
+        super().ended(run, done)
+        if done["cause"]:
+            raise Failed(f"{run.problem_name} on {run.engine}: {done['cause']}: {done['message']}")
 
 
 def of_sizes(engine: str, state_bytes: float) -> dict[str, Any]:
@@ -81,19 +87,16 @@ def measured(keys: Mapping[str, Any], limit_s: float, console: Console) -> list[
     """Run a study, and give its runs as far as the time went. Raises `BadInput` for what can't be run, `Failed`
     if a run fails, or none ended in time."""
     catalogue.include_working_directory()
-    study = Study.plan({**keys, "limit_s": limit_s})
+    study = Study.plan({**keys, "limit_s": limit_s}, "advise")
     with tempfile.TemporaryDirectory(prefix="pbtbench-advise-") as folder:
         store = Store.claim(Path(folder) / "probe")
         view = LimitedView(console, limit_s)
         with store.locked(), view, suppress(OutOfTime):
             run_study(study, store, view)
-        found = list(store.runs()) if store.folder.has("runs") else []
-    for m in found:
-        if m.cause:
-            raise Failed(f"{m.run.problem_name} on {m.run.engine}: {m.cause}: {m.message}")
+        runs = store.runs() if store.folder.has("runs") else []
+    found = [m for m in runs if not m.cause]  # one may have been cut off
     if not found:
         minutes = f"{limit_s / 60:g} minute{'s' * (limit_s != 60)}"
-        raise Failed(
-            f"{study.runs[0].problem_name}: no run ended within {minutes}; give --minutes more"
-        )
+        name = study.runs[0].problem_name
+        raise Failed(f"{name}: no run ended within {minutes}; give --minutes more")
     return found

@@ -32,9 +32,10 @@ def sentences(advice: CostAdvice, population: int, workers: int) -> Iterator[str
     sizes = size(fit.smallest)
     if fit.largest > fit.smallest:
         sizes += f" to {size(fit.largest)}"
+    where = "in one process" if fit.engine == "inprocess" else f"on {plural(workers, 'worker')}"
     yield (
         f"Costs are those of {plural(fit.runs, 'run')} with states of {sizes}; after an interval "
-        f"{percent(advice.shares.save)} of {population:,} members on {plural(workers, 'worker')} save and "
+        f"{percent(advice.shares.save)} of {population:,} members {where} save and "
         f"{percent(advice.shares.restore)} restore."
     )
     if (factor := fit.beyond(advice.state_bytes)) > 1:

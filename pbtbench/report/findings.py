@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pbtbench.report.advise import sentences as advised
 from pbtbench.report.cost_sentences import intervals_of_problem
 from pbtbench.report.endings import endings, regrets
 from pbtbench.report.wording import (
@@ -68,6 +69,7 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
     yield from _targets(cells)
     yield from _costs(done, engines)
     yield from intervals_of_problem(cells)
+    yield from advised(cells)
     yield from _divergence(cells)
     yield from _standing(cells)
     yield from _early_stops(cells)

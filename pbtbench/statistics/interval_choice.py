@@ -35,6 +35,8 @@ ERROR = 0.05
 """How often an interval should miss."""
 BLOCK = 1_000_000
 """Numbers drawn at a time."""
+ROUNDING = 1e-9
+"""Costs that differ by no larger share are equal."""
 
 
 @dataclass(frozen=True)
@@ -315,14 +317,14 @@ def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _least(seconds: np.ndarray) -> int | None:
     """The place of the least; of equal ones the last, which makes fewest checkpoints."""
     least = seconds.min()
-    return None if math.isinf(least) else int(np.flatnonzero(seconds == least)[-1])
+    return None if math.isinf(least) else int(np.flatnonzero(seconds <= least * (1 + ROUNDING))[-1])
 
 
 def _cheapest(drawn: np.ndarray) -> np.ndarray:
     """In what share of replicates each costs least, shape (intervals,); those that tie share one."""
     if not drawn.shape[1]:
         return np.full(len(drawn), math.nan)
-    least = np.isfinite(drawn) & (drawn == drawn.min(axis=0))
+    least = np.isfinite(drawn) & (drawn <= drawn.min(axis=0) * (1 + ROUNDING))
     found: np.ndarray = (least / np.maximum(1, least.sum(axis=0))).mean(axis=1)
     return found
 
@@ -341,7 +343,7 @@ def _regret(
     alone = _estimate(ratio, ratios, n, ERROR)
     together = _estimate(ratio, ratios, n, ERROR / (len(seconds) - 1))
     regret = Estimate(alone.value - 1, alone.low - 1, alone.high - 1, n)
-    return regret, not together.low <= 1 <= together.high
+    return regret, together.low > 1 + ROUNDING or together.high < 1 - ROUNDING
 
 
 def _estimate(value: float, drawn: np.ndarray, n: int, error: float) -> Estimate:
