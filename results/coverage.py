@@ -25,7 +25,7 @@ from coverage_case import NOMINAL, Case
 from coverage_of_power import power_cases
 from coverage_of_profiles import profile_cases
 from coverage_of_scores import improvement_cases, score_cases
-from coverage_of_times import time_cases
+from coverage_of_times import ratio_cases, time_cases
 
 TABLE = Path(__file__).with_suffix(".csv")
 CHANCE = 0.005
@@ -35,7 +35,14 @@ Row = dict[str, str]
 
 def cases() -> Iterator[Case]:
     """All of them."""
-    for some in (score_cases, improvement_cases, time_cases, profile_cases, power_cases):
+    for some in (
+        score_cases,
+        improvement_cases,
+        time_cases,
+        ratio_cases,
+        profile_cases,
+        power_cases,
+    ):
         yield from some()
 
 

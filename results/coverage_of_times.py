@@ -22,7 +22,15 @@ from coverage_case import (
 )
 from scipy import special, stats
 
-from pbtbench.statistics.time_to_target import Attempts, ert, rmst, success_share, survival
+from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.time_to_target import (
+    Attempts,
+    ert,
+    ert_ratio,
+    rmst,
+    success_share,
+    survival,
+)
 
 BUDGET = 1.0
 MEAN = 0.6
@@ -157,6 +165,72 @@ def time_cases() -> Iterator[Case]:
             of_share,
             listed=True,
         )
+
+
+def ratio_cases() -> Iterator[Case]:
+    """Two methods whose runs of a seed are alike: of one that is faster by a half, or rarely misses."""
+    rng = np.random.default_rng(3)
+    for name, draw, alike in (
+        ("exponential, 63% and 86% reach", partial(two, ("exponential", 1.0, 0.5)), 0.0),
+        ("lognormal, 50% and 92% reach", partial(two, ("lognormal", 0.0, 0.5)), 0.0),
+        ("lognormal, pairs alike", partial(two, ("lognormal", 0.0, 0.5)), 0.7),
+        ("lognormal, all reach", partial(two, ("lognormal", -2.5, 0.5)), 0.0),
+        ("lognormal, all reach, pairs alike", partial(two, ("lognormal", -2.5, 0.5)), 0.7),
+    ):
+        one, other = draw(rng, 2_000_000, alike)
+        truth = (other.spent.sum() / other.successes) / (one.spent.sum() / one.successes)
+        yield Case("ert ratio", name, float(truth), partial(draw, alike=alike), of_ratio)
+
+
+def two(
+    times: tuple[str, float, float], rng: np.random.Generator, n: int, alike: float
+) -> tuple[Attempts, Attempts]:
+    """Runs of two methods, of which the other's times are longer."""
+    kind, middle, part = times
+    normal = rng.multivariate_normal([0, 0], [[1, alike], [alike, 1]], n).T
+    if kind == "lognormal":
+        found = np.exp(middle + 0.5 * normal + [[math.log(part)], [0]])
+    else:
+        found = stats.expon.ppf(stats.norm.cdf(normal)) * [[part], [middle]]
+    return attempts(found[0]), attempts(found[1])
+
+
+def of_ratio(found: tuple[Attempts, Attempts], rng: np.random.Generator) -> dict[str, Interval]:
+    one, other = found
+    n = one.n
+    rows = rng.integers(0, n, (REPLICATES, n))
+    sums = [(a.spent[rows].sum(axis=1), a.reached[rows].sum(axis=1)) for a in (one, other)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = sums[1][0] * sums[0][1] / (sums[0][0] * sums[1][1])
+    beyond = stats.norm.sf(math.sqrt(n / (n - 1)) * stats.t.isf(TAIL, n - 1))
+    found_ends = {}
+    for name, tail in (("percentile", TAIL), ("expanded percentile", beyond)):
+        found_ends[name] = tuple(
+            np.quantile(np.nan_to_num(drawn, nan=end, posinf=math.inf), q, method="inverted_cdf")
+            for end, q in ((0.0, tail), (math.inf, 1 - tail))
+        )
+    above, below = ert(other), ert(one)
+    value = above.value / below.value if math.isfinite(below.value) else 0.0
+    return {
+        PRINTED: ends(ert_ratio(one, other, paired=True)),
+        "as if not of pairs": ends(ert_ratio(one, other, paired=False)),
+        "from both intervals": from_both(value, above, below),
+        **found_ends,
+    }
+
+
+def from_both(value: float, above: Estimate, below: Estimate) -> Interval:
+    """Of the ratio of two estimates from their own intervals (Zou and Donner 2008, of logarithms)."""
+    if not (math.isfinite(value) and value):
+        return above.low / below.high, above.high / below.low if below.low else math.inf
+    with np.errstate(divide="ignore"):
+        a, b = (
+            np.log([e.value / e.low if e.low else math.inf, e.high / e.value])
+            for e in (above, below)
+        )
+    return value * math.exp(-math.hypot(a[0], b[1])), value * math.exp(
+        min(700, math.hypot(a[1], b[0]))
+    )
 
 
 def watched(rng: np.random.Generator, n: int, draw: Draw) -> Attempts:

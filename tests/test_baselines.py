@@ -19,7 +19,8 @@ from pbtbench.statistics.overall import standings, tallies
 from pbtbench.statistics.seeds import plan
 from pbtbench.statistics.sequential import LEVEL_AT_LOOK, LOOKS, next_look
 from pbtbench.statistics.signed_rank import signed_rank_p
-from pbtbench.statistics.speedups import ert_ratio, speedups
+from pbtbench.statistics.speedups import speedups
+from pbtbench.statistics.time_to_target import Attempts, ert_ratio
 
 
 def a_study(goal="max", /, **of_method):
@@ -145,25 +146,41 @@ def test_seeds_are_added_until_all_is_clear_or_the_last_look():
     assert next_look(unclear, LOOKS[-1]) is None
 
 
+def attempts(spent, reached):
+    return Attempts(np.array(spent, float), np.array(reached, bool), np.zeros(len(spent), bool))
+
+
 def test_a_ratio_of_expected_times_counts_misses_in():
-    one, other = np.array([[2.0, 1], [4, 1]]), np.array([[10.0, 1], [20, 0]])
+    one, other = attempts([2, 4], [1, 1]), attempts([10, 20], [1, 0])
     assert ert_ratio(one, other, paired=True).value == pytest.approx(30 / 3)
     assert ert_ratio(other, one, paired=True).value == pytest.approx(3 / 30)
-    missed = np.array([[10.0, 0], [20, 0]])
-    assert ert_ratio(one, missed, paired=True).value == math.inf
+    missed = attempts([10, 20], [0, 0])
+    never = ert_ratio(one, missed, paired=True)
+    assert (never.value, never.high) == (math.inf, math.inf)
+    assert never.low > 0
     assert ert_ratio(missed, one, paired=True).value == 0
-    single = ert_ratio(one[:1], other[:1], paired=True)
+    assert math.isnan(ert_ratio(missed, missed, paired=True).value)
+    single = ert_ratio(attempts([2], [1]), attempts([10], [1]), paired=True)
     assert (single.value, single.low, single.high) == (5, 0, math.inf)
 
 
-@given(st.integers(2, 12), st.integers(0, 99))
-def test_a_ratio_turned_round_is_its_inverse(n, seed):
+@given(st.integers(2, 12), st.integers(0, 99), st.booleans())
+def test_a_ratio_turned_round_is_its_inverse(n, seed, paired):
     rng = np.random.default_rng(seed)
-    a, b = (np.column_stack([rng.exponential(size=n), rng.random(n) < 0.8]) for _ in range(2))
-    if a[:, 1].any() and b[:, 1].any():
-        found, back = ert_ratio(a, b, paired=True), ert_ratio(b, a, paired=True)
+    a, b = (attempts(rng.exponential(size=n), rng.random(n) < 0.8) for _ in range(2))
+    if a.successes and b.successes:
+        found, back = ert_ratio(a, b, paired=paired), ert_ratio(b, a, paired=paired)
         assert found.value == pytest.approx(1 / back.value)
+        assert found.low == pytest.approx(1 / back.high)
         assert found.low <= found.value <= found.high
+
+
+def test_pairs_that_differ_by_a_factor_leave_no_doubt_of_it():
+    times = np.array([1.0, 2, 5, 9])
+    found = ert_ratio(attempts(times, [1] * 4), attempts(3 * times, [1] * 4), paired=True)
+    assert (found.low, found.high) == (pytest.approx(3), pytest.approx(3))
+    apart = ert_ratio(attempts(times, [1] * 4), attempts(3 * times, [1] * 4), paired=False)
+    assert apart.low < 3 < apart.high
 
 
 def test_speedups_are_at_the_hardest_target_that_any_reached():

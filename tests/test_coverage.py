@@ -43,7 +43,7 @@ def test_every_statistic_is_tried_at_few_runs_and_at_more():
     sizes = {}
     for row in ROWS:
         sizes.setdefault(row["statistic"], set()).add(int(row["n"]))
-    assert len(sizes) == 16
+    assert len(sizes) == 17
     assert all(found >= {5, 10, 20} for found in sizes.values())
     assert all(3 in found for name, found in sizes.items() if name not in POWER)
 

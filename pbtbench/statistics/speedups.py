@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,12 +9,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from pbtbench.measures import Measures
-from pbtbench.measures.target import Attempt, ert
+from pbtbench.measures.target import Attempt
 from pbtbench.statistics.baselines import baselines, groups
-from pbtbench.statistics.bootstrap import REPLICATES
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.estimate import Estimate
 from pbtbench.statistics.targets import hardest
+from pbtbench.statistics.time_to_target import Attempts, ert_ratio
 
 Cost = Literal["seconds", "member_iterations", "worker_seconds"]
 """What it takes: wall time, work, or wall time of all workers."""
@@ -71,62 +70,27 @@ def _speedup(one: Cell, baseline: Cell, target: float, cost: Cost) -> Speedup | 
         return None
     shared = sorted(ours.keys() & theirs.keys())
     paired = len(shared) > 1 or len(shared) == len(ours) == len(theirs)
-    a, b = (
-        np.array([of[s] for s in (shared if paired else sorted(of))], float)
-        for of in (ours, theirs)
-    )
+    a, b = (_attempts([of[s] for s in (shared if paired else sorted(of))]) for of in (ours, theirs))
     return Speedup(
         one=one,
         baseline=baseline,
         target=target,
         cost=cost,
         ratio=ert_ratio(a, b, paired=paired),
-        reached=int(a[:, 1].sum()),
-        baseline_reached=int(b[:, 1].sum()),
+        reached=a.successes,
+        baseline_reached=b.successes,
     )
 
 
-def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool]]:
-    """Seed -> what the run spent on the target, and whether it reached it."""
+def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool, bool]]:
+    """Seed -> what the run spent on the target, whether it reached it, and whether it crashed."""
     found = {}
     for m in cell.measures:
         if (a := m.attempt(target)) is not None:
-            found[m.run.seed] = spent(m, a, cost), a.reached
+            found[m.run.seed] = spent(m, a, cost), a.reached, a.cause in ("crash", "hang")
     return found
 
 
-def ert_ratio(one: np.ndarray, other: np.ndarray, *, paired: bool, seed: int = 0) -> Estimate:
-    """The other's expected running time over that of one, with the 95% percentile interval of a bootstrap over
-    runs: pairs are drawn together. `one`, `other`: shape (runs, 2), what was spent and whether it was enough.
-
-    Of draws in which neither succeeds nothing is known: they count at both ends.
-    """
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(len(one), size=(REPLICATES, len(one)))
-    a = one[rows].sum(axis=1)
-    b = other[rows if paired else rng.integers(len(other), size=(REPLICATES, len(other)))]
-    b = b.sum(axis=1)
-    n = min(len(one), len(other))
-    value = _over(
-        ert(one[:, 0].tolist(), (one[:, 1] > 0).tolist()),
-        ert(other[:, 0].tolist(), (other[:, 1] > 0).tolist()),
-    )
-    if n < 2:
-        return Estimate(value, 0.0, math.inf, n)
-    # other's ERT over one's = (spent_b / successes_b) / (spent_a / successes_a)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = (b[:, 0] * a[:, 1]) / (a[:, 0] * b[:, 1])
-    low, high = (
-        float(
-            np.quantile(np.nan_to_num(ratios, nan=end, posinf=math.inf), q, method="inverted_cdf")
-        )
-        for end, q in ((0.0, 0.025), (math.inf, 0.975))
-    )
-    return Estimate(value, low, high, n)
-
-
-def _over(one: float, other: float) -> float:
-    """The other's over one's."""
-    if math.isinf(one):
-        return math.nan if math.isinf(other) else 0.0
-    return other / one if one else math.nan
+def _attempts(runs: Sequence[tuple[float, bool, bool]]) -> Attempts:
+    spent, reached, crashed = zip(*runs, strict=True)
+    return Attempts(np.array(spent, float), np.array(reached), np.array(crashed))

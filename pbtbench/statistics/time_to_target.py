@@ -94,6 +94,37 @@ def ert(attempts: Attempts) -> Estimate:
     return Estimate(value, max(low, least), high, n)
 
 
+def ert_ratio(one: Attempts, other: Attempts, *, paired: bool) -> Estimate:
+    """The other's expected running time over that of one: above 1 where one is faster; `n` is how many pairs, or
+    runs of the fewer. Infinite where the other has no success, 0 where one has none; NaN where neither has.
+
+    The interval is Student's t of the logarithm, whose variance is that of what each run, or pair of runs (the
+    arrays being aligned), adds to it to first order. Without a success, what the intervals of both leave open.
+    """
+    from scipy.stats import t
+
+    above, below = ert(other), ert(one)
+    n = min(above.n, below.n)
+    if not (one.successes and other.successes):
+        none = not (one.successes or other.successes)
+        value = math.nan if none else math.inf if one.successes else 0.0
+        low = above.low / below.high if below.high else 0.0
+        return Estimate(value, low, above.high / below.low if below.low else math.inf, n)
+    value = above.value / below.value if below.value else math.nan
+    if n < 2 or math.isnan(value):
+        return Estimate(value, 0.0, math.inf, n)
+    parts = [a.spent / np.mean(a.spent) - a.reached / np.mean(a.reached) for a in (other, one)]
+    if paired:
+        variance, freedom = float(np.var(parts[0] - parts[1], ddof=1)) / n, n - 1.0
+    else:
+        variances = [float(np.var(part, ddof=1)) / len(part) for part in parts]
+        variance = sum(variances)
+        squares = sum(v**2 / (len(part) - 1) for v, part in zip(variances, parts, strict=True))
+        freedom = variance**2 / squares if squares else float(n - 1)
+    factor = math.exp(float(t.isf(ERROR / 2, freedom)) * math.sqrt(variance))
+    return Estimate(value, value / factor, value * factor, n)
+
+
 def rmst(attempts: Attempts, budget: float) -> Estimate:
     """Restricted mean survival time: the mean of min(T, budget), Kaplan and Meier's integral where runs were
     cut off before (Royston and Parmar 2013). NaN, between 0 and the budget, if no run that missed the target
