@@ -18,7 +18,7 @@ from pbtbench.statistics.cells import cells
 from pbtbench.statistics.overall import standings, tallies
 from pbtbench.statistics.seeds import plan
 from pbtbench.statistics.sequential import LEVEL_AT_LOOK, LOOKS, next_look
-from pbtbench.statistics.signed_rank import signed_rank_p
+from pbtbench.statistics.signed_rank import fewest_pairs, signed_rank_p
 from pbtbench.statistics.speedups import speedups
 from pbtbench.statistics.time_to_target import Attempts, ert_ratio
 
@@ -260,3 +260,21 @@ def test_seeds_added_until_clear_decide_no_oftener_wrongly_than_they_say():
     ].to_dict("records")
     for name in ("wrong", "shown", "shown_with_all_seeds", "seeds"):
         assert row[name] == pytest.approx(again[name], abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 3, 0.01, 0.05 / 10])
+def test_fewer_pairs_than_that_never_reach_a_level(level):
+    n = fewest_pairs(level)
+    assert signed_rank_p(np.ones(n)) <= level < signed_rank_p(np.ones(n - 1))
+
+
+def test_what_is_asked_for_is_enough_for_the_verdict():
+    """Of differences that scatter as much, with the seeds that are asked for, 8 in 10 studies decide."""
+    rng = np.random.default_rng(3)
+    first = comparisons(a_study(pbt_1=BASE + rng.normal(0.5, 1, 10), random=BASE, grid=BASE + 9))[0]
+    n = int(first.seeds_needed.value)
+    ours, theirs, _ = aligned(first.one, first.baseline)
+    mean, spread = (ours - theirs).mean(), (ours - theirs).std(ddof=1)
+    shown = [signed_rank_p(rng.normal(mean, spread, n)) <= 0.05 / 2 for _ in range(400)]
+    assert stats.binom.cdf(sum(shown), 400, 0.74) > 1e-3
+    assert stats.binom.sf(sum(shown), 400, 0.86) > 1e-3

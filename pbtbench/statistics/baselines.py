@@ -22,7 +22,7 @@ from pbtbench.statistics.compare import tied
 from pbtbench.statistics.estimate import Estimate
 from pbtbench.statistics.improvement import improvement
 from pbtbench.statistics.ranks import holm
-from pbtbench.statistics.signed_rank import signed_rank_p
+from pbtbench.statistics.signed_rank import fewest_pairs, signed_rank_p
 
 LEVEL = 0.05
 """How often the comparisons of a problem without any difference have a win or a loss, at most."""
@@ -53,7 +53,8 @@ class Comparison:
     """The same over all comparisons of the problem on the engine (Holm)."""
     verdict: Verdict
     smallest_difference: Estimate | None
-    """What these seeds could have shown (power 0.8, level 0.05); None where they are too few to say."""
+    """What these seeds could have shown (power 0.8, at the level that is left to one of all comparisons); None
+    where they are too few to say."""
     seeds_needed: Estimate | None
     """How many would show the difference that was seen; likewise."""
 
@@ -85,13 +86,14 @@ def comparisons(cells: Sequence[Cell], level: float = LEVEL) -> list[Comparison]
 def _of_group(cells: Sequence[Cell], level: float) -> Iterator[Comparison]:
     against = baselines(cells)
     known = {id(c) for c in against}
-    found = [
-        _comparison(one, baseline)
+    pairs = [
+        (one, baseline)
         for one in cells
         if id(one) not in known and one.completed
         for baseline in against
         if baseline.completed
     ]
+    found = [_comparison(one, baseline, level / len(pairs)) for one, baseline in pairs]
     adjusted = holm([1.0 if math.isnan(c.p) else c.p for c in found])
     for one, p in zip(found, adjusted.tolist(), strict=True):
         yield _judged(one, p, level)
@@ -105,17 +107,19 @@ def _judged(found: Comparison, p: float, level: float) -> Comparison:
     return replace(found, adjusted_p=p, verdict=verdict)
 
 
-def _comparison(one: Cell, baseline: Cell) -> Comparison:
+def _comparison(one: Cell, baseline: Cell, level: float) -> Comparison:
+    """`level`: at which the first of all comparisons is judged."""
     ours, theirs, paired = aligned(one, baseline)
     equal = paired and all(map(tied, ours.tolist(), theirs.tolist()))
     if paired:
         apart = differences(ours, theirs)
         p = signed_rank_p(apart) if len(apart) > 1 else math.nan
-        smallest, needed = power.smallest_difference(apart), power.pairs_needed(apart)
+        smallest = power.smallest_difference(apart, level)
+        needed = _at_least(power.pairs_needed(apart, level), fewest_pairs(level))
     else:
         p = _mann_whitney(ours, theirs)
-        smallest = power.smallest_difference_unpaired(ours, theirs)
-        needed = power.seeds_needed(ours, theirs)
+        smallest = power.smallest_difference_unpaired(ours, theirs, level)
+        needed = power.seeds_needed(ours, theirs, level)
     return Comparison(
         one=one,
         baseline=baseline,
@@ -155,6 +159,15 @@ def differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pair by pair, 0 where both are infinite alike."""
     apart: np.ndarray = np.subtract(one, other, out=np.zeros(len(one)), where=one != other)
     return apart
+
+
+def _at_least(needed: Estimate | None, fewest: int) -> Estimate | None:
+    if needed is None:
+        return None
+    return replace(
+        needed,
+        **{end: max(getattr(needed, end), fewest) for end in ("value", "low", "high")},
+    )
 
 
 def _mann_whitney(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """What so many seeds can decide: the difference they would show, and how many would show one (METHOD 7).
 
-A test shows a difference if it finds it at `LEVEL`, two-sided; it is counted on if it does so with probability
+A test shows a difference if it finds it at a level, two-sided; it is counted on if it does so with probability
 `POWER`. The tests are Student's of pairs; Welch's, where seeds are not shared; Mann and Whitney's of the
 probability of improvement. Nothing is said (None) of fewer than `FEWEST` pairs, or seeds of a method, and of
 values that are not all finite. The intervals say how little one sample knows: of its spread, and of the
@@ -33,15 +33,15 @@ SIMULATED = 200
 """Seeds of a method up to which it is simulated."""
 
 
-def smallest_difference(differences: np.ndarray) -> Estimate | None:
+def smallest_difference(differences: np.ndarray, level: float = LEVEL) -> Estimate | None:
     """The mean difference that so many pairs show, from the spread of theirs, shape (pairs,)."""
     values = _known(differences)
     if values is None:
         return None
-    return _smallest(_error(values), len(values) - 1, len(values))
+    return _smallest(_error(values), len(values) - 1, len(values), level)
 
 
-def pairs_needed(differences: np.ndarray) -> Estimate | None:
+def pairs_needed(differences: np.ndarray, level: float = LEVEL) -> Estimate | None:
     """How many pairs show a mean difference as these have, shape (pairs,); infinitely many above where it may
     be none."""
     values = _known(differences)
@@ -49,19 +49,21 @@ def pairs_needed(differences: np.ndarray) -> Estimate | None:
         return None
     n, error = len(values), _error(values)
     seen = abs(float(values.mean()))
-    return _needed(seen, error, 1 / math.sqrt(n), n - 1, lambda pairs: pairs - 1, n)
+    return _needed(seen, error, 1 / math.sqrt(n), n - 1, lambda pairs: pairs - 1, n, level)
 
 
-def smallest_difference_unpaired(one: np.ndarray, other: np.ndarray) -> Estimate | None:
+def smallest_difference_unpaired(
+    one: np.ndarray, other: np.ndarray, level: float = LEVEL
+) -> Estimate | None:
     """The difference of means that so many seeds of each method show, from the spreads of their scores, shape
     (seeds,); `n` is how many both have."""
     x, y = _known(one), _known(other)
     if x is None or y is None:
         return None
-    return _smallest(math.hypot(_error(x), _error(y)), _welch(x, y), len(x) + len(y))
+    return _smallest(math.hypot(_error(x), _error(y)), _welch(x, y), len(x) + len(y), level)
 
 
-def seeds_needed(one: np.ndarray, other: np.ndarray) -> Estimate | None:
+def seeds_needed(one: np.ndarray, other: np.ndarray, level: float = LEVEL) -> Estimate | None:
     """How many seeds of each method show a difference of means as these scores have, shape (seeds,)."""
     x, y = _known(one), _known(other)
     if x is None or y is None:
@@ -72,7 +74,7 @@ def seeds_needed(one: np.ndarray, other: np.ndarray) -> Estimate | None:
     like = (a + b) ** 2 / (a**2 + b**2) if of_one else 1.0
     seen = abs(float(x.mean() - y.mean()))
     n = len(x) + len(y)
-    return _needed(seen, error, scale, _welch(x, y), lambda seeds: (seeds - 1) * like, n)
+    return _needed(seen, error, scale, _welch(x, y), lambda seeds: (seeds - 1) * like, n, level)
 
 
 def smallest_improvement(n: int, m: int, *, seed: int = 0) -> float | None:
@@ -121,28 +123,34 @@ def _welch(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @cache
-def _shown(freedom: float) -> float:
+def _shown(freedom: float, level: float) -> float:
     """How many standard errors a difference must be to be shown with `POWER` (noncentral t)."""
     from scipy.optimize import brentq
     from scipy.stats import nct, norm, t
 
-    beyond = float(t.isf(LEVEL / 2, freedom))
+    beyond = float(t.isf(level / 2, freedom))
     if freedom > LIKE_NORMAL:
-        return float(norm.isf(LEVEL / 2) + norm.ppf(POWER))
+        return float(norm.isf(level / 2) + norm.ppf(POWER))
     return float(brentq(lambda size: nct.sf(beyond, freedom, size) - POWER, 0, 20 + 2 * beyond))
 
 
-def _smallest(error: float, freedom: float, n: int) -> Estimate:
+def _smallest(error: float, freedom: float, n: int, level: float) -> Estimate:
     """With the interval of the standard error (χ²)."""
     from scipy.stats import chi2
 
-    value = _shown(freedom) * error
+    value = _shown(freedom, level) * error
     low, high = (math.sqrt(freedom / chi2.isf(p, freedom)) for p in (ERROR / 2, 1 - ERROR / 2))
     return Estimate(value, value * low, value * high, n)
 
 
 def _needed(
-    seen: float, error: float, scale: float, freedom: float, at: Callable[[int], float], n: int
+    seen: float,
+    error: float,
+    scale: float,
+    freedom: float,
+    at: Callable[[int], float],
+    n: int,
+    level: float,
 ) -> Estimate:
     """`seen` is a difference, with its standard `error` and degrees of `freedom`; `scale` is this error over
     that of a single seed, and `at` gives the degrees of freedom that so many seeds have."""
@@ -150,7 +158,7 @@ def _needed(
     low, high = _sizes(size, freedom)
 
     def seeds(of_size: float) -> float:
-        return _first(lambda many: _shown(at(many)) <= of_size * scale * math.sqrt(many))
+        return _first(lambda many: _shown(at(many), level) <= of_size * scale * math.sqrt(many))
 
     return Estimate(seeds(size), seeds(max(high, -low)), seeds(max(low, 0.0)), n)
 

@@ -8,6 +8,11 @@ import numpy as np
 from scipy.stats import rankdata
 
 
+def fewest_pairs(level: float) -> int:
+    """With fewer pairs the test can't come down to a level."""
+    return math.ceil(1 - math.log2(level))
+
+
 def signed_rank_p(differences: np.ndarray) -> float:
     """Two-sided: how likely pairs come out as unlike as these, or more so, if neither side is better.
     `differences`: shape (pairs,), infinite ones are the largest. NaN without pairs.

@@ -66,7 +66,7 @@ def spent(measures: Measures, attempt: Attempt, cost: Cost) -> float:
 
 def _speedup(one: Cell, baseline: Cell, target: float, cost: Cost) -> Speedup | None:
     ours, theirs = (_tried(cell, target, cost) for cell in (one, baseline))
-    if not (ours and theirs) or not any(r for _, r in [*ours.values(), *theirs.values()]):
+    if not (ours and theirs) or not any(r for _, r, _ in [*ours.values(), *theirs.values()]):
         return None
     shared = sorted(ours.keys() & theirs.keys())
     paired = len(shared) > 1 or len(shared) == len(ours) == len(theirs)

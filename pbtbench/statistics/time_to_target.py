@@ -95,8 +95,8 @@ def ert(attempts: Attempts) -> Estimate:
 
 
 def ert_ratio(one: Attempts, other: Attempts, *, paired: bool) -> Estimate:
-    """The other's expected running time over that of one: above 1 where one is faster; `n` is how many pairs, or
-    runs of the fewer. Infinite where the other has no success, 0 where one has none; NaN where neither has.
+    """The other's expected running time over that of one: above 1 where one is faster; `n` is how many pairs,
+    or runs of the fewer. Infinite where the other has no success, 0 where one has none, NaN where neither has.
 
     The interval is Student's t of the logarithm, whose variance is that of what each run, or pair of runs (the
     arrays being aligned), adds to it to first order. Without a success, what the intervals of both leave open.
