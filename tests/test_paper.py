@@ -168,10 +168,10 @@ class TestTables:
     def test_of_more_columns_than_a_page_holds_are_several_of_the_same_rows(self):
         whole = report_tables.comparison(self.cells)
         found = list(tables.comparisons(self.cells))
-        assert [f.name for f in found] == ["comparison", "comparison-columns2"]
+        assert [f.name for f in found[:2]] == ["comparison", "comparison-columns2"]
         headers = [re.search(r"\\toprule\n(.*) \\\\", f.latex)[1].split(" & ") for f in found]
-        assert headers[0][:3] == headers[1][:3] == whole.header[:3]
-        assert headers[0] + headers[1][3:] == whole.header
+        assert all(header[:3] == whole.header[:3] for header in headers)
+        assert sum((header[3:] for header in headers), headers[0][:3]) == whole.header
         assert all(f.latex.count("\npbt k=") + f.latex.count("\ntoy.hand") == 5 for f in found)
         assert found[0].latex.count(r"\textbf{0.85}") == 2
         assert not any("resizebox" in f.latex for f in found)

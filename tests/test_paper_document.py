@@ -106,3 +106,6 @@ if ENGINES:
         assert (tmp_path / "paper.pdf").stat().st_size > 1000
         for wrong in ("undefined", "multiply defined", "Missing character", "not found"):
             assert wrong not in log, log[log.find(wrong) - 200 : log.find(wrong) + 200]
+        if "long" * 5 not in files["methods.md"]:  # a word that no line holds
+            beyond_pt = re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)
+            assert max(map(float, beyond_pt), default=0) < 5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pbtbench.report.latex import escaped
 
-COLUMN, PAGE = 58, 130
+COLUMN, PAGE = 50, 106
 """Characters of a table that fit, in small type, into one of two columns, and into the page. A wider one spans
 both columns; what is wider than the page is scaled down to it."""
 
