@@ -40,11 +40,11 @@ def aggregate(scores: Scores, statistic: Statistic = "iqm", *, seed: int = 0) ->
     scores (Agarwal et al. 2021; rliable's where problems have as many seeds each). Infinite ends where a
     problem has a single seed. Raises `BadInput` without problems, or with one that has no scores.
     """
-    table = aligned([scores])
+    (table,) = tables([scores], paired=False)
     (value,) = _values(table, statistic)
     (drawn,) = resampled([scores], statistic, paired=False, seed=seed)
-    (trimmed,) = _winsorized(table, statistic)
-    return _estimate(value, drawn, trimmed)
+    (parts,) = _winsorized(table, statistic)
+    return _estimate(value, drawn, parts)
 
 
 def difference(
@@ -52,9 +52,9 @@ def difference(
 ) -> Estimate:
     """One's statistic less the other's; `n` is how many pairs, or scores of both. `paired`: the arrays of a
     problem are aligned by seed, and drawn together. NaN where both are −inf."""
-    tables = [aligned([one, other])] if paired else [aligned([one]), aligned([other])]
-    value, other_value = (v for table in tables for v in _values(table, statistic))
-    trimmed, other_trimmed = (t for table in tables for t in _winsorized(table, statistic))
+    found = tables([one, other], paired=paired)
+    value, other_value = (v for table in found for v in _values(table, statistic))
+    trimmed, other_trimmed = (t for table in found for t in _winsorized(table, statistic))
     drawn, other_drawn = resampled([one, other], statistic, paired=paired, seed=seed)
     with np.errstate(invalid="ignore"):  # −inf less −inf
         parts = [*trimmed, *other_trimmed]
@@ -74,33 +74,35 @@ def resampled(
     """The statistic of each method in each replicate, shape (methods, replicates). `paired`: the arrays of a
     problem are aligned by seed, and all methods' drawn together; else each method's are for themselves."""
     rng = np.random.default_rng(seed)
-    tables = [aligned(methods)] if paired else [aligned([scores]) for scores in methods]
     found = []
-    for table in tables:
+    for table in tables(methods, paired=paired):
         sizes = [scores.shape[1] for scores in table]
         blocks = [_of_counts(table, c, statistic) for c in counts(sizes, replicates, rng)]
         found.append(np.concatenate(blocks, axis=1))
     return np.concatenate(found)
 
 
-def aligned(methods: Sequence[Scores]) -> list[np.ndarray]:
-    """For each problem its scores, shape (methods, seeds), NaN being −inf, the seeds in an order that doesn't
-    depend on how they came. Raises `BadInput` where methods don't have the same problems and seeds."""
-    if not len(methods[0]):
-        raise BadInput("no problems to make a statistic of; give the scores of one at least")
+def tables(methods: Sequence[Scores], *, paired: bool) -> list[list[np.ndarray]]:
+    """What is drawn together, problem by problem, shape (methods, seeds): all methods if `paired`, else each in
+    a table of its own. NaN is −inf, and the seeds' order doesn't depend on how they came. Raises `BadInput`
+    where methods don't have the same problems, or pairs not the same seeds."""
     if len({len(scores) for scores in methods}) > 1:
         raise BadInput("methods are compared on different problems; give each the same ones")
-    table = []
-    for problem in zip(*methods, strict=True):
-        sizes = sorted({len(scores) for scores in problem})
-        if len(sizes) > 1:
-            raise BadInput(f"pairs need as many seeds each; they have {sizes[0]} and {sizes[-1]}")
-        if not sizes[0]:
-            raise BadInput("a problem without scores; give one of each at least")
-        scores = np.array(problem, dtype=float)
-        scores[np.isnan(scores)] = -math.inf
-        table.append(scores[:, np.lexsort(scores)])
-    return table
+    if not len(methods[0]):
+        raise BadInput("no problems to make a statistic of; give the scores of one at least")
+    together = [methods] if paired else [[scores] for scores in methods]
+    return [[_aligned(problem) for problem in zip(*group, strict=True)] for group in together]
+
+
+def _aligned(problem: Sequence[np.ndarray]) -> np.ndarray:
+    sizes = sorted({len(scores) for scores in problem})
+    if len(sizes) > 1:
+        raise BadInput(f"pairs need as many seeds each; they have {sizes[0]} and {sizes[-1]}")
+    if not sizes[0]:
+        raise BadInput("a problem without scores; give one of each at least")
+    scores = np.array(problem, dtype=float)
+    scores[np.isnan(scores)] = -math.inf
+    return scores[:, np.lexsort(scores)]
 
 
 def counts(sizes: Sequence[int], replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -156,7 +158,8 @@ def _trimmed_mean(values: np.ndarray, weights: np.ndarray, cut: float) -> np.nda
     if first:
         found[below[first - 1] > ROUNDING] -= math.inf
     if end < len(values):
-        found[(below[end - 1] if end else 0.0) < 1 - ROUNDING] += math.inf
+        with np.errstate(invalid="ignore"):  # −inf and inf
+            found[(below[end - 1] if end else 0.0) < 1 - ROUNDING] += math.inf
     return found
 
 
