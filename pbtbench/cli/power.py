@@ -16,8 +16,8 @@ from pbtbench.errors import plain
 def power(folder: Path) -> None:
     """Show which differences the seeds of a study's folder can decide, and how many more would.
 
-    Each method with an interval is held against each baseline. `could show`: the smallest difference that so many
-    seeds show in 4 of 5 studies. `seeds to show it`: how many would show the difference that was seen.
+    Each method with an interval is held against each baseline. `could show`: the smallest difference that so
+    many seeds show in 4 of 5 studies. `seeds to show it`: how many would show the difference that was seen.
     """
     from rich.console import Console
 

@@ -49,12 +49,13 @@ def sentences(comparisons: Sequence[Comparison]) -> Iterator[str]:
     small = sum(_too_small(c) for c in comparisons if c.verdict == "unclear")
     if found is not None and found.shows:
         yield (
-            f"With {plural(found.seeds, 'seed')} {found.shows} of the {found.unclear} unclear would be decided with "
-            f"probability {POWER:g} each, if the differences are what they look like now."
+            f"With {plural(found.seeds, 'seed')} {found.shows} of the {found.unclear} unclear would be "
+            f"decided, with probability {POWER:g} each, if the differences are what they look like now."
         )
     if found is not None and found.too_few:
         yield (
-            f"{found.too_few} of the unclear have fewer than {FEWEST} seeds: too few to say what they could show."
+            f"{found.too_few} of the unclear have fewer than {FEWEST} seeds: too few to say what they "
+            "could show."
         )
     if small:
         yield f"{small} of the unclear differ so little, if at all, that {MOST:,} seeds would not show it."
