@@ -76,13 +76,13 @@ def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
     return list(found.values())
 
 
-def comparisons(cells: Sequence[Cell]) -> list[Comparison]:
+def comparisons(cells: Sequence[Cell], level: float = LEVEL) -> list[Comparison]:
     """Each method with an interval against each baseline of its group, by the runs that completed; in the order
-    of the cells."""
-    return [one for group in groups(cells) for one in _of_group(group)]
+    of the cells. `level`: at which the comparisons of a group are judged together."""
+    return [one for group in groups(cells) for one in _of_group(group, level)]
 
 
-def _of_group(cells: Sequence[Cell]) -> Iterator[Comparison]:
+def _of_group(cells: Sequence[Cell], level: float) -> Iterator[Comparison]:
     against = baselines(cells)
     known = {id(c) for c in against}
     found = [
@@ -94,14 +94,14 @@ def _of_group(cells: Sequence[Cell]) -> Iterator[Comparison]:
     ]
     adjusted = holm([1.0 if math.isnan(c.p) else c.p for c in found])
     for one, p in zip(found, adjusted.tolist(), strict=True):
-        yield _judged(one, p)
+        yield _judged(one, p, level)
 
 
-def _judged(found: Comparison, p: float) -> Comparison:
+def _judged(found: Comparison, p: float, level: float) -> Comparison:
     if found.verdict == "tie":
         return replace(found, adjusted_p=p)
     better = found.improvement.value > 0.5
-    verdict: Verdict = "unclear" if not p <= LEVEL else "win" if better else "loss"
+    verdict: Verdict = "unclear" if not p <= level else "win" if better else "loss"
     return replace(found, adjusted_p=p, verdict=verdict)
 
 
@@ -140,7 +140,7 @@ def aligned(one: Cell, other: Cell) -> tuple[np.ndarray, np.ndarray, bool]:
     )
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) > 1 or len(shared) == len(ours) == len(theirs):
-        return (*(np.array([of[s] for s in shared]) for of in (ours, theirs)), True)
+        return np.array([ours[s] for s in shared]), np.array([theirs[s] for s in shared]), True
     return np.array(list(ours.values())), np.array(list(theirs.values())), False
 
 
@@ -153,7 +153,8 @@ def worths(cell: Cell) -> np.ndarray:
 
 def differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pair by pair, 0 where both are infinite alike."""
-    return np.subtract(one, other, out=np.zeros(len(one)), where=one != other)
+    apart: np.ndarray = np.subtract(one, other, out=np.zeros(len(one)), where=one != other)
+    return apart
 
 
 def _mann_whitney(one: np.ndarray, other: np.ndarray) -> float:

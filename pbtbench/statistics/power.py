@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -121,6 +122,7 @@ def _welch(x: np.ndarray, y: np.ndarray) -> float:
     return (a + b) ** 2 / (a**2 / (len(x) - 1) + b**2 / (len(y) - 1))
 
 
+@cache
 def _shown(freedom: float) -> float:
     """How many standard errors a difference must be to be shown with `POWER` (noncentral t)."""
     from scipy.optimize import brentq
@@ -162,8 +164,13 @@ def _sizes(size: float, freedom: float) -> tuple[float, float]:
 
     if freedom > LIKE_NORMAL:
         return size - norm.isf(ERROR / 2), size + norm.isf(ERROR / 2)
+
+    def below(true: float) -> float:
+        share = float(nct.cdf(size, freedom, true))
+        return float(true < size) if math.isnan(share) else share  # SciPy gives none far out
+
     low, high = (
-        brentq(lambda true, p=p: nct.cdf(size, freedom, true) - p, -10, 20 + 4 * size)
+        brentq(lambda true, p=p: below(true) - p, -10, 20 + 4 * size)
         for p in (1 - ERROR / 2, ERROR / 2)
     )
     return float(low), float(high)
