@@ -1,4 +1,4 @@
-"""Methods at the targets of their problems, on each of the three axes: how often, when, and how sure (METHOD 2).
+"""Methods at the targets of their problems, on each of three axes: how often, when, and how sure (METHOD 2).
 
 What methods take is compared on one problem and cluster alone: seconds of unlike machines are not.
 """

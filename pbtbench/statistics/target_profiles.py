@@ -1,5 +1,4 @@
-"""How soon methods reach targets, over all problems: COCO's runtime profiles and AlgoPerf's performance profiles
-(METHOD 2).
+"""How soon methods reach targets over problems: COCO's runtime profiles, AlgoPerf's performance profiles (METHOD 2).
 
 On each engine and cluster by itself, so that seconds of unlike machines are never held against each other.
 """
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pbtbench.statistics.attempts import attempts, shown_target
+from pbtbench.statistics.attempts import attempts
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.overall import shared
 from pbtbench.statistics.profiles import (
@@ -37,7 +36,8 @@ class TargetProfiles:
     runtime: Mapping[str, Profile]
     """Label -> share of the pairs that are reached."""
     performance: Mapping[str, PerformanceProfile]
-    """Label -> share of the problems on which it is near the best, each at its `attempts.shown_target`."""
+    """Label -> share of the problems on which it is near the best, each at the
+    hardest target that any method reached there, or else the hardest that was tried."""
     paired: bool
     """Whether all methods have the same seeds of each problem."""
 
@@ -70,7 +70,7 @@ def _profiles(
     """`of`: label -> its cells, problem by problem; `tried`: the targets of each problem."""
     rows = list(zip(*of.values(), strict=True))
     paired = all(len({tuple(sorted(_seeds(c))) for c in row}) == 1 for row in rows)
-    targets = [shown_target(row) for row in rows]
+    targets = [_hardest(row, each) for row, each in zip(rows, tried, strict=True)]
     return TargetProfiles(
         engine=engine,
         cluster=cluster,
@@ -96,6 +96,13 @@ def _profiles(
         ),
         paired=paired,
     )
+
+
+def _hardest(cells: Sequence[Cell], targets: Sequence[float]) -> float:
+    """Of these targets, which any of these cells reached, if any."""
+    sign = cells[0].run.card.objective.sign
+    reached = {t.target for c in cells for t in c.targets if t.reached}.intersection(targets)
+    return max(reached or targets, key=lambda target: sign * target)
 
 
 def _tried(cells: Sequence[Cell]) -> list[float]:
