@@ -1,4 +1,4 @@
-"""How methods stand over problems: mean ranks with their critical difference, and normalised scores (METHOD 3)."""
+"""How methods stand over problems: mean ranks with their critical difference, normalised scores (METHOD 3)."""
 
 from __future__ import annotations
 

@@ -142,9 +142,7 @@ def _curves(rows: Sequence[Row], engine: str, cost: Cost, colours: Sequence[Seri
                 "encoding": {
                     "y": y,
                     "opacity": pale(1, 0.12),
-                    "tooltip": tooltip(
-                        label="nominal", x="quantitative", share="quantitative .0%"
-                    ),
+                    "tooltip": tooltip(label="nominal", x="quantitative", share="quantitative .0%"),
                 },
             },
             {

@@ -1,4 +1,4 @@
-"""Figures and a table of how soon methods reach targets, over all problems of an engine and cluster (METHOD 2)."""
+"""How soon methods reach targets, over all problems of an engine and cluster: figures and scores (METHOD 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets in full, in a table for each problem and axis: what methods take to each, with intervals and misses."""
+"""Targets in full, a table for each problem and axis: what methods take to each, with intervals and misses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wins, ties and losses of methods with an interval against baselines: counted over problems, and one by one."""
+"""Wins, ties and losses of methods with an interval against baselines: over problems, and one by one."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def rows(comparisons: Sequence[Comparison]) -> list[Row]:
 
 
 def figures(found: Sequence[Row], name: str) -> Iterator[Figure]:
-    """For each engine and baseline the signs as coloured fields. `found`: `rows`, which pages have as `name`."""
+    """For each engine and baseline the signs as coloured fields. `found`: `rows`, which a page calls `name`."""
     for engine, against in dict.fromkeys((row["engine"], row["against"]) for row in found):
         mine = [r for r in found if (r["engine"], r["against"]) == (engine, against)]
         problems = list(dict.fromkeys(row["problem"] for row in mine))
@@ -122,9 +122,7 @@ def _fields(
     field = {
         "mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 2},
         "encoding": {
-            "color": named(
-                "verdict", [NAMES[v] for v in verdicts], [COLOURS[v] for v in verdicts]
-            ),
+            "color": named("verdict", [NAMES[v] for v in verdicts], [COLOURS[v] for v in verdicts]),
             "tooltip": tooltip(
                 problem="nominal",
                 label="nominal",

@@ -15,7 +15,7 @@ from pbtbench.statistics.baselines import baselines, groups
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.estimate import Estimate
 from pbtbench.statistics.ranks import holm
-from pbtbench.statistics.speedups import Cost, spent
+from pbtbench.statistics.speedups import FAULTS, Cost, spent
 from pbtbench.statistics.targets import compared_target, hardest
 from pbtbench.statistics.time_to_target import Attempts, ert, logrank, rmst, success_share
 
@@ -48,7 +48,7 @@ def attempts(cell: Cell, target: float, cost: Cost) -> Attempts:
     return Attempts(
         spent=np.array([spent(m, a, cost) for m, a in found], float),
         reached=np.array([a.reached for _, a in found], bool),
-        crashed=np.array([a.cause in ("crash", "hang") for _, a in found], bool),
+        crashed=np.array([a.cause in FAULTS for _, a in found], bool),
     )
 
 
@@ -78,9 +78,7 @@ def common_budget(found: Sequence[Attempts]) -> float:
     which nobody knows whether they would have reached the target later. Without such runs the longest time."""
     longest = [float(a.spent.max()) for a in found]
     open_ended = [
-        longest[i]
-        for i, a in enumerate(found)
-        if not a.crashed.any() and not np.all(a.reached)
+        longest[i] for i, a in enumerate(found) if not a.crashed.any() and not np.all(a.reached)
     ]
     return min(open_ended, default=max(longest))
 

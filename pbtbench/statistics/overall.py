@@ -104,7 +104,11 @@ def shared(problems: Mapping[str, Sequence[str]]) -> Shared:
     labels = tuple(label for label in problems if label in best[0])
     every = dict.fromkeys(p for mine in problems.values() for p in mine)
     missing = {
-        **{p: tuple(la for la in labels if p not in problems[la]) for p in every if p not in best[1]},
+        **{
+            p: tuple(la for la in labels if p not in problems[la])
+            for p in every
+            if p not in best[1]
+        },
         **{
             la: tuple(p for p in best[1] if p not in problems[la])
             for la in problems

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from pbtbench.measures import Measures
 from pbtbench.measures.target import Attempt, ert
-from pbtbench.statistics.baselines import baselines, groups
+from pbtbench.statistics.baselines import LEVEL, baselines, groups
 from pbtbench.statistics.bootstrap import REPLICATES
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.ranks import holm
 from pbtbench.statistics.targets import hardest
+from pbtbench.statistics.time_to_target import Attempts, logrank
 
 Cost = Literal["seconds", "member_iterations", "worker_seconds"]
 """What it takes: wall time, work, or wall time of all workers."""
 
 COSTS: Sequence[Cost] = get_args(Cost)
+
+FAULTS = ("crash", "hang")
+"""Causes for which a run would never have reached a target."""
+
+SURE = 6
+"""Seeds from which on pairs can rule out chance at the level of 5%."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,29 @@ class Speedup:
     """What the baseline takes over what the method takes, both expected (ERT): above 1 the method is cheaper.
     Infinite where only the method reached the target in any run, 0 where only the baseline did."""
     reached: int
-    """How many of the method's runs reached it, of `ratio.n` or more."""
+    """How many of the method's runs reached it."""
+    runs: int
+    """Of how many."""
     baseline_reached: int
+    baseline_runs: int
+
+    adjusted_p: float
+    """Of the log-rank test that both reach it alike, over all comparisons of the group (Holm); 1 where there is
+    nothing to test."""
+
+    @property
+    def slowdown(self) -> Estimate:
+        """The ratio turned over: what the method takes over what the baseline takes."""
+        of = self.ratio
+        value, low, high = (1 / r if r else math.inf for r in (of.value, of.high, of.low))
+        return Estimate(value, low, high, of.n)
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves no doubt of which is cheaper."""
-        return self.ratio.low > 1 or self.ratio.high < 1
+        """Whether the interval leaves no doubt of which is cheaper, and chance is ruled out; never with fewer
+        than `SURE` seeds, with which both say too much."""
+        apart = self.ratio.low > 1 or self.ratio.high < 1
+        return apart and self.adjusted_p <= LEVEL and self.ratio.n >= SURE
 
 
 def speedups(cells: Sequence[Cell], cost: Cost) -> list[Speedup]:
@@ -54,8 +78,11 @@ def speedups(cells: Sequence[Cell], cost: Cost) -> list[Speedup]:
             continue
         target, against = hits[0].target.target, baselines(group)
         others = [c for c in group if not any(c is one for one in against)]
-        found += [_speedup(c, b, target, cost) for c in others for b in against]
-    return [one for one in found if one is not None]
+        pairs = [_speedup(c, b, target, cost) for c in others for b in against]
+        known = [one for one in pairs if one is not None]
+        adjusted = holm([1.0 if math.isnan(s.adjusted_p) else s.adjusted_p for s in known])
+        found += [replace(s, adjusted_p=p) for s, p in zip(known, adjusted.tolist(), strict=True)]
+    return found
 
 
 def spent(measures: Measures, attempt: Attempt, cost: Cost) -> float:
@@ -67,7 +94,7 @@ def spent(measures: Measures, attempt: Attempt, cost: Cost) -> float:
 
 def _speedup(one: Cell, baseline: Cell, target: float, cost: Cost) -> Speedup | None:
     ours, theirs = (_tried(cell, target, cost) for cell in (one, baseline))
-    if not (ours and theirs) or not any(r for _, r in [*ours.values(), *theirs.values()]):
+    if not (ours and theirs) or not any(r for _, r, _ in [*ours.values(), *theirs.values()]):
         return None
     shared = sorted(ours.keys() & theirs.keys())
     paired = len(shared) > 1 or len(shared) == len(ours) == len(theirs)
@@ -80,18 +107,26 @@ def _speedup(one: Cell, baseline: Cell, target: float, cost: Cost) -> Speedup | 
         baseline=baseline,
         target=target,
         cost=cost,
-        ratio=ert_ratio(a, b, paired=paired),
+        ratio=ert_ratio(a[:, :2], b[:, :2], paired=paired),
         reached=int(a[:, 1].sum()),
+        runs=len(a),
         baseline_reached=int(b[:, 1].sum()),
+        baseline_runs=len(b),
+        adjusted_p=logrank(*(_attempts(side) for side in (a, b))),
     )
 
 
-def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool]]:
-    """Seed -> what the run spent on the target, and whether it reached it."""
+def _attempts(side: np.ndarray) -> Attempts:
+    """Of shape (runs, 3): what was spent, whether it was enough, whether the run crashed."""
+    return Attempts(side[:, 0], side[:, 1] > 0, side[:, 2] > 0)
+
+
+def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool, bool]]:
+    """Seed -> what the run spent on the target, whether it reached it, and whether it crashed before."""
     found = {}
     for m in cell.measures:
         if (a := m.attempt(target)) is not None:
-            found[m.run.seed] = spent(m, a, cost), a.reached
+            found[m.run.seed] = spent(m, a, cost), a.reached, a.cause in FAULTS
     return found
 
 

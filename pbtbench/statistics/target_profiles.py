@@ -1,4 +1,4 @@
-"""How soon methods reach targets over problems: COCO's runtime profiles, AlgoPerf's performance profiles (METHOD 2).
+"""How soon methods reach targets, over problems: COCO's runtime, AlgoPerf's performance profiles (METHOD 2).
 
 On each engine and cluster by itself, so that seconds of unlike machines are never held against each other.
 """
@@ -80,10 +80,7 @@ def _profiles(
         pairs=sum(map(len, tried)),
         runtime={
             label: runtime_profile(
-                [
-                    [_by_seed(c, t, cost) for t in each]
-                    for c, each in zip(mine, tried, strict=True)
-                ]
+                [[_by_seed(c, t, cost) for t in each] for c, each in zip(mine, tried, strict=True)]
             )
             for label, mine in of.items()
         },
