@@ -114,7 +114,7 @@ def _target(target: float, cell: Cell) -> TargetText:
         number(target),
         f"{found.reached}/{found.n}",
         seconds(found.ert_s),
-        number(found.member_iterations),
+        number(found.ert_member_iterations),
     )
 
 
@@ -148,7 +148,7 @@ def comparison(cells: Sequence[Cell]) -> Table:
     header += ["regret against best constant"] * constants
     for i in range(most):
         name = "target" if most == 1 else f"target {i + 1}"
-        header += [name, "reached", "expected time", "member-iterations"]
+        header += [name, "reached", "expected time", "expected work"]
     header += ["checkpoint overhead", "all overhead", "wall"]
     blank = TargetText("", "", "", "")
     body = [
