@@ -15,6 +15,13 @@ from pbtbench.report.wording import number as text
 from pbtbench.statistics.overall import Standing
 from pbtbench.statistics.ranks import LEVEL
 
+ABOUT = (
+    "Ranks are of median scores, 1 is best, ties share theirs. Normalised: 0 at the worst of a problem's "
+    "medians and 1 at the best, the interquartile mean over its problems and seeds; intervals are at 95%, over "
+    "seeds, and say nothing of other problems. Methods with a letter in common can't be told apart."
+)
+"""What the table's columns are."""
+
 LINE, BAR = 24, 11
 """Pixels from one label to the next, and from one group's bar to the next."""
 

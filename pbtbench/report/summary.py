@@ -36,6 +36,13 @@ class Summary:
     problems: tuple[tuple[str, tuple[str, ...]], ...]
     """A problem, and what is said of it: those first where methods with an interval lose."""
 
+    @property
+    def lines(self) -> list[str]:
+        """All of it, a line each, with the problem's name before what is said of it where there are several."""
+        if len(self.problems) == 1:
+            return [*self.problems[0][1], *self.overall]
+        return [*self.overall, *(f"{name}: {' '.join(said)}" for name, said in self.problems)]
+
 
 def summary(
     cells: Sequence[Cell],

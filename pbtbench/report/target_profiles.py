@@ -15,6 +15,12 @@ from pbtbench.report.wording import number, plural
 from pbtbench.statistics.profiles import Profile
 from pbtbench.statistics.target_profiles import TargetProfiles
 
+ABOUT = (
+    "Score: the share of problems on which a method's median time is within a factor of the best, on average "
+    "over factors from 1 to 4 (AlgoPerf); 1 is best, a miss is never near. Intervals are at 95%, over seeds."
+)
+"""What the table's columns are."""
+
 STEPS = 120
 """Points of a curve at most."""
 

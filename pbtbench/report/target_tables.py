@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 from pbtbench.report.axes import NAMES, amount, span
+from pbtbench.report.survival import costs
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent
-from pbtbench.statistics.attempts import Reach
+from pbtbench.statistics.attempts import Reach, reaches
+from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.speedups import Cost
 
 ABOUT = (
@@ -18,6 +20,13 @@ ABOUT = (
     "adjusted for all such tests at the target (Holm). Intervals are at 95%, over seeds."
 )
 """What the table's columns are."""
+
+
+def tables(cells: Sequence[Cell]) -> dict[Cost, Table]:
+    """A table of one problem for each axis that says something of its own (`survival.costs`); none without
+    targets."""
+    found = {cost: reaches(cells, cost) for cost in costs(cells)}
+    return {cost: table(mine, cost) for cost, mine in found.items() if mine}
 
 
 def table(reaches: Sequence[Reach], cost: Cost) -> Table:
