@@ -241,6 +241,26 @@ class TestAll:
             f"tables/{t.name}.{kind}" for t in found.tables for kind in ("md", "tex", "csv")
         }
 
+    def test_of_very_many_methods_there_are_tables_alone(self):
+        many = cells([
+            m
+            for i in range(2)
+            for m in race(f"toy.p{i}", random=[4, 5], **{f"pbt_{k}": [3, 4] for k in range(1, 42)})
+        ])  # fmt: skip
+        found = over_problems(many, comparisons(many), standings_of(many), COLOURS)
+        assert [t.name for t in found.tables] == ["tallies", "verdicts", "standing"]
+        assert "Of more than 40 methods ranks are not drawn" in " ".join(found.tables[-1].about)
+
+    def test_names_that_are_no_plain_text_are_drawn_as_what_can_be_shown(self):
+        odd = "a\x07<b>"
+        study = cells([
+            replace(m, run=replace(m.run, method=odd)) if m.run.method == "random" else m
+            for c in STUDY for m in c.measures
+        ])  # fmt: skip
+        found = over_problems(study, comparisons(study), standings_of(study), palette.series(study))
+        assert not any("not drawn" in f.svg or "<b>" in f.svg for f in found.figures)
+        assert all("series-" in f.svg for f in found.figures[1:])
+
     def test_runs_without_a_score_are_ranked_last_and_drawn(self):
         dead = [
             replace(m, quality=replace(m.quality, final_score=math.nan))

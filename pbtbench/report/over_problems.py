@@ -19,6 +19,9 @@ from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.overall import Standing, tallies
 from pbtbench.statistics.target_profiles import TargetProfiles, target_profiles
 
+METHODS = 40
+"""With their intervals, of which ranks are drawn and profiles made at most."""
+
 
 @dataclass(frozen=True)
 class Titled:
@@ -56,15 +59,16 @@ def over_problems(
     colours: Sequence[Series],
 ) -> OverProblems | None:
     """None for a single problem, and where no two methods share two."""
+    many = len({c.label for c in cells}) > METHODS
     places: dict[tuple[str, str], list[TargetProfiles]] = {}
-    for cost in costs(cells):
+    for cost in [] if many else costs(cells):
         for one in target_profiles(cells, cost):
             places.setdefault((one.engine, one.cluster), []).append(one)
     if not standings and not places:
         return None
     data: dict[str, list[Row]] = {"verdicts": verdicts.rows(comparisons)}
     figures = list(verdicts.figures(data["verdicts"], "verdicts"))
-    for i, standing in enumerate(standings):
+    for i, standing in enumerate([] if many else standings):
         drawn, rows = of_standings.critical_difference(standing, colours, _name("mean-ranks", i))
         figures.append(drawn)
         data |= rows
@@ -77,7 +81,7 @@ def over_problems(
             several, rows = of_profiles.figures(one, colours, names)
             figures += several
             data |= rows
-    tables = [*_verdicts(comparisons), *_standings(standings), *_profiles(list(places.values()))]
+    tables = [*_verdicts(comparisons), *_standings(standings, many), *_profiles([*places.values()])]
     return OverProblems(tables, figures, data)
 
 
@@ -102,12 +106,13 @@ def _verdicts(comparisons: Sequence[Comparison]) -> Iterator[Titled]:
         )
 
 
-def _standings(standings: Sequence[Standing]) -> Iterator[Titled]:
+def _standings(standings: Sequence[Standing], many: bool) -> Iterator[Titled]:
+    left = (f"Of more than {METHODS} methods ranks are not drawn, and no profiles made.",) * many
     for i, standing in enumerate(standings):
         yield Titled(
             _name("standing", i),
             f"Mean ranks and normalised scores, {standing.engine}, {standing.cluster}",
-            (*of_standings.sentences(standing), of_standings.ABOUT),
+            (*of_standings.sentences(standing), *left, of_standings.ABOUT),
             of_standings.table(standing),
         )
 

@@ -207,7 +207,7 @@ def _diagram(standing: Standing, colours: Sequence[Series], name: str) -> Spec:
     quiet = {**words, "fontSize": 11, "align": "left", "color": "var(--muted)"}
     left, right = ({**words, "align": "right", "dx": -4}, {**words, "align": "left", "dx": 4})
     point = {"type": "point", "filled": True, "size": 60, "opacity": 1}
-    colour = {**of_methods(standing.ranks.methods, colours), "legend": None}
+    colour = {**of_methods([clean(m) for m in standing.ranks.methods], colours), "legend": None}
     text = {"field": "text"}
     return {
         "data": {"name": name},

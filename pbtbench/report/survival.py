@@ -14,11 +14,11 @@ from pbtbench.report.figures import (
     figure,
     of_methods,
     pale,
-    picked,
     real,
     tooltip,
 )
 from pbtbench.report.palette import Series
+from pbtbench.report.step_curves import layers, share
 from pbtbench.report.texts import clean
 from pbtbench.report.wording import counted, number
 from pbtbench.statistics.attempts import attempts, shown_target
@@ -88,8 +88,8 @@ def _curve(found: Attempts, end: float) -> Row:
         lines = np.column_stack([lines, [end, *lines[1:, -1]]])
     if lines.shape[1] > POINTS:
         lines = lines[:, np.linspace(0, lines.shape[1] - 1, POINTS).astype(int)]
-    x, share, low, high = (numbers(line) for line in lines.tolist())
-    return {"x": x, "share": share, "low": low, "high": high}
+    x, middle, low, high = (numbers(line) for line in lines.tolist())
+    return {"x": x, "share": middle, "low": low, "high": high}
 
 
 def _ended(found: Attempts) -> Row:
@@ -106,16 +106,10 @@ def _ended(found: Attempts) -> Row:
 
 def _curves(rows: Sequence[Row], engine: str, cost: Cost, colours: Sequence[Series]) -> Spec:
     here = {"and": [{"field": "engine", "equal": engine}, {"field": "axis", "equal": cost}]}
-    x = real("x", TITLES[cost], zero=True)
-    y = real("share", "share of runs", domain=[0, 1]) | {"axis": {"format": "%"}}
-    colour = of_methods([row["label"] for row in rows], colours)
+    y = share("share of runs")
     curve = {
         "data": {"name": "reached"},
         "transform": [{"filter": here}, {"flatten": ["x", "share", "low", "high"]}],
-    }
-    ended = {
-        "data": {"name": "missed"},
-        "transform": [{"filter": here}, {"flatten": ["x", "share", "ended"]}],
     }
     shape = {
         "field": "ended",
@@ -123,37 +117,21 @@ def _curves(rows: Sequence[Row], engine: str, cost: Cost, colours: Sequence[Seri
         "legend": None,
         "scale": {"domain": list(MARKS), "range": list(MARKS.values())},
     }
+    ended = {
+        "data": {"name": "missed"},
+        "transform": [{"filter": here}, {"flatten": ["x", "share", "ended"]}],
+        "mark": {"type": "point", "size": 70, "strokeWidth": 1.8},
+        "encoding": {
+            "y": y,
+            "shape": shape,
+            "opacity": pale(1, 0.12),
+            "tooltip": tooltip(label="nominal", x="quantitative .3s", ended="nominal"),
+        },
+    }
     return {
-        "encoding": {"x": x, "color": colour},
-        "layer": [
-            {
-                **curve,
-                "params": picked("label"),
-                "mark": {"type": "area", "interpolate": "step-after", "tooltip": False},
-                "encoding": {
-                    "y": {**y, "field": "low"},
-                    "y2": {"field": "high"},
-                    "opacity": pale(0.12, 0.02),
-                },
-            },
-            {
-                **curve,
-                "mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"},
-                "encoding": {
-                    "y": y,
-                    "opacity": pale(1, 0.12),
-                    "tooltip": tooltip(label="nominal", x="quantitative", share="quantitative .0%"),
-                },
-            },
-            {
-                **ended,
-                "mark": {"type": "point", "size": 70, "strokeWidth": 1.8},
-                "encoding": {
-                    "y": y,
-                    "shape": shape,
-                    "opacity": pale(1, 0.12),
-                    "tooltip": tooltip(label="nominal", x="quantitative", ended="nominal"),
-                },
-            },
-        ],
+        "encoding": {
+            "x": real("x", TITLES[cost], zero=True),
+            "color": of_methods([row["label"] for row in rows], colours),
+        },
+        "layer": [*layers(y, curve), ended],
     }

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pbtbench.report.axes import NAMES, TITLES
 from pbtbench.report.data import Row, numbers
-from pbtbench.report.figures import Figure, Spec, figure, of_methods, pale, picked, real, tooltip
+from pbtbench.report.figures import Figure, Spec, figure, of_methods, real
 from pbtbench.report.palette import Series
 from pbtbench.report.seeds import interval
 from pbtbench.report.standings import missing
+from pbtbench.report.step_curves import layers, share
 from pbtbench.report.texts import Table, clean
 from pbtbench.report.wording import number, plural
 from pbtbench.statistics.profiles import Profile
@@ -111,32 +112,16 @@ def _row(label: str, profile: Profile) -> Row:
     ]
     step = -(-len(changes) // STEPS)
     chosen = [*changes[:-1:step], changes[-1]]
-    x, share, low, high = (numbers(line[chosen].tolist(), 4) for line in lines)
-    return {"label": clean(label), "x": x, "share": share, "low": low, "high": high}
+    x, middle, low, high = (numbers(line[chosen].tolist(), 4) for line in lines)
+    return {"label": clean(label), "x": x, "share": middle, "low": low, "high": high}
 
 
 def _curves(
     name: str, x: Spec, title: str, data: Mapping[str, Sequence[Row]], colours: Sequence[Series]
 ) -> Spec:
-    y = real("share", title, domain=[0, 1]) | {"axis": {"format": "%"}}
-    shown = tooltip(label="nominal", x="quantitative .3s", share="quantitative .0%")
     return {
         "data": {"name": name},
         "transform": [{"flatten": ["x", "share", "low", "high"]}],
         "encoding": {"x": x, "color": of_methods([row["label"] for row in data[name]], colours)},
-        "layer": [
-            {
-                "params": picked("label"),
-                "mark": {"type": "area", "interpolate": "step-after", "tooltip": False},
-                "encoding": {
-                    "y": {**y, "field": "low"},
-                    "y2": {"field": "high"},
-                    "opacity": pale(0.12, 0.02),
-                },
-            },
-            {
-                "mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"},
-                "encoding": {"y": y, "opacity": pale(1, 0.12), "tooltip": shown},
-            },
-        ],
+        "layer": layers(share(title), {}),
     }
