@@ -153,13 +153,18 @@ class TestSurvival:
             assert "not drawn" not in f.svg
             assert (marks(f.svg, "line"), marks(f.svg, "area"), marks(f.svg, "symbol")) == (3, 3, 4)
 
-    def test_all_missed_is_drawn_as_nobody(self):
+    def test_what_nobody_reached_is_not_drawn(self):
         missed = cells(race(pbt_1=[None, None], random=["1", None]))
         rows = survival.rows(missed)
         assert {s for row in rows["reached"] for s in row["share"]} == {0}
-        (first, _) = survival.figures(missed, rows, palette.series(missed))
-        assert "accuracy ≥ 0.9" in first.title
-        assert "not drawn" not in first.svg
+        assert list(survival.figures(missed, rows, palette.series(missed))) == []
+        reached = [line[2] for line in target_tables.tables(missed)["seconds"].body]
+        assert reached == ["0/2"] * 4
+
+    def test_a_target_that_baselines_alone_reach_is_drawn(self):
+        alone = cells(race(pbt_1=[None, None], random=[2, None]))
+        drawn = list(survival.figures(alone, survival.rows(alone), palette.series(alone)))
+        assert "accuracy ≥ 0.5" in drawn[0].title
 
     def test_without_targets_there_is_nothing(self):
         none = [replace(c, targets=()) for c in MIXED]

@@ -54,14 +54,16 @@ def rows(cells: Sequence[Cell]) -> dict[str, list[Row]]:
 
 
 def figures(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) -> Iterator[Figure]:
-    """For each engine and axis a figure of one problem at `attempts.shown_target`. Worker-seconds are left out
-    where they are wall seconds times the same number of workers."""
+    """For each engine and axis a figure of one problem at `attempts.shown_target`, if any run reached it.
+    Worker-seconds are left out where they are wall seconds times the same number of workers."""
     objective = cells[0].run.card.objective
     relation = "≥" if objective.sign > 0 else "≤"
     goal = f"{objective.metric} {relation} {number(shown_target(cells))}"
     for engine in dict.fromkeys(row["engine"] for row in data["reached"]):
         for cost in costs([c for c in cells if clean(c.engine) == engine]):
             mine = [r for r in data["reached"] if (r["engine"], r["axis"]) == (engine, cost)]
+            if not any(value for row in mine for value in row["share"]):
+                continue
             yield figure(
                 f"{cells[0].problem}-{engine}-reached-{cost.replace('_', '-')}",
                 f"Runs that have reached {goal} against {TITLES[cost].partition(',')[0]}, {engine}",
