@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from fabricated import NAN, a_run, an_outcome, score, started, timed
 from hypothesis import given
@@ -12,8 +13,11 @@ from pbtbench.measures.summary import summary
 from pbtbench.report import tables
 from pbtbench.report.findings import findings
 from pbtbench.report.wording import score as shown
+from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import cells
 from pbtbench.statistics.compare import tied
+
+HIGH, LOW = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.35, 0.36, 0.37]
 
 
 def ends(*values, **run):
@@ -142,7 +146,8 @@ class TestSpread:
             ([0.9], [0.1], "beats random, with too few seeds to know the spread"),
             ([0.8, 0.9], [0.1, 0.2], "beats random in each of 2 seeds, too few to rule out chance"),
             ([0.7, 0.8, 0.9], [0.1, 0.2, 0.3], "in each of 3 seeds, too few to rule out chance"),
-            ([0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.4], "beats random in each of 4 seeds."),
+            (HIGH[:5], LOW[:5], "beats random in each of 5 seeds, too few to rule out chance"),
+            (HIGH, LOW, "beats random in each of 6 seeds."),
             ([0.1, 0.9], [0.1, 0.2], "beats random on the median of 2 seeds, which overlap"),
             ([0.1, 0.2], [0.8, 0.9], "loses to random in each of 2 seeds"),
             ([0.8, 0.9, 0.9], [0.1, 0.2], "in each of 2 to 3 seeds"),
@@ -150,6 +155,15 @@ class TestSpread:
     )
     def test_of_seeds(self, one, other, says):
         assert says in said(pbt(*one), ends(*other))
+
+    def test_chance_is_ruled_out_as_verdicts_do(self):
+        """Six pairs are enough for one comparison, four comparisons need eight."""
+        for n, sure in ((6, False), (7, False), (8, True)):
+            high, low = (np.linspace(a, a + 0.2, n).tolist() for a in (0.7, 0.1))
+            pairs = [*(pbt(*high, k=k) for k in (1, 2)), ends(*low), ends(*low, method="grid")]
+            verdicts = {c.verdict for c in comparisons(cells_of([p for of in pairs for p in of]))}
+            assert verdicts == ({"win"} if sure else {"unclear"})
+            assert ("too few to rule out chance" in said(*pairs)) == (not sure)
 
     def test_a_run_without_a_score_counts_as_worst_and_is_named(self):
         text = said(pbt(0.8, 0.9, NAN), ends(0.1, 0.2, 0.3))

@@ -57,7 +57,7 @@ class TestRows:
             assert close(row["final"], cell.final.median)
             assert close(row["overhead"], cell.checkpoint_overhead)
             (target,) = cell.targets
-            assert close(row["seconds"], target.seconds if target.seconds < math.inf else NAN)
+            assert close(row["seconds"], target.ert_s if target.ert_s < math.inf else NAN)
 
     def test_of_worker_seconds_are_all_of_the_cells_shares(self):
         for row, cell in zip(ROWS["cells"], CELLS, strict=True):
@@ -113,10 +113,12 @@ class TestMarks:
         final = drawn["toy.hand-interval-final"]
         known = [v for row in ROWS["runs"] for v in row["final"] if v is not None]
         assert marks(final.svg, "symbol") == len(known) == 8
-        assert marks(final.svg, "rule") == 1
+        bars = sum(row.get("final_low") is not None for row in ROWS["cells"])
+        assert bars == 4
+        assert marks(final.svg, "rule") == 1 + bars
         assert marks(final.svg, "line") == 2
         overhead = drawn["toy.hand-interval-overhead"]
-        assert marks(overhead.svg, "rule") == 0
+        assert marks(overhead.svg, "rule") == bars
 
     def test_of_progress_are_a_line_and_a_band_for_each_method_of_an_engine(self):
         drawn = list(progress.progress(CELLS, ROWS, COLOURS))

@@ -14,7 +14,7 @@ from pbtbench.measures.overhead import overhead
 from pbtbench.measures.paths import path
 from pbtbench.measures.quality import STEPS, curve, quality
 from pbtbench.measures.summary import summary, summary_csv
-from pbtbench.measures.target import Attempt, attempt, censored_median, ert
+from pbtbench.measures.target import Attempt, attempt, ert
 from pbtbench.problem import Objective
 from pbtbench.record import TIMED
 from pbtbench.runs import Provenance
@@ -138,11 +138,6 @@ class TestTarget:
     def test_ert_is_infinite_without_success(self):
         assert ert([10, 10], [False, False]) == math.inf
         assert math.isnan(ert([], []))
-
-    def test_median_takes_a_miss_as_infinite(self):
-        assert censored_median([3, 1, None]) == 3
-        assert censored_median([3, None, None]) == math.inf
-        assert censored_median([1, None]) == math.inf
 
 
 class TestQuality:
@@ -317,7 +312,6 @@ class TestSummary:
         assert [m.cause for m in random.measures] == ["", "crash"]
         assert (random.targets[0].reached, random.targets[0].n) == (1, 2)
         assert random.targets[0].ert_s == 5
-        assert random.targets[0].seconds == math.inf
         assert pbt.label == "pbt k=2"
 
     def test_runs_of_unlike_machines_are_never_one_cell(self):

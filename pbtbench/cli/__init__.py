@@ -118,7 +118,7 @@ def run(
     "--columns",
     type=Many(str),
     help="With --paper: columns of its tables, of method, engine, n, score, spread, target, reached, time, "
-    "work, median_time, median_work, overhead, all_overhead, fork, wall, regret, behind_constant, "
+    "work, overhead, all_overhead, fork, wall, regret, behind_constant, "
     "iterations, population, workers, state.  [default: "
     "method,n,score,spread,reached,time,work,overhead]",
 )

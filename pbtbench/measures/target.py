@@ -65,11 +65,3 @@ def ert(spent: Sequence[float], reached: Sequence[bool]) -> float:
         return math.nan
     successes = sum(reached)
     return sum(spent) / successes if successes else math.inf
-
-
-def censored_median(values: Sequence[float | None]) -> float:
-    """The median where a miss (None) counts as infinite, as AlgoPerf scores it (METHOD 2): infinite
-    where half of the runs or more missed. NaN for no runs."""
-    if not values:
-        return math.nan
-    return float(np.median([math.inf if v is None else v for v in values]))

@@ -39,6 +39,8 @@ from pbtbench.statistics import compare
 from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
+from pbtbench.statistics.overall import standings
+from pbtbench.statistics.speedups import speedups
 from pbtbench.store import Store
 
 MANY = 10
@@ -54,6 +56,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
     compared = comparisons(shown)
+    said = summary(shown, compared, standings(shown), speedups(shown, "worker_seconds"))
     colours = palette.series(cells)
     drawing = Drawing(out)
     many = len({cell.problem for cell in shown}) > MANY
@@ -71,7 +74,10 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
         sections=sections,
         overall=[f for f in found if not f.problem],
         cells=cells,
-        summary=summary(shown, found, compared),
+        summary=[
+            *said.overall,
+            *(f"{problem}: {sentence}" for problem, of in said.problems for sentence in of),
+        ],
         matrix=matrix(shown, compared),
         table=cell_table(cells, {}),
         colours=colours,

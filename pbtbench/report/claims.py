@@ -20,18 +20,20 @@ def claimed(claims: Sequence[Claim]) -> str:
     return "; ".join(text + how for text, how in claims)
 
 
-def claim(verdict: Verdict) -> Claim:
-    """How a method fares against the best of others."""
+def claim(verdict: Verdict, among: int) -> Claim:
+    """How a method fares against the best of others. `among`: as `compare.certainty` has it."""
     one, rivals = verdict.one, verdict.rivals
     names = listed([c.label for c in rivals])
     if verdict.better is None:
         return f"{one.label} ties with {names} ({_equal([one, *rivals])})", ""
-    return f"{one.label} {'beats' if verdict.better else 'loses to'} {names}", how(one, rivals)
+    return f"{one.label} {'beats' if verdict.better else 'loses to'} {names}", how(
+        one, rivals, among
+    )
 
 
-def how(one: Cell, others: Sequence[Cell]) -> str:
+def how(one: Cell, others: Sequence[Cell], among: int) -> str:
     """How sure a difference from the others' medians is, as the end of a sentence."""
-    found = certainty(one, others)
+    found = certainty(one, others, among)
     seeds = counted([found.fewest, found.most], "seed")
     return {
         "one seed": ", with too few seeds to know the spread",

@@ -19,6 +19,7 @@ from pbtbench.report.texts import clean
 from pbtbench.report.wording import seconds
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.curves import Band, band
+from pbtbench.statistics.locations import by_interval
 from pbtbench.statistics.targets import compared_target
 
 Row = dict[str, Any]
@@ -86,18 +87,21 @@ def _steps(of_seeds: Band) -> Row:
 
 
 def _cells(cells: Sequence[Cell]) -> list[Row]:
-    """Medians over the seeds, and where the worker-seconds went. Those that the figure of these shows have a
-    `bar`."""
+    """Medians over the seeds and expected times (with 95% intervals, of methods that have a perturbation
+    interval), and where the worker-seconds went. Those that the figure of these shows have a `bar`."""
     several = len({c.engine for c in cells}) > 1
     target, bars = compared_target(cells), 0
-    found = []
+    intervals = by_interval(cells)
+    found: list[Row] = []
     for cell in cells:
         reached, shares = cell.target(target), cell.shares
         row = _identity(cell) | {
             "final": number(cell.final.median),
-            "seconds": number(reached.seconds if reached else None),
+            "seconds": number(reached.ert_s if reached else None),
             "overhead": number(cell.checkpoint_overhead),
         }
+        for key, estimate in intervals.get(len(found), {}).items():
+            row |= {f"{key}_low": number(estimate.low), f"{key}_high": number(estimate.high)}
         spent = [kind for kind in KINDS if shares.get(kind, 0) > 0]
         if spent:
             bars += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pbtbench.report.claims import Claim, claim, claimed, how, tie
 from pbtbench.report.wording import counted, listed, number, score
+from pbtbench.statistics.baselines import compared
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.compare import against, apart, best, early_difference
 
@@ -28,18 +29,19 @@ def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
     short = family[0]
     shown = [short] if top is short else [short, top]
     others = [c for c in tops.values() if c is not top]
-    claims = [claim(against(c, rivals)) for c in shown if rivals]
+    among = max(1, len(compared(cells)))
+    claims = [claim(against(c, rivals), among) for c in shown if rivals]
     if others:
-        claims.append(claim(against(top, others)))
+        claims.append(claim(against(top, others), among))
     if len({c.interval for c in family}) > 1:
-        claims.append(_of_intervals(family))
+        claims.append(_of_intervals(family, among))
     text = _ends([*shown, *others, *rivals])
     yield f"{where}{text}: {claimed(claims)}." if claims else f"{where}{text}."
     if top is not short and apart(short, top):
         yield from _schedules(short, top)
 
 
-def _of_intervals(family: Sequence[Cell]) -> Claim:
+def _of_intervals(family: Sequence[Cell], among: int) -> Claim:
     """Which of a method's intervals is best, from the shortest on."""
     count, first = len({c.interval for c in family}), best(family)
     names = listed([c.label for c in first])
@@ -50,7 +52,7 @@ def _of_intervals(family: Sequence[Cell]) -> Claim:
         return f"{names} {tie(first)} as the best of its {count} intervals", ""
     shortest = ", the shortest," if first[0] is family[0] else ""
     rest = [c for c in family if c is not first[0]]
-    return f"{names}{shortest} is the best of {count} intervals", how(first[0], rest)
+    return f"{names}{shortest} is the best of {count} intervals", how(first[0], rest, among)
 
 
 def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:

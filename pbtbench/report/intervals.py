@@ -11,7 +11,15 @@ from pbtbench.report.wording import number
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.targets import compared_target
 
-SHOWN = "A point for each seed, a line through their medians."
+SHOWN = "A point for each seed, a line through their medians with 95% intervals."
+
+EXPECTED = (
+    "A point for each seed, a line through expected times (all that was spent over the number of successes) "
+    "with 95% intervals. Misses have no point."
+)
+
+ROOM = 0.2
+"""Of the height that values take, on either side of them."""
 
 
 def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) -> Iterator[Figure]:
@@ -23,13 +31,17 @@ def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) ->
     relation = "≥" if objective.sign > 0 else "≤"
     target = number(compared_target(cells))
     kinds = [
-        ("final", f"Final {objective.metric}", ""),
+        ("final", f"Final {objective.metric}", SHOWN),
         (
             "seconds",
             f"Seconds to {objective.metric} {relation} {target}",
-            " Misses have no point, and count as infinite in the medians.",
+            EXPECTED,
         ),
-        ("overhead", "Checkpoint overhead", " Checkpoint time over training and evaluation."),
+        (
+            "overhead",
+            "Checkpoint overhead",
+            f"{SHOWN} Checkpoint time over training and evaluation.",
+        ),
     ]
     there = sum(c.n for c in swept)
     sampled = f" Drawn are {SEEDS:,} of {there:,} runs, chosen at random." if there > SEEDS else ""
@@ -45,7 +57,7 @@ def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) ->
         yield figure(
             f"{cells[0].problem}-interval-{key}",
             f"{title} against perturbation interval",
-            SHOWN + about + dashed + sampled,
+            about + dashed + sampled,
             of_shown(_by_interval(data, key, title, rivals, colours)),
             data,
             220,
@@ -58,11 +70,13 @@ def _by_interval(
     intervals = sorted({row["interval"] for row in data["runs"]})
     values = [v for row in data["runs"] for v in row[key] if v is not None]
     values += [row[key] for row in rivals]
+    values += [row[key] for row in data["cells"] if row[key] is not None]
     log = min(values) > 0 and max(values) / min(values) > 50
     share = key == "overhead"
+    low, high = _ends(values, log, share)
     x = real("interval", "perturbation interval, iterations", log=True, padding=14)
     x["axis"] = {"values": intervals, "format": "d", "grid": False}
-    y = real(key, title.lower() if share else title, log=log, **_scale(log, share))
+    y = real(key, title.lower() if share else title, log=log, domain=[low, high])
     y["axis"] = {"format": "~%"} if share else {}
     colour = _colours(data, rivals, colours)
     encoding = {"x": x, "y": y, "color": colour}
@@ -72,6 +86,17 @@ def _by_interval(
             "transform": [{"filter": {"field": "interval", "valid": True}}],
             "mark": {"type": "line", "strokeWidth": 2},
             "encoding": {**encoding, "detail": [{"field": "engine"}, {"field": "method"}]},
+        },
+        {
+            "data": {"name": "cells"},
+            "transform": [
+                {"filter": {"field": f"{key}_low", "valid": True}},
+                {"filter": {"field": f"{key}_high", "valid": True}},
+                {"calculate": f"max(datum.{key}_low, {low})", "as": "from"},
+                {"calculate": f"min(datum.{key}_high, {high})", "as": "to"},
+            ],
+            "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
+            "encoding": {**encoding, "y": {**y, "field": "from"}, "y2": {"field": "to"}},
         },
         {
             "data": {"name": "runs"},
@@ -104,8 +129,15 @@ def _by_interval(
     return {"layer": layers}
 
 
-def _scale(log: bool, share: bool) -> Spec:
-    return {"padding": 10} if log else {"zero": share, "nice": True}
+def _ends(values: Sequence[float], log: bool, share: bool) -> tuple[float, float]:
+    """Of the scale: what is shown, and some room on either side, where longer intervals are cut."""
+    low, high = min(values), max(values)
+    if log:
+        room = (high / low) ** ROOM
+        return low / room, high * room
+    room = ROOM * (high - low) or ROOM * abs(high) or 1.0
+    below = low - room
+    return (0.0 if share or below < 0 <= low else below), high + room
 
 
 def _several(data: Data) -> bool:

@@ -1,138 +1,166 @@
-"""The summary: what a study found, in a few sentences that its numbers bear out."""
+"""What a study says, in few sentences: how methods with an interval fare against baselines, first what speaks
+against them.
+
+Nothing is claimed but what the verdicts of `statistics.baselines` and intervals bear: an interval of a
+difference that has 0 in it, or of a ratio that has 1, says nothing. Every sentence says of how many seeds.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from pbtbench.report.findings import Finding
-from pbtbench.report.wording import counted, listed, number, plural, times
-from pbtbench.statistics.baselines import Comparison
+from pbtbench.report.decided import NAMED, clauses, counts, in_short, some
+from pbtbench.report.speedups import sentence
+from pbtbench.report.standings import sentences as of_standing
+from pbtbench.report.wording import listed, plural
+from pbtbench.statistics.baselines import LEVEL, Comparison, Verdict
 from pbtbench.statistics.cells import Cell
-from pbtbench.statistics.estimate import Estimate
-from pbtbench.statistics.order import leaders
-from pbtbench.statistics.overall import Tally, tallies
-from pbtbench.statistics.power import FEWEST
-from pbtbench.statistics.speedups import Speedup, speedups
+from pbtbench.statistics.overall import Standing, Tally, tallies
+from pbtbench.statistics.speedups import Speedup
+from pbtbench.statistics.totals import totals
 
-SPEEDUPS = 5
-"""Sentences of what takes less work at most."""
+MANY = 10
+"""Problems from which on each has but a short sentence."""
 
-OF_ONE = 3
-"""Findings of a study's only problem that stand in its summary."""
+OWN = ("on ", "these ", "one ", "none ", "against ", "equal ", "undecided ")
+"""Beginnings of sentences that are ours, and no method's name."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sentences, in order; those of a verdict against a method with an interval come first."""
+
+    overall: tuple[str, ...]
+    """Over all problems; empty of a single one, unless runs failed."""
+    problems: tuple[tuple[str, tuple[str, ...]], ...]
+    """A problem, and what is said of it: those first where methods with an interval lose."""
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it, a line each, with the problem's name before what is said of it where there are several."""
+        if len(self.problems) == 1:
+            return [*self.problems[0][1], *self.overall]
+        return [*self.overall, *(f"{name}: {' '.join(said)}" for name, said in self.problems)]
 
 
 def summary(
-    cells: Sequence[Cell], found: Sequence[Finding], comparisons: Sequence[Comparison]
-) -> list[str]:
-    """The sentences, most important first."""
-    problems = [finding for finding in found if finding.problem]
-    if len(problems) == 1:
-        return [*problems[0].measured[:OF_ONE], *_speedups(cells)]
-    return [*_leaders(cells), *_tallies(comparisons), *_speedups(cells)]
-
-
-def _leaders(cells: Sequence[Cell]) -> Iterator[str]:
-    """Who is first on how many problems."""
-    engines = {c.engine for c in cells}
-    places = {(c.problem, c.engine) for c in cells}
-    what = "problem" if len(engines) == 1 else "problem and engine"
-    each = [
-        f"{label} on {count}" + (f" ({alone} alone)" if alone < count else "")
-        for label, count, alone in leaders(cells)
-    ]
-    if each:
-        count = plural(len(places), what) if len(engines) == 1 else f"{len(places)} pairs of {what}"
-        yield f"Best median score, of {count}: {listed(each)}."
-
-
-def _tallies(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Of each engine's baselines the method that wins against it most often."""
-    found = tallies(comparisons)
-    engines = list(dict.fromkeys(t.engine for t in found))
-    for engine in engines:
-        on = f"On {engine}, by scores, " if len(engines) > 1 else "By scores, "
-        mine = [t for t in found if t.engine == engine]
-        held = [c for c in comparisons if c.one.engine == engine]
-        end = f"(chance ruled out at 5%, {counted([c.n for c in held], 'seed')})."
-        baselines = list(dict.fromkeys(t.baseline for t in mine))
-        decided = [
-            max(those, key=lambda t: (t.counts["win"], -t.counts["loss"]))
-            for name in baselines
-            if any(sum(t.counts.values()) > t.counts["unclear"] for t in mine if t.baseline == name)
-            and (those := [t for t in mine if t.baseline == name])
-        ]
-        for tally in decided:
-            yield f"{on}{_tally(tally)} {end}"
-        if open_ := [name for name in baselines if name not in {t.baseline for t in decided}]:
-            labels = list(dict.fromkeys(t.label for t in mine))
-            whom = labels[0] if len(labels) == 1 else f"none of {len(labels)} methods"
-            verb = "can't be" if len(labels) == 1 else "can be"
-            yield f"{on}{whom} {verb} told apart from {' or '.join(open_)} {end}"
-
-
-def _tally(tally: Tally) -> str:
-    counts = tally.counts
-    parts = [f"beats {tally.baseline} on {plural(counts['win'], 'problem')}"]
-    parts += [f"loses on {counts['loss']}"] * bool(counts["loss"])
-    parts += [f"ties on {counts['tie']}"] * bool(counts["tie"])
-    parts += [f"can't be told apart on {counts['unclear']}"] * bool(counts["unclear"])
-    return f"{tally.label} {listed(parts)}"
-
-
-def _speedups(cells: Sequence[Cell]) -> Iterator[str]:
-    """Of each problem what the method takes that differs most clearly from random search, or else the first
-    baseline, in work; and what that comes to in worker-time."""
-    several = len({c.problem for c in cells}) > 1
-    engines = len({c.engine for c in cells}) > 1
-    time = {(id(s.one), id(s.baseline)): s for s in speedups(cells, "worker_seconds")}
-    of_place: dict[tuple[str, str], list[Speedup]] = {}
-    for one in speedups(cells, "member_iterations"):
-        of_place.setdefault((one.one.problem, one.one.engine), []).append(one)
-    shown = []
-    for mine in of_place.values():
-        usual = next(
-            (s.baseline for s in mine if s.baseline.run.kind == "random"), mine[0].baseline
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    standings: Sequence[Standing],
+    speedups: Sequence[Speedup],
+) -> Summary:
+    """The sentences of a study. `speedups`: on the axis that is to be told, such as worker-seconds."""
+    names = list(dict.fromkeys(c.problem for c in cells))
+    short = len(names) > MANY
+    found = []
+    for name in names:
+        mine = [c for c in comparisons if c.one.problem == name]
+        faster = [] if short else [s for s in speedups if s.one.problem == name]
+        of = [c for c in cells if c.problem == name]
+        said = (*_of_problem(of, mine, in_short if short else clauses), *sentence(faster))
+        lost = any(c.verdict == "loss" for c in mine) or any(
+            s.clear and s.ratio.high < 1 for s in faster
         )
-        clear = [s for s in mine if s.baseline is usual and s.clear and s.ratio.n >= FEWEST]
-        if clear:
-            shown.append(max(clear, key=_clearness))
-    for one in sorted(shown, key=_clearness, reverse=True)[:SPEEDUPS]:
-        where = [f"on {one.one.problem}"] * several + [f"on {one.one.engine}"] * engines
-        text = " ".join([*where, _speedup(one, time.get((id(one.one), id(one.baseline))))])
-        yield text[:1].upper() + text[1:] if where else text
+        found.append((not lost, (name, said)))
+    found.sort(key=lambda pair: pair[0])
+    overall = [*_failed(cells)]
+    if len(names) > 1:
+        overall = [*_over_problems(comparisons), *_standing(standings), *overall]
+    return Summary(tuple(overall), tuple(said for _, said in found if said[1]))
 
 
-def _clearness(one: Speedup) -> float:
-    """By how much the interval is away from 1, as a factor."""
-    return max(one.ratio.low, 1 / one.ratio.high if one.ratio.high else math.inf)
+def _over_problems(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """For each engine how often methods win and lose against each baseline: those first that lose most."""
+    engines = list(dict.fromkeys(c.one.engine for c in comparisons))
+    for engine in engines:
+        mine = [c for c in comparisons if c.one.engine == engine]
+        where = f"On {engine}, " if len(engines) > 1 else ""
+        problems = plural(len({c.one.problem for c in mine}), "problem")
+        against = list(dict.fromkeys(c.baseline.label for c in mine))
+        if all(c.verdict == "unclear" for c in mine):
+            none = f"{where}none of {plural(len(mine), 'comparison')} with {some(against)}"
+            yield _capital(f"{none} on {problems} is decided by these seeds (n = {counts(mine)}).")
+            continue
+        each = [_against([c for c in mine if c.baseline.label == name], name) for name in against]
+        yield _capital(
+            f"{where}{'; '.join(each)} (n = {counts(mine)}; level {LEVEL:.0%} over each problem's "
+            "comparisons)."
+        )
 
 
-def _speedup(work: Speedup, time: Speedup | None) -> str:
-    """`pbt k=5 reaches accuracy ≥ 0.95 in 2.1× less work than random (95% interval …), …`."""
-    objective, ratio = work.one.run.card.objective, work.ratio
-    goal = f"{objective.metric} {'≥' if objective.sign > 0 else '≤'} {number(work.target)}"
-    if ratio.value in (0, math.inf):
-        first, other = (work.one, work.baseline)[:: 1 if ratio.value else -1]
-        return f"{first.label} reaches {goal}, and {other.label} never does (n = {ratio.n})."
-    factor = _factor(ratio, "work")
-    text = (
-        f"{work.one.label} reaches {goal} with {factor[0]} than {work.baseline.label} ({factor[1]}"
-    )
-    if time is None or not time.clear or time.ratio.value in (0, math.inf):
-        return f"{text}, n = {ratio.n})."
-    spent = _factor(time.ratio, "worker-time")
-    joined = "and" if (time.ratio.value > 1) == (ratio.value > 1) else "but"
-    return f"{text}), {joined} {spent[0]} ({spent[1]}), n = {ratio.n}."
+def _against(comparisons: Sequence[Comparison], baseline: str) -> str:
+    """`against random, pbt k=1 loses on 3 of 18 problems, wins on 9, is undecided on 6`."""
+    found = sorted(tallies(comparisons), key=_losses)
+    more = len(found) - NAMED
+    rest = f", and {more} more in the table" if more > 0 else ""
+    return f"against {baseline}, {', '.join(map(_tallied, found[:NAMED]))}{rest}"
 
 
-def _factor(ratio: Estimate, what: str) -> tuple[str, str]:
-    """`2.1× less work`, and its interval."""
-    if ratio.value > 1:
-        return f"{times(ratio.value)} less {what}", _interval(ratio.low, ratio.high)
-    high = 1 / ratio.low if ratio.low else math.inf
-    return f"{times(1 / ratio.value)} more {what}", _interval(1 / ratio.high, high)
+def _losses(tally: Tally) -> tuple[int, int]:
+    return -tally.counts.get("loss", 0), -tally.counts.get("win", 0)
 
 
-def _interval(low: float, high: float) -> str:
-    return f"95% interval {number(low)} to {number(high)}"
+def _tallied(tally: Tally) -> str:
+    """`pbt k=1 loses on 3 and wins on 9 of 18 problems, which on 6 these seeds can't decide`."""
+    verbs: Mapping[Verdict, str] = {
+        "loss": "loses on",
+        "win": "wins on",
+        "tie": "ties on",
+        "unclear": "is undecided on",
+    }
+    each = [f"{verb} {n}" for v, verb in verbs.items() if (n := tally.counts.get(v, 0))]
+    return f"{tally.label} {listed(each)} of {plural(sum(tally.counts.values()), 'problem')}"
+
+
+def _standing(standings: Sequence[Standing]) -> Iterator[str]:
+    for standing in standings:
+        yield next(iter(of_standing(standing)))
+
+
+def _failed(cells: Sequence[Cell]) -> Iterator[str]:
+    """What is missing of the runs, or counts as worst."""
+    found = totals(cells)
+    if found.failures:
+        yield (
+            f"{found.failures} of {plural(found.runs, 'run')} failed "
+            f"({listed([f'{n} by {cause}' for cause, n in found.failed.items()])}): scores are those of the "
+            "others, and what the failed ones spent on targets counts."
+        )
+    if found.unscored:
+        yield (
+            f"{plural(found.unscored, 'run')} ended without a score and "
+            f"{'counts' if found.unscored == 1 else 'count'} as worst."
+        )
+
+
+def _of_problem(
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    said: Callable[[Sequence[Comparison]], Iterator[str]],
+) -> Iterator[str]:
+    """One sentence on scores, with a clause for each engine and cluster, or why there is none."""
+    if not any(c.completed for c in cells):
+        yield "No run completed."
+        return
+    of_place: dict[tuple[str, str], list[Comparison]] = {}
+    for c in comparisons:
+        of_place.setdefault((c.one.engine, c.one.cluster), []).append(c)
+    several = len({(c.engine, c.cluster) for c in cells}) > 1
+    texts: dict[str, list[str]] = {}
+    for (engine, _), mine in of_place.items():
+        texts.setdefault("; ".join(said(mine)), []).append(engine)
+    parts = [
+        f"on {listed(list(dict.fromkeys(engines)))}: {text}" if several else text
+        for text, engines in texts.items()
+    ]
+    if parts:
+        yield f"{_capital('; '.join(parts))}."
+    elif any(c.interval is not None for c in cells):
+        names = listed(list(dict.fromkeys(c.label for c in cells if c.interval is not None)))
+        yield f"Nothing to hold {names} against: no method without an interval completed a run."
+
+
+def _capital(text: str) -> str:
+    """At the start of a sentence; a method's name stays as it is."""
+    return text[0].upper() + text[1:] if text.startswith(OWN) else text

@@ -83,16 +83,21 @@ def comparisons(cells: Sequence[Cell], level: float = LEVEL) -> list[Comparison]
     return [one for group in groups(cells) for one in _of_group(group, level)]
 
 
-def _of_group(cells: Sequence[Cell], level: float) -> Iterator[Comparison]:
+def compared(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Of cells of one group, which are held against which baseline: those of which runs completed."""
     against = baselines(cells)
     known = {id(c) for c in against}
-    pairs = [
+    return [
         (one, baseline)
         for one in cells
         if id(one) not in known and one.completed
         for baseline in against
         if baseline.completed
     ]
+
+
+def _of_group(cells: Sequence[Cell], level: float) -> Iterator[Comparison]:
+    pairs = compared(cells)
     found = [_comparison(one, baseline, level / len(pairs)) for one, baseline in pairs]
     adjusted = holm([1.0 if math.isnan(c.p) else c.p for c in found])
     for one, p in zip(found, adjusted.tolist(), strict=True):

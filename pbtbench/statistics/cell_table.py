@@ -35,10 +35,10 @@ TARGET: Mapping[str, Callable[[TargetCell], Any]] = {
     "reached": lambda t: t.reached,
     "tried": lambda t: t.n,
     "expected_s": lambda t: t.ert_s,
-    "member_iterations": lambda t: t.member_iterations,
+    "expected_member_iterations": lambda t: t.ert_member_iterations,
 }
-"""The same of a target: its score; how many runs reached it, and tried; the expected wall seconds, and the
-median work, in which a miss is infinite. Of a cell's second target the columns are `target_2`, `reached_2` and
+"""The same of a target: its score; how many runs reached it, and tried; the expected wall seconds, and
+the expected work, misses counted in (ERT). Of a cell's second target the columns are `target_2`, `reached_2` and
 so on."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pbtbench.measures import Measures
 from pbtbench.measures.of_run import weighted_median
 from pbtbench.measures.table import CELL, IDENTITY
-from pbtbench.measures.target import Attempt, censored_median, ert
+from pbtbench.measures.target import Attempt, ert
 from pbtbench.record import TIMED
 from pbtbench.runs import Run
 from pbtbench.statistics.spread import Spread, median_of_known, spread, worst_first
@@ -30,10 +30,6 @@ class TargetCell:
     """Expected running time in wall seconds; infinite without a success."""
     ert_member_iterations: float
     """The same in work: iterations of all members."""
-    seconds: float
-    """Median wall seconds, a miss being infinite."""
-    member_iterations: float
-    """Median work, a miss being infinite."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +180,6 @@ def _target_cell(attempts: Sequence[Attempt]) -> TargetCell:
         n=len(attempts),
         ert_s=ert([a.spent_s for a in attempts], reached),
         ert_member_iterations=ert([a.spent_member_iterations for a in attempts], reached),
-        seconds=censored_median([a.seconds for a in attempts]),
-        member_iterations=censored_median([a.member_iterations for a in attempts]),
     )
 
 

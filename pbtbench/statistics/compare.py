@@ -2,7 +2,7 @@
 
 Scores tie that are less than one in the fourth significant digit apart: what reports show as equal is
 never called better. A difference of medians is put down to every seed only where the seeds' ranges
-don't overlap, and even then chance is ruled out only from `SURE` on.
+don't overlap, and chance is ruled out only where `baselines.comparisons` would, too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ DIGITS = 4
 """Significant digits by which scores are told apart."""
 
 SURE = 20
-"""How many ways of dealing out the scores there must be for each in which all of one method's are better:
-1 in 20 is the usual 5%. Two seeds against two have 3, four against four 35."""
+"""In one of how many studies chance alone may say as much: 1 in 20 is the usual 5%."""
 
 DIFFERENT = 1.25
 """The ratio from which values of a hyperparameter count as different."""
@@ -86,15 +85,16 @@ def against(one: Cell, others: Sequence[Cell]) -> Verdict:
     return Verdict(one, rivals, better)
 
 
-def certainty(one: Cell, others: Sequence[Cell]) -> Certainty:
-    """How sure a difference from the others' medians is. `others`: at least one."""
+def certainty(one: Cell, others: Sequence[Cell], among: int) -> Certainty:
+    """How sure a difference from the others' medians is. `others`: at least one; `among`: how many comparisons
+    are made on the problem and engine."""
     counts = [one.final.n, *(c.final.n for c in others)]
     of: Literal["one seed", "overlap", "chance", "sure"] = "sure"
     if min(counts) == 1:
         of = "one seed"
     elif not all(apart(one, c) for c in others):
         of = "overlap"
-    elif not all(sure(one, c) for c in others):
+    elif not all(sure(one, c, among) for c in others):
         of = "chance"
     return Certainty(min(counts), max(counts), of)
 
@@ -105,9 +105,11 @@ def apart(one: Cell, other: Cell) -> bool:
     return min(low.n, high.n) > 1 and low.high < high.low and not tied(low.high, high.low)
 
 
-def sure(one: Cell, other: Cell) -> bool:
-    """Whether so many seeds would be apart by chance in no more than 1 of `SURE` studies."""
-    return math.comb(one.final.n + other.final.n, one.final.n) >= 2 * SURE
+def sure(one: Cell, other: Cell, among: int) -> bool:
+    """Whether so many pairs, all of which one method wins, rule out chance over so many comparisons: of 2ⁿ ways
+    of turning them round, two are as extreme (`signed_rank`, Holm). One needs six pairs, four need eight."""
+    ways: int = 2 ** min(one.score.n, other.score.n)
+    return ways >= 2 * SURE * among
 
 
 def same(cells: Sequence[Cell]) -> bool:

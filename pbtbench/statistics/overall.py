@@ -44,6 +44,16 @@ class Standing:
     medians and 1 at the best; empty where no problem tells methods apart."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Methods, and problems that all of them have."""
+
+    labels: tuple[str, ...]
+    problems: tuple[str, ...]
+    missing: Mapping[str, tuple[str, ...]]
+    """Of the others: problem or method -> which of these methods or problems it lacks."""
+
+
 def tallies(comparisons: Sequence[Comparison]) -> list[Tally]:
     """The verdicts, counted: in the order of the comparisons."""
     found: dict[tuple[str, str, str], Counter[Verdict]] = {}
@@ -65,26 +75,22 @@ def standings(cells: Sequence[Cell]) -> list[Standing]:
 
 def _standing(engine: str, cluster: str, of: Mapping[str, Mapping[str, Cell]]) -> Standing | None:
     """`of`: label -> problem -> cell."""
-    labels, problems = _shared({label: list(mine) for label, mine in of.items()})
+    common = shared({label: list(mine) for label, mine in of.items()})
+    labels, problems = common.labels, common.problems
     if len(labels) < 2 or len(problems) < 2:
         return None
-    every = list(dict.fromkeys(p for mine in of.values() for p in mine))
-    missing = {
-        **{p: tuple(la for la in labels if p not in of[la]) for p in every if p not in problems},
-        **{la: tuple(p for p in problems if p not in of[la]) for la in of if la not in labels},
-    }
     cells = [[of[label][problem] for label in labels] for problem in problems]
     return Standing(
         engine=engine,
         cluster=cluster,
-        problems=tuple(problems),
-        missing=missing,
+        problems=problems,
+        missing=common.missing,
         ranks=ranks(labels, np.array([_levelled(row) for row in cells])),
         normalised=_normalised(labels, cells),
     )
 
 
-def _shared(problems: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+def shared(problems: Mapping[str, Sequence[str]]) -> Shared:
     """The methods, and the problems that all of them have, such that methods × problems are most.
     `problems`: of each method. Those with the most problems come first into it."""
     order = sorted(problems, key=lambda label: -len(problems[label]))
@@ -95,8 +101,21 @@ def _shared(problems: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]
         common = [p for p in common if p in has]
         if i > 1 and i * len(common) >= len(best[0]) * len(best[1]):
             best = order[:i], common
-    chosen = set(best[0])
-    return [label for label in problems if label in chosen], best[1]
+    labels = tuple(label for label in problems if label in best[0])
+    every = dict.fromkeys(p for mine in problems.values() for p in mine)
+    missing = {
+        **{
+            p: tuple(la for la in labels if p not in problems[la])
+            for p in every
+            if p not in best[1]
+        },
+        **{
+            la: tuple(p for p in best[1] if p not in problems[la])
+            for la in problems
+            if la not in labels
+        },
+    }
+    return Shared(labels, tuple(best[1]), missing)
 
 
 def _levelled(cells: Sequence[Cell]) -> list[float]:

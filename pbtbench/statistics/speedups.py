@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from pbtbench.measures import Measures
 from pbtbench.measures.target import Attempt
-from pbtbench.statistics.baselines import baselines, groups
+from pbtbench.statistics.baselines import LEVEL, baselines, groups
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.estimate import Estimate
+from pbtbench.statistics.ranks import holm
 from pbtbench.statistics.targets import hardest
-from pbtbench.statistics.time_to_target import Attempts, ert_ratio
+from pbtbench.statistics.time_to_target import Attempts, ert_ratio, logrank
 
 Cost = Literal["seconds", "member_iterations", "worker_seconds"]
 """What it takes: wall time, work, or wall time of all workers."""
 
 COSTS: Sequence[Cost] = get_args(Cost)
+
+FAULTS = ("crash", "hang")
+"""Causes for which a run would never have reached a target."""
+
+SURE = 6
+"""Seeds from which on pairs can rule out chance at the level of 5%."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +42,29 @@ class Speedup:
     """What the baseline takes over what the method takes, both expected (ERT): above 1 the method is cheaper.
     Infinite where only the method reached the target in any run, 0 where only the baseline did."""
     reached: int
-    """How many of the method's runs reached it, of `ratio.n` or more."""
+    """How many of the method's runs reached it."""
+    runs: int
+    """Of how many."""
     baseline_reached: int
+    baseline_runs: int
+
+    adjusted_p: float
+    """Of the log-rank test that both reach it alike, over all comparisons of the group (Holm); 1 where there is
+    nothing to test."""
+
+    @property
+    def slowdown(self) -> Estimate:
+        """The ratio turned over: what the method takes over what the baseline takes."""
+        of = self.ratio
+        value, low, high = (1 / r if r else math.inf for r in (of.value, of.high, of.low))
+        return Estimate(value, low, high, of.n)
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves no doubt of which is cheaper."""
-        return self.ratio.low > 1 or self.ratio.high < 1
+        """Whether the interval leaves no doubt of which is cheaper, and chance is ruled out; never with fewer
+        than `SURE` seeds, with which both say too much."""
+        apart = self.ratio.low > 1 or self.ratio.high < 1
+        return apart and self.adjusted_p <= LEVEL and self.ratio.n >= SURE
 
 
 def speedups(cells: Sequence[Cell], cost: Cost) -> list[Speedup]:
@@ -53,8 +77,11 @@ def speedups(cells: Sequence[Cell], cost: Cost) -> list[Speedup]:
             continue
         target, against = hits[0].target.target, baselines(group)
         others = [c for c in group if not any(c is one for one in against)]
-        found += [_speedup(c, b, target, cost) for c in others for b in against]
-    return [one for one in found if one is not None]
+        pairs = [_speedup(c, b, target, cost) for c in others for b in against]
+        known = [one for one in pairs if one is not None]
+        adjusted = holm([1.0 if math.isnan(s.adjusted_p) else s.adjusted_p for s in known])
+        found += [replace(s, adjusted_p=p) for s, p in zip(known, adjusted.tolist(), strict=True)]
+    return found
 
 
 def spent(measures: Measures, attempt: Attempt, cost: Cost) -> float:
@@ -78,19 +105,22 @@ def _speedup(one: Cell, baseline: Cell, target: float, cost: Cost) -> Speedup | 
         cost=cost,
         ratio=ert_ratio(a, b, paired=paired),
         reached=a.successes,
+        runs=a.n,
         baseline_reached=b.successes,
+        baseline_runs=b.n,
+        adjusted_p=logrank(a, b),
     )
-
-
-def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool, bool]]:
-    """Seed -> what the run spent on the target, whether it reached it, and whether it crashed."""
-    found = {}
-    for m in cell.measures:
-        if (a := m.attempt(target)) is not None:
-            found[m.run.seed] = spent(m, a, cost), a.reached, a.cause in ("crash", "hang")
-    return found
 
 
 def _attempts(runs: Sequence[tuple[float, bool, bool]]) -> Attempts:
     spent, reached, crashed = zip(*runs, strict=True)
     return Attempts(np.array(spent, float), np.array(reached), np.array(crashed))
+
+
+def _tried(cell: Cell, target: float, cost: Cost) -> dict[int, tuple[float, bool, bool]]:
+    """Seed -> what the run spent on the target, whether it reached it, and whether it crashed before."""
+    found = {}
+    for m in cell.measures:
+        if (a := m.attempt(target)) is not None:
+            found[m.run.seed] = spent(m, a, cost), a.reached, a.cause in FAULTS
+    return found

@@ -90,16 +90,6 @@ COLUMNS: Mapping[str, Column] = {
         "the same in member-iterations",
         _at_target(lambda t: t.ert_member_iterations),
     ),
-    "median_time": Column(
-        "median time (s)",
-        "wall time to the target, a miss counting as infinite",
-        _at_target(lambda t: t.seconds),
-    ),
-    "median_work": Column(
-        "median work",
-        "member-iterations to the target, likewise",
-        _at_target(lambda t: t.member_iterations),
-    ),
     "overhead": Column(
         "overhead (%)",
         "median time for checkpoints over that for training and evaluation",

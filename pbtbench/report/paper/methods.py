@@ -166,8 +166,6 @@ def _statistics(cells: Sequence[Cell], references: References) -> Iterator[str |
             "successes"
         )
         yield Cite(references.measure("expected_time"))
-        yield "; in medians a miss counts as infinite"
-        yield Cite(references.measure("median_time"))
         yield ". Work is counted in iterations of all members. "
     yield (
         "Checkpoint overhead is the time for saving, persisting, moving and restoring states and for restarts, "
