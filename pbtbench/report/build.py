@@ -20,10 +20,10 @@ from pbtbench.report import (
     forks,
     html,
     intervals,
-    lineages,
     palette,
     paths,
     progress,
+    run_pages,
     spending,
     tables,
 )
@@ -32,10 +32,10 @@ from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.matrix import matrix
 from pbtbench.report.palette import Series
+from pbtbench.report.run_pages import RunPage
 from pbtbench.report.summary import summary
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
-from pbtbench.statistics import compare
 from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
@@ -53,13 +53,19 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     cells = tables.distinct(of_runs)
     shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
-    compared = comparisons(shown)
-    colours = palette.series(cells)
     drawing = Drawing(out)
+    compared = comparisons(shown)
+    inside = run_pages.run_pages(shown, drawing)
+    colours = palette.series(cells)
     many = len({cell.problem for cell in shown}) > MANY
     sections = [
         _section(
-            finding, [c for c in shown if c.problem == finding.problem], colours, drawing, many
+            finding,
+            [c for c in shown if c.problem == finding.problem],
+            [page for page in inside if page.cell.problem == finding.problem],
+            colours,
+            drawing,
+            many,
         )
         for finding in found
         if any(c.problem == finding.problem for c in shown)
@@ -73,7 +79,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
         cells=cells,
         summary=summary(shown, found, compared),
         matrix=matrix(shown, compared),
-        table=cell_table(cells, {}),
+        table=cell_table(cells, {page.measures.run.id: page.path for page in inside}),
         colours=colours,
         costs=costs,
         forks=fork_table,
@@ -86,6 +92,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
     return {
         **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
+        **html.run_pages(shown_content, inside),
         **tables.comparison(cells).files("tables/comparison"),
         **(costs.files() if costs else {}),
         **(fork_table.files("tables/forks") if fork_table else {}),
@@ -107,7 +114,8 @@ class Drawing:
         try:
             return self._store.record(run)
         except BadInput as error:
-            self.damaged.append(str(error))
+            if (line := str(error)) not in self.damaged:
+                self.damaged.append(line)
             return None
 
     def named(self, figures: Iterable[Figure]) -> list[Figure]:
@@ -125,12 +133,12 @@ class Drawing:
 def _section(
     finding: Finding,
     cells: Sequence[Cell],
+    inside: Sequence[RunPage],
     colours: Sequence[Series],
     drawing: Drawing,
     many: bool,
 ) -> content.Section:
     rows = data.of_problem(cells)
-    families = drawing.named(_families(cells, drawing, rows))
     places = list(_places(cells, drawing))
     plane = cells[0].run.card.plane
     if plane and places:
@@ -150,30 +158,10 @@ def _section(
         ),
         intervals=drawing.named(intervals.by_interval(cells, rows, colours)),
         costs=drawing.named([cost] if cost else []),
-        lineages=families,
+        inside=inside,
         forks=forks.forks(cells) if many else None,
         thumbnail=progress.thumbnail(rows, colours) if many else "",
     )
-
-
-def _families(
-    cells: Sequence[Cell], drawing: Drawing, rows: dict[str, list[data.Row]]
-) -> Iterator[Figure]:
-    """Figures of a run at the shortest interval, and the best if it is another; their rows go to `rows`."""
-    swept = sorted(
-        (c for c in cells if c.interval is not None and c.scored), key=lambda c: c.interval or 0
-    )
-    if not swept:
-        return
-    best = compare.best(swept)[0]
-    for i, cell in enumerate([best] if best is swept[0] else [swept[0], best]):
-        run = cell.completed[0].run
-        record = drawing.record(run)
-        found = None if record is None else lineages.family(run, record)
-        if found is not None:
-            rows[f"family{i}"] = found.rows
-            stem = f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}"
-            yield from lineages.lineages(found, f"family{i}", rows, stem)
 
 
 def _places(cells: Sequence[Cell], drawing: Drawing) -> Iterator[tuple[Cell, pd.DataFrame]]:

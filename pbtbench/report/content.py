@@ -14,6 +14,7 @@ from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding
 from pbtbench.report.matrix import Matrix
 from pbtbench.report.palette import Series
+from pbtbench.report.run_pages import RunPage
 from pbtbench.report.tables import Row
 from pbtbench.report.texts import Table
 from pbtbench.statistics.cells import Cell
@@ -51,7 +52,8 @@ class Section:
     scores: Sequence[Figure]
     intervals: Sequence[Figure]
     costs: Sequence[Figure]
-    lineages: Sequence[Figure]
+    inside: Sequence[RunPage]
+    """Of its runs that have pages of their own."""
     forks: Table | None
     """Of a problem with a page of its own."""
     thumbnail: str
@@ -70,7 +72,7 @@ class Section:
     @property
     def figures(self) -> list[Figure]:
         """All of them, in the page's order."""
-        return [*self.scores, *self.intervals, *self.costs, *self.lineages]
+        return [*self.scores, *self.intervals, *self.costs]
 
     @property
     def measures(self) -> list[Measures]:

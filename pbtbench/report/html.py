@@ -32,8 +32,10 @@ from pbtbench.report.data import Data
 from pbtbench.report.failures import failures
 from pbtbench.report.figures import CONFIG, Figure, bundle
 from pbtbench.report.palette import variables
+from pbtbench.report.plots import SIDE
+from pbtbench.report.run_pages import STRETCHES, RunPage
 from pbtbench.report.tables import iterations
-from pbtbench.report.wording import seconds
+from pbtbench.report.wording import percent, score, seconds
 from pbtbench.statistics.totals import totals
 
 VEGA = "vega.js"
@@ -73,6 +75,14 @@ def pages(content: Content) -> dict[str, str]:
             following=following,
         )
     return found
+
+
+def run_pages(content: Content, pages: Sequence[RunPage]) -> dict[str, str]:
+    """Pages of single runs: path in the report -> text."""
+    return {
+        one.path: _rendered("run.html.j2", content, [], root="../", alone=False, run_page=one)
+        for one in pages
+    }
 
 
 def _with_costs(
@@ -127,7 +137,7 @@ def _rendered(
             scripts=[Markup(text) for text in inline],  # noqa: S704 ours, and what vl-convert ships
             drawing=Markup(_json(groups)) if drawn else None,  # noqa: S704 `<` is escaped
             svg=_inline,
-            home="" if alone or not root else f"{root}index.html",
+            home=f"{root}index.html" if root else "",
             **{"section": None, **more},
         )
     )
@@ -188,8 +198,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_seen,
     )
-    environment.filters["seconds"] = seconds
+    environment.filters |= {"seconds": seconds, "percent": percent, "score": score}
     environment.globals |= {"iterations": iterations, "RUNS": RUNS, "FAILED": FAILED}
+    environment.globals |= {"SIDE": SIDE, "STRETCHES": STRETCHES}
     return environment
 
 
