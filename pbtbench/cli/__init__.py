@@ -18,6 +18,7 @@ import click
 from pbtbench.cli import output, regression
 from pbtbench.cli.power import power
 from pbtbench.cli.types import Many, Place
+from pbtbench.cli.watch import watch
 from pbtbench.errors import BadInput, Failed, plain
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in (*regression.COMMANDS, power):
+for _command in (*regression.COMMANDS, power, watch):
     cli.add_command(_command)
 
 

@@ -45,8 +45,8 @@ MANY = 10
 """Problems that one page shows at most: of more each has a page of its own."""
 
 
-def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
-    """Path within `report/` -> text."""
+def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[str, str]:
+    """Path within `report/` -> text. `version`: of a report that is served, whose pages ask for a later one."""
     of_runs = cells_of(measures)
     machine = out.machine()
     found_costs = costs_of.checkpoint_costs(of_runs, machine.get("memcpy_s_per_gb", math.nan))
@@ -86,6 +86,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
         study=out.study_text(),
         machine=machine,
         machines=len(out.machines()),
+        version=version,
         left_out=[*out.left_out, *drawing.damaged],
     )
     light = palette.variables(colours, dark=False)

@@ -100,6 +100,8 @@ class Content:
     study: str
     machine: Mapping[str, Any]
     machines: int
+    version: str
+    """Of a report that is served while its study runs; else empty."""
     left_out: Sequence[str]
     """What could not be read, a line for each."""
 

@@ -106,6 +106,7 @@ def _rendered(
     drawn = any(figures for _, figures in groups)
     inline = [*([bundle()] if alone and drawn else []), *([asset("figures.js")] if drawn else [])]
     inline.append(asset("page.js"))
+    inline += [asset("live.js")] if content.version else []
     policy = [
         *(["'unsafe-eval'"] if drawn else []),  # Vega makes functions of its expressions
         *(["'self'"] if drawn and not alone else []),
@@ -132,13 +133,14 @@ def _rendered(
             light=variables(content.colours, dark=False),
             dark=variables(content.colours, dark=True),
             root=root,
+            live=content.version,
             policy=" ".join(policy),
             vega_file=None if alone or not drawn else f"{root}{VEGA}",
             scripts=[Markup(text) for text in inline],  # noqa: S704 ours, and what vl-convert ships
             drawing=Markup(_json(groups)) if drawn else None,  # noqa: S704 `<` is escaped
             svg=_inline,
             home=f"{root}index.html" if root else "",
-            **{"section": None, **more},
+            **{"section": None, "run_page": None, **more},
         )
     )
 

@@ -107,10 +107,7 @@ def lineages(found: Family) -> Iterator[Plot]:
     for name, values in found.heights.items():
         log = found.run.card.hyperparameters[name].startswith("Log") and bool((values > 0).all())
         axis = around(values, log=log)
-        caption = (
-            "The lineage of the member that is best at the end is the schedule that PBT found."
-        )
-        caption += first(SCHEDULES, found.changed, "hyperparameters that changed")
+        caption = first(SCHEDULES, found.changed, "hyperparameters that changed")
         yield _plot(found, name, caption, values, axis, axis.ticks(vertical=True), 13.0)
 
 
