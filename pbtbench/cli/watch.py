@@ -21,7 +21,7 @@ from pbtbench.cli.types import Place
 def watch(folder: Path, port: int) -> None:
     """Show the report of a study's folder in a browser, made anew whenever a run is finished.
 
-    OUT is what `pbtbench run` writes to. The page is served to this machine alone, and the report that is stored
+    OUT is what `pbtbench run` writes to. The page is served to this machine alone, and the report that stands
     there is left as it is. Ctrl-C ends it.
     """
     from pbtbench.errors import plain
