@@ -19,6 +19,7 @@ from pbtbench.cli import tensorboard as events
 from pbtbench.cli.advise import advise
 from pbtbench.cli.power import power
 from pbtbench.cli.types import Many, Place
+from pbtbench.cli.watch import watch
 from pbtbench.errors import BadInput, Failed, plain
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def doctor() -> None:
         click.echo(f"{name:<12}{value}")
 
 
-for _command in (*regression.COMMANDS, advise, power, *events.COMMANDS):
+for _command in (*regression.COMMANDS, advise, power, *events.COMMANDS, watch):
     cli.add_command(_command)
 
 

@@ -20,26 +20,30 @@ from pbtbench.report import (
     forks,
     html,
     intervals,
-    lineages,
     palette,
     paths,
     progress,
+    run_pages,
     spending,
+    survival,
     tables,
+    target_tables,
 )
 from pbtbench.report.cell_table import cell_table
 from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.matrix import matrix
+from pbtbench.report.over_problems import over_problems
 from pbtbench.report.palette import Series
+from pbtbench.report.run_pages import RunPage
 from pbtbench.report.summary import summary
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
-from pbtbench.statistics import compare
 from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.overall import standings
+from pbtbench.statistics.sequential import level
 from pbtbench.statistics.speedups import speedups
 from pbtbench.store import Store
 
@@ -47,22 +51,28 @@ MANY = 10
 """Problems that one page shows at most: of more each has a page of its own."""
 
 
-def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
-    """Path within `report/` -> text."""
+def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[str, str]:
+    """Path within `report/` -> text. `version`: of a report that is served, whose pages ask for a later one."""
     of_runs = cells_of(measures)
     machine = out.machine()
     found_costs = costs_of.checkpoint_costs(of_runs, machine.get("memcpy_s_per_gb", math.nan))
     cells = tables.distinct(of_runs)
     shown = costs_of.outside(cells, found_costs)
     found = findings(cells)
-    compared = comparisons(shown)
-    said = summary(shown, compared, standings(shown), speedups(shown, "worker_seconds"))
-    colours = palette.series(cells)
     drawing = Drawing(out)
+    compared = comparisons(shown, level(out.declared()))
+    ranked = standings(shown)
+    inside = run_pages.run_pages(shown, drawing)
+    colours = palette.series(cells)
     many = len({cell.problem for cell in shown}) > MANY
     sections = [
         _section(
-            finding, [c for c in shown if c.problem == finding.problem], colours, drawing, many
+            finding,
+            [c for c in shown if c.problem == finding.problem],
+            [page for page in inside if page.cell.problem == finding.problem],
+            colours,
+            drawing,
+            many,
         )
         for finding in found
         if any(c.problem == finding.problem for c in shown)
@@ -74,26 +84,29 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
         sections=sections,
         overall=[f for f in found if not f.problem],
         cells=cells,
-        summary=[
-            *said.overall,
-            *(f"{problem}: {sentence}" for problem, of in said.problems for sentence in of),
-        ],
+        summary=summary(shown, compared, ranked, speedups(shown, "worker_seconds")),
+        over_problems=over_problems(shown, compared, ranked, colours),
         matrix=matrix(shown, compared),
-        table=cell_table(cells, {}),
+        table=cell_table(cells, {page.measures.run.id: page.path for page in inside}),
         colours=colours,
         costs=costs,
         forks=fork_table,
         study=out.study_text(),
         machine=machine,
         machines=len(out.machines()),
+        version=version,
         left_out=[*out.left_out, *drawing.damaged],
     )
     light = palette.variables(colours, dark=False)
-    drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
+    over = shown_content.over_problems
+    drawn = [f for section in sections for f in section.figures]
+    drawn += [*(costs.figures if costs else []), *(over.figures if over else [])]
     return {
         **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
+        **html.run_pages(shown_content, inside),
         **tables.comparison(cells).files("tables/comparison"),
         **(costs.files() if costs else {}),
+        **(over.files() if over else {}),
         **(fork_table.files("tables/forks") if fork_table else {}),
         **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},
     }
@@ -113,7 +126,8 @@ class Drawing:
         try:
             return self._store.record(run)
         except BadInput as error:
-            self.damaged.append(str(error))
+            if (line := str(error)) not in self.damaged:
+                self.damaged.append(line)
             return None
 
     def named(self, figures: Iterable[Figure]) -> list[Figure]:
@@ -131,17 +145,18 @@ class Drawing:
 def _section(
     finding: Finding,
     cells: Sequence[Cell],
+    inside: Sequence[RunPage],
     colours: Sequence[Series],
     drawing: Drawing,
     many: bool,
 ) -> content.Section:
     rows = data.of_problem(cells)
-    families = drawing.named(_families(cells, drawing, rows))
     places = list(_places(cells, drawing))
     plane = cells[0].run.card.plane
     if plane and places:
         rows["places"] = paths.places(places)
     cost = spending.worker_seconds(cells, rows)
+    rows |= survival.rows(cells)
     return content.Section(
         name=finding.problem,
         page=f"problems/{filename.part(finding.problem)}.html" if many else "",
@@ -154,32 +169,14 @@ def _section(
                 *(paths.paths(finding.problem, plane, rows, colours) if plane and places else ()),
             ]
         ),
+        targets=drawing.named(survival.figures(cells, rows, colours)),
+        target_tables=target_tables.tables(cells),
         intervals=drawing.named(intervals.by_interval(cells, rows, colours)),
         costs=drawing.named([cost] if cost else []),
-        lineages=families,
+        inside=inside,
         forks=forks.forks(cells) if many else None,
         thumbnail=progress.thumbnail(rows, colours) if many else "",
     )
-
-
-def _families(
-    cells: Sequence[Cell], drawing: Drawing, rows: dict[str, list[data.Row]]
-) -> Iterator[Figure]:
-    """Figures of a run at the shortest interval, and the best if it is another; their rows go to `rows`."""
-    swept = sorted(
-        (c for c in cells if c.interval is not None and c.scored), key=lambda c: c.interval or 0
-    )
-    if not swept:
-        return
-    best = compare.best(swept)[0]
-    for i, cell in enumerate([best] if best is swept[0] else [swept[0], best]):
-        run = cell.completed[0].run
-        record = drawing.record(run)
-        found = None if record is None else lineages.family(run, record)
-        if found is not None:
-            rows[f"family{i}"] = found.rows
-            stem = f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}"
-            yield from lineages.lineages(found, f"family{i}", rows, stem)
 
 
 def _places(cells: Sequence[Cell], drawing: Drawing) -> Iterator[tuple[Cell, pd.DataFrame]]:

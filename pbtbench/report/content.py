@@ -13,10 +13,14 @@ from pbtbench.report.data import Data
 from pbtbench.report.figures import Figure
 from pbtbench.report.findings import Finding
 from pbtbench.report.matrix import Matrix
+from pbtbench.report.over_problems import OverProblems
 from pbtbench.report.palette import Series
+from pbtbench.report.run_pages import RunPage
+from pbtbench.report.summary import Summary
 from pbtbench.report.tables import Row
 from pbtbench.report.texts import Table
 from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.speedups import Cost
 
 MEASURES = {
     "score": "the best of the members' last scores; median and range over the runs that completed; "
@@ -49,9 +53,13 @@ class Section:
     data: Data
     """What its figures draw from."""
     scores: Sequence[Figure]
+    targets: Sequence[Figure]
+    target_tables: Mapping[Cost, Table]
+    """Each axis on which times to targets are measured -> its table."""
     intervals: Sequence[Figure]
     costs: Sequence[Figure]
-    lineages: Sequence[Figure]
+    inside: Sequence[RunPage]
+    """Of its runs that have pages of their own."""
     forks: Table | None
     """Of a problem with a page of its own."""
     thumbnail: str
@@ -70,7 +78,7 @@ class Section:
     @property
     def figures(self) -> list[Figure]:
         """All of them, in the page's order."""
-        return [*self.scores, *self.intervals, *self.costs, *self.lineages]
+        return [*self.scores, *self.targets, *self.intervals, *self.costs]
 
     @property
     def measures(self) -> list[Measures]:
@@ -87,8 +95,8 @@ class Content:
     overall: Sequence[Finding]
     """What was found of the study as a whole."""
     cells: Sequence[Cell]
-    summary: Sequence[str]
-    """Its sentences."""
+    summary: Summary
+    over_problems: OverProblems | None
     matrix: Matrix
     table: CellTable
     colours: Sequence[Series]
@@ -98,6 +106,8 @@ class Content:
     study: str
     machine: Mapping[str, Any]
     machines: int
+    version: str
+    """Of a report that is served while its study runs; else empty."""
     left_out: Sequence[str]
     """What could not be read, a line for each."""
 

@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from pbtbench import __version__
 from pbtbench.measures import Measures
+from pbtbench.report.axes import NAMES
 from pbtbench.report.cell_table import HEADER
 from pbtbench.report.content import MEASURES, Content, Section
 from pbtbench.report.cost_figures import LESS
@@ -32,8 +33,11 @@ from pbtbench.report.data import Data
 from pbtbench.report.failures import failures
 from pbtbench.report.figures import CONFIG, Figure, bundle
 from pbtbench.report.palette import variables
+from pbtbench.report.plots import SIDE
+from pbtbench.report.run_pages import STRETCHES, RunPage
 from pbtbench.report.tables import iterations
-from pbtbench.report.wording import seconds
+from pbtbench.report.target_tables import ABOUT
+from pbtbench.report.wording import percent, score, seconds
 from pbtbench.statistics.totals import totals
 
 VEGA = "vega.js"
@@ -75,11 +79,20 @@ def pages(content: Content) -> dict[str, str]:
     return found
 
 
+def run_pages(content: Content, pages: Sequence[RunPage]) -> dict[str, str]:
+    """Pages of single runs: path in the report -> text."""
+    return {
+        one.path: _rendered("run.html.j2", content, [], root="../", alone=False, run_page=one)
+        for one in pages
+    }
+
+
 def _with_costs(
     content: Content, groups: Sequence[tuple[Data, Sequence[Figure]]]
 ) -> list[tuple[Data, Sequence[Figure]]]:
-    costs = content.costs
-    return [*groups, *([(costs.data, costs.figures)] if costs else [])]
+    costs, over = content.costs, content.over_problems
+    found = [*groups, *([(over.data, over.figures)] if over else [])]
+    return [*found, *([(costs.data, costs.figures)] if costs else [])]
 
 
 def _rendered(
@@ -96,6 +109,7 @@ def _rendered(
     drawn = any(figures for _, figures in groups)
     inline = [*([bundle()] if alone and drawn else []), *([asset("figures.js")] if drawn else [])]
     inline.append(asset("page.js"))
+    inline += [asset("live.js")] if content.version else []
     policy = [
         *(["'unsafe-eval'"] if drawn else []),  # Vega makes functions of its expressions
         *(["'self'"] if drawn and not alone else []),
@@ -114,6 +128,8 @@ def _rendered(
             failed=totals(content.cells).failures,
             failures=failures(measures),
             definitions=MEASURES,
+            axes=NAMES,
+            about_targets=ABOUT,
             machine=json.dumps(content.machine, indent=2, ensure_ascii=False),
             place=_place(content),
             made_by=_made_by(measures),
@@ -122,13 +138,14 @@ def _rendered(
             light=variables(content.colours, dark=False),
             dark=variables(content.colours, dark=True),
             root=root,
+            live=content.version,
             policy=" ".join(policy),
             vega_file=None if alone or not drawn else f"{root}{VEGA}",
             scripts=[Markup(text) for text in inline],  # noqa: S704 ours, and what vl-convert ships
             drawing=Markup(_json(groups)) if drawn else None,  # noqa: S704 `<` is escaped
             svg=_inline,
-            home="" if alone or not root else f"{root}index.html",
-            **{"section": None, **more},
+            home=f"{root}index.html" if root else "",
+            **{"section": None, "run_page": None, **more},
         )
     )
 
@@ -188,8 +205,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_seen,
     )
-    environment.filters["seconds"] = seconds
+    environment.filters |= {"seconds": seconds, "percent": percent, "score": score}
     environment.globals |= {"iterations": iterations, "RUNS": RUNS, "FAILED": FAILED}
+    environment.globals |= {"SIDE": SIDE, "STRETCHES": STRETCHES}
     return environment
 
 

@@ -46,7 +46,7 @@ def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) ->
     there = sum(c.n for c in swept)
     sampled = f" Drawn are {SEEDS:,} of {there:,} runs, chosen at random." if there > SEEDS else ""
     for key, title, about in kinds:
-        if not any(value is not None for row in data["runs"] for value in row[key]):
+        if sum(value is not None for row in data["runs"] for value in row[key]) < 2:
             continue
         rivals = [
             row

@@ -1,4 +1,4 @@
-"""Figures of one PBT run: its family tree, and what became of its hyperparameters.
+"""Plots of one PBT run: its family tree, and what became of its hyperparameters.
 
 Of a family of thousands what can be seen is drawn: the best member's lineage, what lives on in a sample of
 the members, and the longest stretches of what died out.
@@ -14,9 +14,11 @@ import numpy as np
 
 from pbtbench.measures.lineage import Lineage, living, segments
 from pbtbench.record import Record
-from pbtbench.report.data import Data, Row, numbers
-from pbtbench.report.figures import Figure, Spec, figure, first, named, pale, picked, real
+from pbtbench.report import plots
+from pbtbench.report.figures import first
 from pbtbench.report.palette import FATES
+from pbtbench.report.plots import Axis, Mark, Path, Plot, Tick, around
+from pbtbench.report.wording import number
 from pbtbench.runs import Run
 
 DEAD, LIVING, WINNING = 250, 400, 400
@@ -48,20 +50,34 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A stretch of the best member's lineage, between two forks."""
+
+    start: int
+    """The iteration after which it begins."""
+    end: int
+    member: int
+    values: Mapping[str, str]
+    """Hyperparameter -> value, as people read it."""
+
+
+@dataclass(frozen=True)
 class Family:
     """A run's family, ready to be drawn."""
 
     run: Run
-    rows: list[Row]
-    """A row for each fate, with lists of its lines: `x`, `x2`, `member` and `member2` (the heights where they
-    begin and end), and the same for each hyperparameter, `h0`, `h02`, `h1`, …."""
-    members: int
-    schedules: Mapping[str, str]
-    """Numeric hyperparameter that changed -> its field in the rows."""
+    drawn: Mapping[str, Lines]
+    """Fate -> lines."""
+    heights: Mapping[str, np.ndarray]
+    """Numeric hyperparameter that changed -> its value on each segment."""
+    member: np.ndarray
+    """Whose each segment is."""
     changed: int
-    """How many changed."""
+    """How many hyperparameters changed."""
     left_out: str
     """What isn't drawn, as the end of a caption; empty if nothing."""
+    schedule: tuple[Stretch, ...]
+    """The best member's lineage, from its start to the end of the run."""
 
 
 def family(run: Run, record: Record) -> Family | None:
@@ -72,48 +88,70 @@ def family(run: Run, record: Record) -> Family | None:
     drawn, left_out = lines(tree)
     changed = {name: v for name in run.card.dynamic if len(v := _changed(tree, name))}
     shown = dict(list(changed.items())[:SCHEDULES])
-    fields = {name: f"h{i}" for i, name in enumerate(shown)}
-    heights = {"member": tree.member} | {fields[name]: values for name, values in shown.items()}
-    rows = []
-    for fate, mine in drawn.items():
-        if len(mine):
-            row: Row = {"fate": fate, "x": mine.x.tolist(), "x2": mine.x2.tolist()}
-            for name, values in heights.items():
-                row[name] = numbers(values[mine.of].tolist(), 4)
-                row[f"{name}2"] = numbers(values[mine.to].tolist(), 4)
-            rows.append(row)
-    return Family(run, rows, len(np.unique(tree.member)), fields, len(changed), left_out)
-
-
-def lineages(found: Family, name: str, data: Data, stem: str) -> Iterator[Figure]:
-    """A family tree, and a schedule for each hyperparameter that changed. `name`: of the rows in `data`."""
-    run, rows = found.run, found.rows
-    who = f"{run.label}, seed {run.seed}, {run.engine_label}"
-    y = real("member", "member", padding=8, zero=False)
-    y["axis"] = {"grid": False, "format": "d", "values": _ticks(found.members)}
-    yield figure(
-        f"{stem}-tree",
-        f"Family tree: {who}",
-        "Each member trains along its row; a link is a fork, from the donor to who takes over its state."
-        + found.left_out,
-        _chart(rows, name, y),
-        data,
-        max(120, min(360, 22 * found.members)),
+    return Family(
+        run, drawn, shown, tree.member, len(changed), left_out, tuple(_schedule(run, tree))
     )
-    for hyperparameter, field in found.schedules.items():
-        values = [v for row in rows for v in (*row[field], *row[f"{field}2"])]
-        log = run.card.hyperparameters[hyperparameter].startswith("Log") and min(values) > 0
-        y = real(field, hyperparameter, log=log, padding=6, **({} if log else {"zero": False}))
-        yield figure(
-            f"{stem}-{hyperparameter}",
-            f"Schedule of {hyperparameter}: {who}",
-            "The lineage of the member that is best at the end is the schedule that PBT found."
-            + found.left_out
-            + first(SCHEDULES, found.changed, "hyperparameters that changed"),
-            _chart(rows, name, y),
-            data,
-            220,
+
+
+def lineages(found: Family) -> Iterator[Plot]:
+    """A family tree, and a schedule for each hyperparameter that changed."""
+    members = len(np.unique(found.member))
+    axis = Axis(-0.5, float(found.member.max()) + 0.5)
+    caption = "Each member trains along its row; a link is a fork, from the donor to who takes over its state."
+    ticks = [
+        Tick(round(100 * float(1 - at), 2), str(member))
+        for member, at in zip(_ticks(members), axis.share(np.array(_ticks(members))), strict=True)
+    ]
+    height = max(6.0, min(20.0, 1.3 * members))
+    yield _plot(found, "Family tree", caption, found.member, axis, ticks, height)
+    for name, values in found.heights.items():
+        log = found.run.card.hyperparameters[name].startswith("Log") and bool((values > 0).all())
+        axis = around(values, log=log)
+        caption = first(SCHEDULES, found.changed, "hyperparameters that changed")
+        yield _plot(found, name, caption, values, axis, axis.ticks(vertical=True), 13.0)
+
+
+def _plot(
+    found: Family,
+    title: str,
+    caption: str,
+    heights: np.ndarray,
+    y: Axis,
+    ticks: list[Tick],
+    height: float,
+) -> Plot:
+    """`heights`: of each segment."""
+    end = max((int(mine.x2.max(initial=1)) for mine in found.drawn.values()), default=1)
+    x = Axis(0.0, float(end))
+    paths = [
+        Path(
+            plots.lines(
+                *(x.share(mine.x), y.share(heights[mine.of])),
+                *(x.share(mine.x2), y.share(heights[mine.to])),
+            ),
+            FATES[fate],
+            WIDTHS[fate],
         )
+        for fate, mine in found.drawn.items()
+        if len(mine)
+    ]
+    key = [Mark(fate, FATES[fate]) for fate, mine in found.drawn.items() if len(mine)][::-1]
+    return Plot(title, caption + found.left_out, paths, key, x.ticks(), "iteration", ticks, height)
+
+
+def _schedule(run: Run, tree: Lineage) -> Iterator[Stretch]:
+    for i in np.flatnonzero(tree.wins_until > tree.start).tolist():
+        values = {
+            name: _shown(tree.hyperparameters[name][i])
+            for name in run.card.dynamic
+            if name in tree.hyperparameters
+        }
+        yield Stretch(int(tree.start[i]), int(tree.wins_until[i]), int(tree.member[i]), values)
+
+
+def _shown(value: object) -> str:
+    numeric = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return number(float(value)) if numeric else str(value)  # type: ignore[arg-type]
 
 
 def lines(tree: Lineage) -> tuple[dict[str, Lines], str]:
@@ -178,33 +216,6 @@ def _changed(tree: Lineage, name: str) -> np.ndarray:
     values = tree.numbers(name)
     changed = not np.isnan(values).any() and bool((values != values[0]).any())
     return values if changed else np.zeros(0)
-
-
-def _chart(rows: list[Row], name: str, y: Spec) -> Spec:
-    fates = [row["fate"] for row in rows][::-1]
-    colour = named("fate", fates, [FATES[fate] for fate in fates])
-    field = y["field"]
-    layers: list[Spec] = [
-        {
-            "transform": [{"filter": {"field": "fate", "equal": row["fate"]}}],
-            "mark": {"type": "rule", "strokeWidth": WIDTHS[row["fate"]], "strokeCap": "round"},
-            "encoding": {"opacity": pale(1, 0.08)},
-        }
-        for row in rows
-    ]
-    layers[0]["params"] = picked("fate")
-    return {
-        "data": {"name": name},
-        "transform": [{"flatten": ["x", "x2", field, f"{field}2"]}],
-        "encoding": {
-            "x": real("x", "iteration"),
-            "x2": {"field": "x2"},
-            "y": y,
-            "y2": {"field": f"{field}2"},
-            "color": colour,
-        },
-        "layer": layers,
-    }
 
 
 def _ticks(members: int) -> list[int]:

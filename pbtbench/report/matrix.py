@@ -29,7 +29,7 @@ class Entry:
     """Median score, as people read it."""
     rank: str
     """`1`, or `=1` where others have the same; empty without a score."""
-    first: bool
+    leads: bool
     """Whether none is better, and some are worse."""
     verdict: Verdict
     sign: str
@@ -108,7 +108,7 @@ def _entry(cell: Cell, place: Place, several: bool, against: Sequence[Comparison
     return Entry(
         score=score(cell.score.median),
         rank="" if place.rank is None else f"{'=' * place.tied}{place.rank}",
-        first=several and place.rank == 1,
+        leads=several and place.rank == 1,
         verdict=verdict,
         sign=SIGNS[verdict],
         words=listed([_words(c) for c in against]),

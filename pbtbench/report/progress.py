@@ -94,6 +94,7 @@ def _lines(
     wide = low > 0 and high / low > 20
     log = axis == "seconds" and min(value for row in rows for value in row["x"]) > 0
     labels = [row["label"] for row in rows]
+    legend = {"symbolType": "stroke", "symbolSize": 300}
     x = real("x", TITLES[axis], log=log) | {"axis": {"grid": not log}}
     y = real("median", metric, log=wide, **({} if wide else {"zero": False, "nice": True}))
     return {
@@ -106,7 +107,7 @@ def _lines(
             },
             {"flatten": ["x", "median", "low", "high"]},
         ],
-        "encoding": {"x": x, "color": of_methods(labels, colours)},
+        "encoding": {"x": x, "color": of_methods(labels, colours) | {"legend": legend}},
         "layer": [
             {
                 "params": picked("label"),
@@ -121,7 +122,7 @@ def _lines(
                 "mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"},
                 "encoding": {
                     "y": y,
-                    "strokeDash": dashes(labels, colours),
+                    "strokeDash": dashes(labels, colours) | {"legend": legend},
                     "opacity": pale(1, 0.12),
                     "tooltip": tooltip(label="nominal", x="quantitative", median="quantitative"),
                 },

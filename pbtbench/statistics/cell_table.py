@@ -38,8 +38,8 @@ TARGET: Mapping[str, Callable[[TargetCell], Any]] = {
     "expected_member_iterations": lambda t: t.ert_member_iterations,
 }
 """The same of a target: its score; how many runs reached it, and tried; the expected wall seconds, and
-the expected work, misses counted in (ERT). Of a cell's second target the columns are `target_2`, `reached_2` and
-so on."""
+the expected work, misses counted in (ERT). Of a cell's second target the columns are `target_2`, `reached_2`
+and so on."""
 
 
 def frame(cells: Sequence[Cell]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pbtbench.measures import Measures
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.compare import tied
 
@@ -58,3 +59,14 @@ def leaders(cells: Sequence[Cell]) -> list[tuple[str, int, int]]:
                 firsts[cell.label] += 1
                 alone[cell.label] += not place.tied
     return [(label, count, alone[label]) for label, count in firsts.most_common()]
+
+
+def best_run(cell: Cell) -> Measures | None:
+    """The run with the best final score, of those that completed; None if none did."""
+    sign = cell.run.card.objective.sign
+
+    def worth(m: Measures) -> float:
+        score = m.quality.final_score
+        return -math.inf if math.isnan(score) else sign * score
+
+    return max(cell.completed, key=worth, default=None)

@@ -252,6 +252,10 @@ class Store:
             ),
         )
 
+    def state(self) -> tuple[int, int]:
+        """Another one once a run was kept, made anew or discarded (`Folder.state`)."""
+        return self.folder.state("runs")
+
     def _machine_json(self) -> dict[str, Any]:
         """What `machine.json` says; nothing if it isn't there, or damaged."""
         try:

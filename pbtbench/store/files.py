@@ -147,6 +147,32 @@ class Folder:
                 raise BadInput(f"{self.path / within}: more than {MOST_ENTRIES} files in it")
         return sorted(found), odd
 
+    def state(self, within: str) -> tuple[int, int]:
+        """How many folders there are within a folder, at any depth, and when something was last added to one of
+        them, renamed or removed, in nanoseconds: another state, once anything was. (0, 0) without one."""
+        found, latest = 0, 0
+        waiting = [within.split("/")]
+        while waiting:
+            way = waiting.pop()
+            try:
+                descriptor = self._descend(way)
+            except OSError:  # gone meanwhile, or never there
+                continue
+            try:
+                found, latest = found + 1, max(latest, os.fstat(descriptor).st_mtime_ns)
+                if found > MOST_ENTRIES:
+                    raise BadInput(f"{self.path / within}: more than {MOST_ENTRIES} folders in it")
+                with os.scandir(descriptor) as entries:
+                    if len(way) <= DEEPEST:
+                        waiting += [
+                            [*way, entry.name]
+                            for entry in entries
+                            if entry.is_dir(follow_symlinks=False)
+                        ]
+            finally:
+                os.close(descriptor)
+        return found, latest
+
     def make(self) -> tuple[Path, ...]:
         """Make the folder itself, and those that it is in; which had to be made, the innermost first."""
         with described(self.path):

@@ -13,15 +13,13 @@ from typing import Any
 import vl_convert
 
 from pbtbench import filename
-from pbtbench.errors import BadInput
-from pbtbench.report import data, intervals, lineages, palette, progress, spending
+from pbtbench.report import data, intervals, palette, progress, spending
 from pbtbench.report.checkpoint_costs import CheckpointCosts
 from pbtbench.report.data import Data
 from pbtbench.report.figures import CONFIG, Figure, Spec, drawn
 from pbtbench.report.palette import Series
 from pbtbench.report.paper.floats import Float, figure
 from pbtbench.report.paper.tables import by_problem, shortened
-from pbtbench.statistics import compare
 from pbtbench.statistics.cells import Cell
 from pbtbench.store import Store
 
@@ -72,7 +70,6 @@ def drawings(
         found += [_drawing(about, f, rows) for f in curves]
         if (spent := spending.worker_seconds(mine, rows)) is not None:
             found.append(_drawing(about, spent, rows, wide=True))
-        found += [_drawing(about, f, rows, wide=True) for f in _family(store, mine, rows)]
     if costs is not None:
         found += [_drawing("", f, costs.data) for f in costs.figures]
     names = filename.distinct(d.name for d in found)
@@ -100,25 +97,6 @@ def floats(drawings: Sequence[Drawing]) -> Iterator[Float]:
     for d in drawings:
         column = "double" if d.wide else "single"
         yield figure(d.name, f"figures/{d.name}-{column}.pdf", d.caption, wide=d.wide)
-
-
-def _family(store: Store, cells: Sequence[Cell], rows: dict[str, list[data.Row]]) -> list[Figure]:
-    """The family of a run of the best method that has an interval; its rows go to `rows`. None where the record
-    can't be read."""
-    swept = [c for c in cells if c.interval is not None and c.scored]
-    if not swept:
-        return []
-    cell = compare.best(swept)[0]
-    run = cell.completed[0].run
-    try:
-        found = lineages.family(run, store.record(run))
-    except BadInput:
-        return []
-    if found is None:
-        return []
-    rows["family"] = found.rows
-    stem = f"{cell.problem}-{cell.engine}-{cell.method}-k{cell.interval}"
-    return list(lineages.lineages(found, "family", rows, stem))
 
 
 def _fitted(spec: Spec, column: str) -> Spec:
