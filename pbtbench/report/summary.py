@@ -85,7 +85,6 @@ def _speedups(cells: Sequence[Cell]) -> Iterator[str]:
     baseline, in work; and what that comes to in worker-time."""
     several = len({c.problem for c in cells}) > 1
     engines = len({c.engine for c in cells}) > 1
-    time = {(id(s.one), id(s.baseline)): s for s in speedups(cells, "worker_seconds")}
     of_place: dict[tuple[str, str], list[Speedup]] = {}
     for one in speedups(cells, "member_iterations"):
         of_place.setdefault((one.one.problem, one.one.engine), []).append(one)
@@ -99,7 +98,8 @@ def _speedups(cells: Sequence[Cell]) -> Iterator[str]:
             shown.append(max(clear, key=_clearness))
     for one in sorted(shown, key=_clearness, reverse=True)[:SPEEDUPS]:
         where = [f"on {one.one.problem}"] * several + [f"on {one.one.engine}"] * engines
-        text = " ".join([*where, _speedup(one, time.get((id(one.one), id(one.baseline))))])
+        time = speedups([one.one, one.baseline], "worker_seconds")  # at the same target
+        text = " ".join([*where, _speedup(one, time[0] if time else None)])
         yield text[:1].upper() + text[1:] if where else text
 
 
