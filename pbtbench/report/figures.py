@@ -81,8 +81,8 @@ def drawn(spec: Spec, data: Data, config: Mapping[str, Any] | None = None) -> st
 
 @cache
 def bundling() -> Future[str]:
-    """Vega, Vega-Lite and Vega-Embed as one script, in the making: by a process of its own, as it takes as long,
-    and as much memory, as the drawing of many figures."""
+    """Vega, Vega-Lite and Vega-Embed as one script, in the making: by a process of its own, as it takes as
+    long, and as much memory, as the drawing of many figures."""
     code = (
         "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
     )
