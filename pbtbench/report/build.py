@@ -30,7 +30,7 @@ from pbtbench.report import (
     target_tables,
 )
 from pbtbench.report.cell_table import cell_table
-from pbtbench.report.figures import Figure
+from pbtbench.report.figures import Figure, bundling
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.matrix import matrix
 from pbtbench.report.over_problems import over_problems
@@ -53,6 +53,8 @@ MANY = 10
 
 def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[str, str]:
     """Path within `report/` -> text. `version`: of a report that is served, whose pages ask for a later one."""
+    if measures:
+        bundling()  # which takes its time
     of_runs = cells_of(measures)
     machine = out.machine()
     found_costs = costs_of.checkpoint_costs(of_runs, machine.get("memcpy_s_per_gb", math.nan))

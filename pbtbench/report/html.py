@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -195,8 +196,9 @@ def _made_by(measures: Sequence[Measures]) -> list[str]:
     return list(found)
 
 
+@cache
 def environment() -> Environment:
-    """Of the templates beside this file, which escape whatever they are given."""
+    """Of the templates beside this file, which escape whatever they are given; compiled once."""
     environment = Environment(
         loader=PackageLoader("pbtbench.report", "."),
         autoescape=True,
