@@ -40,6 +40,8 @@ class OverProblems:
     """What a page shows over all problems."""
 
     tables: Sequence[Titled]
+    drawn: Sequence[Titled]
+    """Tables that figures show, too: files alone."""
     figures: Sequence[Figure]
     data: Data
     """What the figures draw from."""
@@ -47,7 +49,7 @@ class OverProblems:
     def files(self) -> dict[str, str]:
         """The tables' files."""
         found: dict[str, str] = {}
-        for titled in self.tables:
+        for titled in (*self.tables, *self.drawn):
             found |= titled.table.files(f"tables/{titled.name}")
         return found
 
@@ -81,8 +83,8 @@ def over_problems(
             several, rows = of_profiles.figures(one, colours, names)
             figures += several
             data |= rows
-    tables = [*_verdicts(comparisons), *_standings(standings, many), *_profiles([*places.values()])]
-    return OverProblems(tables, figures, data)
+    tables = [*_tallies(comparisons), *_standings(standings, many), *_profiles([*places.values()])]
+    return OverProblems(tables, list(_verdicts(comparisons)), figures, data)
 
 
 def _name(stem: str, i: int) -> str:
@@ -90,7 +92,7 @@ def _name(stem: str, i: int) -> str:
     return filename.part(f"{stem}-{i + 1}" if i else stem)
 
 
-def _verdicts(comparisons: Sequence[Comparison]) -> Iterator[Titled]:
+def _tallies(comparisons: Sequence[Comparison]) -> Iterator[Titled]:
     if comparisons:
         yield Titled(
             "tallies",
@@ -98,6 +100,10 @@ def _verdicts(comparisons: Sequence[Comparison]) -> Iterator[Titled]:
             (),
             verdicts.tally_table(tallies(comparisons)),
         )
+
+
+def _verdicts(comparisons: Sequence[Comparison]) -> Iterator[Titled]:
+    if comparisons:
         yield Titled(
             "verdicts",
             "Verdicts by problem",

@@ -44,21 +44,24 @@ def sentences(comparisons: Sequence[Comparison], level: float = LEVEL) -> Iterat
         f"{counts['loss']} lost, {counts['tie']} tied, {counts['unclear']} unclear "
         f"(level {level:.2g} over each problem's comparisons)."
     )
-    if not counts["unclear"]:
-        return
+    yield from more_seeds(comparisons)
+
+
+def more_seeds(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """How many seeds would decide what is unclear, and what none would."""
+    unclear = [c for c in comparisons if c.verdict == "unclear"]
     found = plan(comparisons)
-    small = sum(_too_small(c) for c in comparisons if c.verdict == "unclear")
     if found is not None and found.shows:
         yield (
             f"With {plural(found.seeds, 'seed')} {found.shows} of the {found.unclear} unclear would be "
             f"decided, with probability {POWER:g} each, if the differences are what they look like now."
         )
-    if found is not None and found.too_few:
+    if few := sum(c.seeds_needed is None for c in unclear):
         yield (
-            f"{found.too_few} of the unclear have fewer than {FEWEST} seeds: too few to say what they "
-            "could show."
+            f"{few} of the unclear have fewer than {FEWEST} seeds, or runs without a score: too little to say "
+            "what they could show."
         )
-    if small:
+    if small := sum(map(_too_small, unclear)):
         yield f"{small} of the unclear differ so little, if at all, that {MOST:,} seeds would not show it."
 
 

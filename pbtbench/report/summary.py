@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pbtbench.report.decided import NAMED, clauses, counts, in_short, some
+from pbtbench.report.seeds import more_seeds
 from pbtbench.report.speedups import sentence
 from pbtbench.report.standings import sentences as of_standing
 from pbtbench.report.wording import listed, plural
@@ -34,7 +35,8 @@ class Summary:
     overall: tuple[str, ...]
     """Over all problems; empty of a single one, unless runs failed."""
     problems: tuple[tuple[str, tuple[str, ...]], ...]
-    """A problem, and what is said of it: those first where methods with an interval lose."""
+    """A problem, and what is said of it: those first where methods with an interval lose. Of several, those on
+    which something is decided."""
 
     @property
     def lines(self) -> list[str]:
@@ -53,11 +55,14 @@ def summary(
     """The sentences of a study. `speedups`: on the axis that is to be told, such as worker-seconds."""
     names = list(dict.fromkeys(c.problem for c in cells))
     short = len(names) > MANY
-    found = []
+    found, nothing = [], []
     for name in names:
         mine = [c for c in comparisons if c.one.problem == name]
         faster = [] if short else [s for s in speedups if s.one.problem == name]
         of = [c for c in cells if c.problem == name]
+        if len(names) > 1 and mine and not _decides(mine, faster):
+            nothing.append(name)
+            continue
         said = (*_of_problem(of, mine, in_short if short else clauses), *sentence(faster))
         lost = any(c.verdict == "loss" for c in mine) or any(
             s.clear and s.ratio.high < 1 for s in faster
@@ -66,8 +71,27 @@ def summary(
     found.sort(key=lambda pair: pair[0])
     overall = [*_failed(cells)]
     if len(names) > 1:
-        overall = [*_over_problems(comparisons), *_standing(standings), *overall]
+        overall = [
+            *_over_problems(comparisons),
+            *_standing(standings),
+            *_undecided(nothing, names, comparisons),
+            *overall,
+        ]
     return Summary(tuple(overall), tuple(said for _, said in found if said[1]))
+
+
+def _decides(comparisons: Sequence[Comparison], speedups: Sequence[Speedup]) -> bool:
+    return any(c.verdict != "unclear" for c in comparisons) or any(s.clear for s in speedups)
+
+
+def _undecided(
+    nothing: Sequence[str], names: Sequence[str], comparisons: Sequence[Comparison]
+) -> Iterator[str]:
+    """On which problems nothing is decided, and how many seeds would decide something."""
+    if nothing and len(nothing) < len(names):
+        mine = [c for c in comparisons if c.one.problem in nothing]
+        yield f"These seeds decide nothing on {some(nothing)} (n = {counts(mine)})."
+    yield from more_seeds(comparisons)
 
 
 def _over_problems(comparisons: Sequence[Comparison]) -> Iterator[str]:
