@@ -210,7 +210,7 @@ class Results:
                 raise BadInput("a report of several studies needs a folder of its own: give --out")
             study.store.write_summary(summary_csv(study.measures))
             return report.write(study.store, study.measures)
-        store = claim(Path(out), self.studies)
+        store = claim(_path(out), self.studies)
         of_studies = {study.name: study.measures for study in self.studies}
         store.write_summary(summary_csv_of_studies(of_studies))
         return report.write_several(store, self.studies, self.left_out)

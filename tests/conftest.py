@@ -54,6 +54,7 @@ MODULES = {
         "process",
         "revisions",
         "runner",
+        "side_by_side",
         "sources",
         "starter",
     ),

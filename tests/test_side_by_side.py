@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 from fabricated import CAME_FROM, a_folder, a_run, an_outcome, score, timed
 from hostile import OUTSIDE
+from test_hostile_folders import audited, of_format, with_every_text
 from test_pages import Page
 
 import pbtbench
-from pbtbench import BadInput
+from pbtbench import BadInput, cli
 from pbtbench.measures import measure
 from pbtbench.report import places
 from pbtbench.statistics.places import side_by_side
@@ -85,6 +87,15 @@ class TestTheReport:
         assert table["expected time"].tolist() == ["4 s", "4 s", "2 s", "2 s"]
         assert table["wall"].tolist() == ["10 s"] * 4
 
+    def test_draws_what_each_place_took_and_no_machine_twice_in_a_colour(self, both):
+        page = front(both, "A", "B")
+        figures = [place for place in Page(page).references if place.endswith(".svg")]
+        assert figures == ["figures/places-1-seconds.svg"]
+        drawn = (page.parent / figures[0]).read_text("utf-8")
+        for name in ("A", "B", "x", "y"):
+            assert f">{name}</text>" in drawn
+        assert "Compare within a colour" in page.read_text("utf-8")
+
     def test_says_that_seconds_of_places_are_not_compared(self, both):
         text = front(both, "A", "B").read_text("utf-8")
         assert places.NOT_COMPARED in text
@@ -115,7 +126,7 @@ class TestTheReport:
         a_study(tmp_path / "B", methods(), cluster="<b>x</b>")
         page = front(tmp_path, name, "B")
         text = page.read_text("utf-8")
-        assert "<img" not in text
+        assert "<img src=x" not in text
         assert "<b>" not in text
         results = pbtbench.load(tmp_path / name, tmp_path / "B")
         assert "<img" not in results._repr_html_()
@@ -219,8 +230,9 @@ class TestWhatIsRefused:
         with pytest.raises(BadInput, match=rf"{name}: no"):
             pbtbench.load(both / "A", both / name)
 
-    @pytest.mark.parametrize("place", ["A", "A/both", "A/runs/toy.hand", "B/report"])
+    @pytest.mark.parametrize("place", ["A", "A/both", "A/runs/toy.hand", "link/both", "link"])
     def test_to_write_into_a_study(self, place, both):
+        (both / "link").symlink_to(both / "B")
         before = sorted(both.rglob("*"))
         with pytest.raises(BadInput, match="a study's folder"):
             pbtbench.load(both / "A", both / "B").report(both / place)
@@ -245,6 +257,8 @@ class TestWhatIsRefused:
     def test_to_report_several_without_a_folder_for_it(self, both):
         with pytest.raises(BadInput, match="give --out"):
             pbtbench.load(both / "A", both / "B").report()
+        with pytest.raises(BadInput, match="give the path of a folder"):
+            pbtbench.load(both / "A", both / "B").report("")
 
 
 class TestDamage:
@@ -287,3 +301,71 @@ def test_a_study_alone_can_be_reported_elsewhere(both):
     page = front(both, "A")
     assert "<title>one (A)" in page.read_text("utf-8")
     assert not Store(both / "A").folder.has("report")
+
+
+def test_nothing_that_a_strangers_folder_names_is_imported_or_read(world, tmp_path):
+    folder = of_format(2, world)
+    with_every_text(folder, f"{world.outside}/evil.py:PROBLEM")
+    a_study(tmp_path / "B", methods())
+    with audited() as heard:
+        results = pbtbench.load(folder, tmp_path / "B")
+        results.measures, results.compare(), results._repr_html_(), results.notes
+        results.report(tmp_path / "both")
+    assert [study.name for study in results.studies] == ["in", "B"]
+    for event, texts in heard:
+        if event in ("import", "exec", "compile", "subprocess.Popen", "os.system"):
+            assert not any("evil" in text for text in texts), (event, texts)
+    assert not (world.outside / "ran").exists()
+
+
+class TestTheCommand:
+    def said(self, monkeypatch, capsys, folder, *arguments):
+        """Exit code, and what stands on standard output and error."""
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["pbtbench", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return left.value.code, *capsys.readouterr()
+
+    def test_reports_several_and_prints_where_what_ran(self, both, monkeypatch, capsys):
+        arguments = ("report", "A", "B", "--out", "both")
+        code, out, err = self.said(monkeypatch, capsys, both, *arguments)
+        assert (code, err) == (0, "")
+        lines = [line.split() for line in out.splitlines()]
+        assert ["x", "A", "2", "0.9", "2/2,", "4", "s", "0.0%", "10", "s"] in lines
+        assert ["y", "B", "2", "0.8", "2/2,", "2", "s", "0.0%", "10", "s"] in lines
+        assert lines[-1] == ["report:", "both/report/index.html"]
+        assert max(len(line) for line in out.splitlines() if not line.startswith("note: ")) <= 80
+
+    def test_reports_one_in_its_own_folder(self, both, monkeypatch, capsys):
+        code, out, _ = self.said(monkeypatch, capsys, both, "report", "A")
+        assert (code, out.splitlines()[-1]) == (0, "report: A/report/index.html")
+
+    def test_names_what_is_damaged_and_reports_the_rest(self, both, monkeypatch, capsys):
+        (both / "B" / "study.toml").write_text("=")
+        arguments = ("report", "A", "B", "--out", "both")
+        code, out, _ = self.said(monkeypatch, capsys, both, *arguments)
+        assert code == 0
+        assert out.startswith("left out: B/study.toml: damaged")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ("A B", "give --out"),
+            ("A A --out both", "the same folder as A"),
+            ("A empty --out both", "empty: no study.toml in it"),
+            ("A nowhere --out both", "nowhere: no such folder"),
+            ("A B --out A", "A: a study's folder"),
+            ("A B --out file", "a file stands where a folder should be"),
+            ("A B --out .", "not empty"),
+            ("", "FOLDER"),
+        ],
+    )
+    def test_refuses_in_one_line(self, arguments, said, both, monkeypatch, capsys):
+        (both / "empty").mkdir()
+        (both / "file").touch()
+        code, out, err = self.said(monkeypatch, capsys, both, "report", *arguments.split())
+        assert (code, out) == (2, "")
+        assert said in err
+        assert len(err.splitlines()) == 1
+        assert not (both / "both").exists()

@@ -52,8 +52,8 @@ def table(found: Sequence[Comparable], *, whole: bool = False) -> Table:
     """Where it ran: a row for each method, interval, engine and place, with what it took there. `whole`: with a
     column for the problem."""
     most = max((len(row.cell.targets) for of in found for row in of.rows), default=0)
-    header = ["method", "engine", "study", "cluster", "machine", "runs", "final score", "min, max"]
-    header += ["wall", "checkpoint overhead", "all overhead"]
+    header = ["method", "engine", "study", "cluster", "machine", "workers", "runs"]
+    header += ["final score", "min, max", "wall", "checkpoint overhead", "all overhead"]
     for i in range(most):
         name = "target" if most == 1 else f"target {i + 1}"
         header += [name, "reached", "expected time", "member-iterations"]
@@ -71,17 +71,17 @@ def table(found: Sequence[Comparable], *, whole: bool = False) -> Table:
 def _marked(row: Placed) -> Iterator[int]:
     """The columns in which a row is the best of its place."""
     if row.best:
-        yield 6
+        yield 7
     for i, target in enumerate(row.cell.targets):
         if target.target == row.fastest_to:
-            yield 13 + 4 * i
+            yield 14 + 4 * i
 
 
 def _line(place: Place, text: Row, most: int) -> list[str]:
     of_targets = [part for t in text.targets for part in (t.target, t.reached, t.ert, t.work)]
     return [
         *(text.method, text.engine, place.study, place.cluster, _machine(place)),
-        *(text.n, text.final, text.spread),
+        *(str(text.cell.measures[0].workers), text.n, text.final, text.spread),
         *(text.wall, text.checkpoint_overhead, text.pbt_overhead),
         *(*of_targets, *[""] * (4 * most - len(of_targets))),
     ]
@@ -127,17 +127,17 @@ def _alone(of: Comparable) -> dict[str, list[str]]:
     """Study -> the methods, with their interval and engine, that it has and no other."""
     studies: dict[str, set[str]] = {}
     for row in of.rows:
-        studies.setdefault(_name(row, of), set()).add(row.place.study)
+        studies.setdefault(name(row, of), set()).add(row.place.study)
     found: dict[str, list[str]] = {}
-    for name, those in studies.items():
+    for label, those in studies.items():
         if len(those) == 1:
-            found.setdefault(next(iter(those)), []).append(name)
+            found.setdefault(next(iter(those)), []).append(label)
     return found
 
 
 def _best(of: Comparable) -> dict[str, list[str]]:
     return {
-        where(place, of): [_name(r, of) for r in of.rows if r.place == place and r.best]
+        where(place, of): [name(r, of) for r in of.rows if r.place == place and r.best]
         for place in of.places
     }
 
@@ -145,7 +145,7 @@ def _best(of: Comparable) -> dict[str, list[str]]:
 def _fastest(of: Comparable) -> dict[str, list[str]]:
     return {
         where(place, of): [
-            f"{_name(r, of)} (to {number(r.fastest_to)})"
+            f"{name(r, of)} (to {number(r.fastest_to)})"
             for r in of.rows
             if r.place == place and r.fastest_to is not None
         ]
@@ -167,7 +167,8 @@ def _names(names: Sequence[str]) -> str:
     return listed(names) if len(names) <= NAMED else f"{plural(len(names), 'method')} that tie"
 
 
-def _name(row: Placed, of: Comparable) -> str:
+def name(row: Placed, of: Comparable) -> str:
+    """A method with its interval, and its engine where there are several."""
     several = len({r.cell.engine for r in of.rows}) > 1
     return f"{row.cell.label} on {row.cell.engine}" if several else row.cell.label
 

@@ -15,7 +15,8 @@ from pbtbench import __version__, filename
 from pbtbench.report import places
 from pbtbench.report.build import build
 from pbtbench.report.html import FAILED, asset, environment
-from pbtbench.report.palette import variables
+from pbtbench.report.palette import resolved, variables
+from pbtbench.report.place_figures import by_place
 from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, listed, size
 from pbtbench.statistics.places import side_by_side
@@ -28,6 +29,7 @@ def build_several(studies: Sequence[KeptStudy], left_out: Sequence[str]) -> dict
     """Path within `report/` -> text. `left_out`: a line for each folder, and run, that could not be read."""
     pages = {study.name: filename.part(study.name) for study in studies}
     found = side_by_side({study.name: study.measures for study in studies})
+    figures = [list(by_place(of, f"places-{i}")) for i, of in enumerate(found, 1)]
     measures = [m for study in studies for m in study.measures]
     front = (
         environment()
@@ -39,7 +41,8 @@ def build_several(studies: Sequence[KeptStudy], left_out: Sequence[str]) -> dict
             studies=_studies(studies),
             links={name: f"{page}/index.html" for name, page in pages.items()},
             machines=_machines(studies),
-            problems=places.problems(found),
+            problems=list(zip(places.problems(found), figures, strict=True)),
+            root="",
             compared=places.COMPARED,
             not_compared=places.NOT_COMPARED,
             tables=TABLES,
@@ -53,7 +56,12 @@ def build_several(studies: Sequence[KeptStudy], left_out: Sequence[str]) -> dict
             drawing=None,
         )
     )
-    files = {"index.html": front, **places.table(found, whole=True).files(TABLES)}
+    light = variables((), dark=False)
+    files = {
+        "index.html": front,
+        **places.table(found, whole=True).files(TABLES),
+        **{f"figures/{f.name}.svg": resolved(f.svg, light) for of in figures for f in of},
+    }
     for study in studies:
         for path, text in build(study.store, study.measures).items():
             files[f"{pages[study.name]}/{path}"] = text
