@@ -30,6 +30,7 @@ from pbtbench.report.checkpoint_costs import checkpoint_costs, headline_table
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.curves import band
+from pbtbench.statistics.locations import locations
 
 
 def marks(svg, kind):
@@ -58,6 +59,26 @@ class TestRows:
             assert close(row["overhead"], cell.checkpoint_overhead)
             (target,) = cell.targets
             assert close(row["seconds"], target.ert_s if target.ert_s < math.inf else NAN)
+
+    def test_of_cells_have_intervals_of_what_they_show(self):
+        for row, cell in zip(ROWS["cells"], CELLS, strict=True):
+            if cell.interval is None:
+                assert "final_low" not in row
+                continue
+            found = locations(cell, 0.7)
+            assert close(row["final"], found["final"].value)
+            assert close(row["seconds"], found["seconds"].value)
+            assert close(row["overhead"], found["overhead"].value)
+            for key, estimate in found.items():
+                assert close(row[f"{key}_low"], estimate.low)
+                assert close(row[f"{key}_high"], estimate.high)
+
+    def test_an_interval_that_leaves_the_figure_is_cut(self):
+        (final, *_) = intervals.by_interval(CELLS, ROWS, COLOURS)
+        low, high = final.spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
+        whole = [row["final_low"] for row in ROWS["cells"] if "final_low" in row]
+        assert min(whole) < low < 0.5 < 0.9 < high
+        assert "not drawn" not in final.svg
 
     def test_of_worker_seconds_are_all_of_the_cells_shares(self):
         for row, cell in zip(ROWS["cells"], CELLS, strict=True):

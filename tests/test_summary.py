@@ -123,6 +123,8 @@ class TestProblem:
     def test_without_a_baseline_there_is_nothing_to_hold_against(self):
         alone = of(pbt_5=EARLY, random=["1", "2"])
         assert said(alone).problems[0][1][0].startswith("Nothing to hold pbt k=5 against")
+        failed = of(pbt_5=["1"], random=[1, 2])
+        assert said(failed).problems[0][1][0] == "No run of pbt k=5 completed."
         dead = of(pbt_5=["1"], random=["1", "2"])
         assert said(dead).problems[0][1] == ("No run completed.",)
         (failed,) = said(dead).overall

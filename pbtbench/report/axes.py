@@ -15,10 +15,10 @@ TITLES: Mapping[str, str] = {**OF_CURVES, "worker_seconds": "cost, worker-second
 
 NAMES: Mapping[Cost, str] = {
     "seconds": "wall time",
-    "member_iterations": "member-iterations",
+    "member_iterations": "work",
     "worker_seconds": "worker-time",
 }
-"""In tables and sentences."""
+"""In tables and sentences. Work is in member-iterations, worker-time in seconds of all workers together."""
 
 
 def amount(cost: Cost, value: float) -> str:

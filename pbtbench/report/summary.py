@@ -180,8 +180,12 @@ def _of_problem(
     ]
     if parts:
         yield f"{_capital('; '.join(parts))}."
-    elif any(c.interval is not None for c in cells):
-        names = listed(list(dict.fromkeys(c.label for c in cells if c.interval is not None)))
+        return
+    swept = [c for c in cells if c.interval is not None]
+    names = some(list(dict.fromkeys(c.label for c in swept)))
+    if swept and not any(c.completed for c in swept):
+        yield f"No run of {names} completed."
+    elif swept:
         yield f"Nothing to hold {names} against: no method without an interval completed a run."
 
 

@@ -17,7 +17,8 @@ ABOUT = (
     "Reached: runs that reached the target, of those that tried. Expected: all that was spent, misses and "
     "crashes counted in, over the number of successes (ERT). Mean up to the budget: no run counts for more "
     "than the budget, until which all methods can be followed (RMST). p: log-rank test against a baseline, "
-    "adjusted for all such tests at the target (Holm). Intervals are at 95%, over seeds."
+    "adjusted for all such tests at the target (Holm). Work is in member-iterations, worker-time in seconds of "
+    "all workers together. Intervals are at 95%, over seeds."
 )
 """What the table's columns are."""
 
