@@ -267,9 +267,11 @@ class TestAProbe:
         assert "how many iterations a target takes" in done.stdout
         assert not list((tmp_path / "tmp").glob("pbtbench-advise-*"))
 
-    def test_takes_a_trainable(self, tmp_path):
+    @pytest.mark.parametrize("engine", ["inprocess", "tune"])
+    def test_takes_a_trainable(self, engine, tmp_path):
         example = Path(__file__).parents[1] / "examples" / "my_trainable.py"
-        done = command(f"{example}:Digits", "--probe", "--engine", "inprocess", cwd=tmp_path)
+        asked = (f"{example}:Digits", "--probe", "--engine", engine, "--minutes", 10)
+        done = command(*asked, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "state of 5.71 kB" in done.stdout
 
