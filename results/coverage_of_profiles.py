@@ -91,13 +91,12 @@ def of_restarts(
     n = problems[0][0].n
     profile = runtime_profile(problems)
     place = np.searchsorted(profile.at, at, side="right") - 1
-    printed = (profile.low[place], profile.high[place]) if place >= 0 else (0.0, 0.0)
     once = [np.arange(n)[None]] * 3
     again = [rng.integers(0, n, (200, n)) for _ in range(3)]
     value = float(reached(restarted(problems, once, 1000, rng), np.array([at]))[0, 0])
     drawn = reached(restarted(problems, again, 100, rng), np.array([at]))[0]
     return {
-        PRINTED: printed,
+        PRINTED: (profile.low[place], profile.high[place]),
         **of_replicates(value, drawn, n, n - 1),
         **joined(value, drawn, n, 3 * (n - 1)),
     }

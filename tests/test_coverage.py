@@ -52,13 +52,21 @@ POWER = ("pairs needed", "smallest difference")
 """Of which nothing is said at three."""
 
 
-@pytest.mark.parametrize("statistic", ["success share", "survival"])
-def test_a_cell_comes_out_as_it_is_stored(statistic):
-    case = next(case for case in COVERAGE.time_cases() if case.statistic == statistic)
+@pytest.mark.parametrize(
+    ("statistic", "cases"),
+    [
+        ("mean", COVERAGE.score_cases),
+        ("ert", COVERAGE.time_cases),
+        ("success share", COVERAGE.time_cases),
+    ],
+)
+def test_a_cell_comes_out_as_it_is_stored(statistic, cases):
+    case = next(case for case in cases() if case.statistic == statistic)
     stored = [
-        row for row in ROWS
+        row
+        for row in ROWS
         if (row["statistic"], row["distribution"], row["n"]) == (statistic, case.distribution, "5")
-    ]  # fmt: skip
+    ]
     for found, row in zip(COVERAGE.cell(case, 5), stored, strict=True):
         assert found["interval"] == row["interval"]
         assert float(found["coverage"]) == pytest.approx(float(row["coverage"]), abs=0.01)

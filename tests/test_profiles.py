@@ -134,12 +134,14 @@ def test_laws_of_runtime_profiles(problems):
     assert (np.diff(found.share) >= 0).all()
     assert ((found.low >= 0) & (found.low <= found.share)).all()
     assert ((found.share <= found.high) & (found.high <= 1)).all()
-    assert (found.share[-1] if len(found.at) else 0) == pytest.approx(hit)
+    assert found.share[-1] == pytest.approx(hit)
+    assert (found.at[0], found.share[0]) == (0, 0)
 
 
 def test_of_single_runs_any_share_may_be():
     found = runtime_profile([[attempts([1])]])
-    assert (found.share.tolist(), found.low.tolist(), found.high.tolist()) == ([1], [0], [1])
+    assert (found.at.tolist(), found.share.tolist()) == ([0, 1], [0, 1])
+    assert (found.low.tolist(), found.high.tolist()) == ([0, 0], [1, 1])
     score = performance_profiles({"a": [attempts([1])]}, paired=False)["a"].score
     assert (score.value, score.low, score.high) == (1, 0, 1)
 

@@ -1,8 +1,9 @@
 """Profiles of times over many problems and targets, with bands: COCO's of one method, AlgoPerf's of several.
 
-Bands are over seeds, problems being fixed, from the standard error of a bootstrap of each problem's runs; of
-those tried they are what covers best (`results/coverage.csv`): Student's t, kept within 0 and 1, of several
-methods' profiles; for one method's Wilson's interval, with Student's t, of as many runs as would vary as much.
+Bands are over seeds, problems being fixed, by a bootstrap of each problem's runs. Of those tried they cover
+best (`results/coverage.csv`): of AlgoPerf's profile percentiles, which cover more than they say; of its score
+Student's t with the bootstrap's standard error; of COCO's profile Wilson's interval, with Student's t, of as
+many runs as would vary as much.
 """
 
 from __future__ import annotations
@@ -63,13 +64,11 @@ def performance_profiles(
     found = {}
     for i, name in enumerate(methods):
         sizes = [problem[i].n for problem in problems]
-        share, low, high = _students_band(_within(point[:, i])[:, 0], _within(drawn[:, i]), sizes)
-        score = _students_band(_scores(point[:, i]), _scores(drawn[:, i])[None], sizes)
-        value, lowest, highest = (float(part[0]) for part in score)
-        found[name] = PerformanceProfile(
-            Profile(FACTORS, share, low, high),
-            Estimate(value, lowest, highest, sum(sizes)),
-        )
+        value = float(_scores(point[:, i])[0])
+        score = Estimate(value, *_students(value, _scores(drawn[:, i]), sizes), sum(sizes))
+        share = _within(point[:, i])[:, 0]
+        band = _percentiles(share, _within(drawn[:, i]), sizes)
+        found[name] = PerformanceProfile(Profile(FACTORS, share, *band), score)
     return found
 
 
@@ -78,7 +77,8 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     does (COCO's simulated restarts: Hansen et al. 2021).
 
     For each problem its attempts at several targets, of the same runs in one order, which the band draws
-    together. A pair that no run reached is never reached; without any that is, the profile has no points.
+    together. A pair that no run reached is never reached. The times begin at 0.
+
     Raises `BadInput` without problems, targets or runs.
     """
     _check(problems)
@@ -87,42 +87,46 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     once = [np.arange(targets[0].n)[None] for targets in problems]
     times = restarted(problems, once, REPLICATES, rng)
-    finite = times[np.isfinite(times)]
-    if not len(finite):
-        return Profile(*(np.array([]) for _ in range(4)))
+    finite = np.append(times[np.isfinite(times)], 0.0)
     at = np.unique(np.quantile(finite, np.linspace(0, 1, POINTS), method="inverted_cdf"))
     again = [rng.integers(0, t[0].n, (REPLICATES, t[0].n)) for t in problems]
     drawn = reached(restarted(problems, again, RESTARTS, rng), at)
-    sizes = [targets[0].n for targets in problems]
-    return Profile(at, *_wilsons_band(reached(times, at)[:, 0], drawn, sizes))
+    share, sizes = reached(times, at)[:, 0], [targets[0].n for targets in problems]
+    return Profile(at, share, *_wilsons(share, drawn, sizes))
 
 
-def _students_band(
-    point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of shares, shape (points,), from their replicates, shape (points, replicates), where problems have so
-    many runs. All is possible where each has one."""
-    times, error = _error(drawn, sizes)
-    half = times * error if math.isfinite(times) else np.ones(len(point))
-    return point, np.clip(point - half, 0, 1), np.clip(point + half, 0, 1)
+def _percentiles(share: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """The lower and the upper end, shape (2, points), of shares, shape (points,), from their replicates, shape
+    (points, replicates), of problems that have so many runs. All is possible where each has one run."""
+    if max(sizes) < 2:
+        return np.repeat([[0.0], [1.0]], len(drawn), axis=1)
+    low, high = np.quantile(drawn, [ERROR / 2, 1 - ERROR / 2], axis=1)
+    return np.array([np.minimum(low, share), np.maximum(high, share)])
 
 
-def _wilsons_band(
-    point: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Likewise."""
-    times, error = _error(drawn, sizes)
+def _students(value: float, drawn: np.ndarray, sizes: Sequence[int]) -> tuple[float, float]:
+    """Likewise of a single share, from its replicates, shape (replicates,)."""
+    times, error = _errors(drawn[None], sizes)
     if not math.isfinite(times):
-        return point, np.zeros(len(point)), np.ones(len(point))
+        return 0.0, 1.0
+    half = times * float(error[0])
+    return max(value - half, 0.0), min(value + half, 1.0)
+
+
+def _wilsons(share: np.ndarray, drawn: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """As `_percentiles`."""
+    times, errors = _errors(drawn, sizes)
+    if not math.isfinite(times):
+        return np.repeat([[0.0], [1.0]], len(drawn), axis=1)
     fewest = float(min(sizes))
     ends = []
-    for share, off in zip(point.tolist(), error.tolist(), strict=True):
-        like = max(fewest, share * (1 - share) / off**2) if off else fewest
-        ends.append(wilson(share, like, times))
-    return point, *np.array(ends).T
+    for value, error in zip(share.tolist(), errors.tolist(), strict=True):
+        like = max(fewest, value * (1 - value) / error**2) if error else fewest
+        ends.append(wilson(value, like, times))
+    return np.array(ends).T
 
 
-def _error(drawn: np.ndarray, sizes: Sequence[int]) -> tuple[float, np.ndarray]:
+def _errors(drawn: np.ndarray, sizes: Sequence[int]) -> tuple[float, np.ndarray]:
     """How many standard errors Student's interval is long to either side, and these, shape (points,)."""
     from scipy.stats import t
 
