@@ -22,8 +22,10 @@ from pbtbench.statistics.time_to_target import Attempts
 FACTORS = np.linspace(1, 4, 301)
 """How many times as long as the best: up to 4, as AlgoPerf has it."""
 REPLICATES = 500
-RESTARTS = 100
-"""Restarted searches that are simulated for each problem, target and replicate."""
+RESTARTS = 1000
+"""Restarted searches that are simulated for each replicate, over all problems and targets."""
+LEAST, MOST = 10, 100
+"""Of these for each problem and target."""
 POINTS = 200
 """Of a runtime profile, at most."""
 
@@ -90,7 +92,8 @@ def runtime_profile(problems: Sequence[Sequence[Attempts]], *, seed: int = 0) ->
     finite = np.append(times[np.isfinite(times)], 0.0)
     at = np.unique(np.quantile(finite, np.linspace(0, 1, POINTS), method="inverted_cdf"))
     again = [rng.integers(0, t[0].n, (REPLICATES, t[0].n)) for t in problems]
-    drawn = reached(restarted(problems, again, RESTARTS, rng), at)
+    restarts = min(MOST, max(LEAST, RESTARTS // sum(map(len, problems))))
+    drawn = reached(restarted(problems, again, restarts, rng), at)
     share, sizes = reached(times, at)[:, 0], [targets[0].n for targets in problems]
     return Profile(at, share, *_wilsons(share, drawn, sizes))
 
