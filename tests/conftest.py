@@ -50,10 +50,12 @@ MODULES = {
         "output",
         "pages",
         "process",
+        "reading",
         "revisions",
         "runner",
         "sources",
         "starter",
+        "watch",
     ),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by

@@ -56,12 +56,11 @@ def _tallies(comparisons: Sequence[Comparison]) -> Iterator[str]:
         held = [c for c in comparisons if c.one.engine == engine]
         end = f"(chance ruled out at 5%, {counted([c.n for c in held], 'seed')})."
         baselines = list(dict.fromkeys(t.baseline for t in mine))
-        decided = [
-            max(those, key=lambda t: (t.counts["win"], -t.counts["loss"]))
-            for name in baselines
-            if any(sum(t.counts.values()) > t.counts["unclear"] for t in mine if t.baseline == name)
-            and (those := [t for t in mine if t.baseline == name])
-        ]
+        decided = []
+        for name in baselines:
+            those = [t for t in mine if t.baseline == name]
+            if any(t.counts["win"] or t.counts["loss"] for t in those):
+                decided.append(max(those, key=lambda t: (t.counts["win"], -t.counts["loss"])))
         for tally in decided:
             yield f"{on}{_tally(tally)} {end}"
         if open_ := [name for name in baselines if name not in {t.baseline for t in decided}]:
