@@ -56,7 +56,9 @@ def opened(chrome, file, width=1300, height=900, dark=False):
 
 
 def texts(chrome, selector):
-    script = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.textContent)"
+    """Of what is visible."""
+    script = """return [...document.querySelectorAll(arguments[0])]
+        .filter(e => e.checkVisibility()).map(e => e.textContent)"""
     return chrome.execute_script(script, selector)
 
 
@@ -156,17 +158,17 @@ def test_a_table_is_filtered_by_text_and_by_value(chrome, page):
     assert len(column(chrome, 1)) < rows
 
 
+def current(chrome):
+    script = """return [...document.querySelectorAll(".contents a[aria-current=location]")]
+        .map(link => link.hash.slice(1))"""
+    return chrome.execute_script(script)
+
+
 def test_the_contents_say_where_one_is(chrome, page):
     opened(chrome, page)
     for place in ("results", "problem-2", "made"):
         chrome.execute_script("document.getElementById(arguments[0]).scrollIntoView()", place)
-        current = ".contents a[aria-current=location]"
-        wait_for(
-            chrome,
-            lambda c, at=place: (
-                c.find_element("css selector", current).get_attribute("href").endswith(f"#{at}")
-            ),
-        )
+        wait_for(chrome, lambda c, at=place: current(c) == [at])
         top = "return document.querySelector('.contents').getBoundingClientRect().top"
         assert chrome.execute_script(top) == 0
 
@@ -229,7 +231,8 @@ def test_on_paper_there_are_figures_and_no_contents(chrome, page):
     opened(chrome, page, 1300, 40_000)
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert not chrome.find_element("css selector", ".contents").is_displayed()
-    figures = "return [...document.querySelectorAll('figure')].every(f => f.querySelector('.chart.live, img')?.checkVisibility())"
+    figures = """return [...document.querySelectorAll("figure")]
+        .every(f => f.querySelector(".chart.live, img")?.checkVisibility())"""
     assert chrome.execute_script(figures)
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
