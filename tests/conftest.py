@@ -52,12 +52,14 @@ MODULES = {
         "output",
         "pages",
         "process",
+        "reading",
         "revisions",
         "runner",
         "side_by_side",
         "sources",
         "starter",
         "tensorboard_shown",
+        "watch",
     ),
 }
 """Marker -> the modules whose tests all have it; other tests have theirs beside them. These run first, by

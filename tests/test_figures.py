@@ -9,10 +9,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from fabricated import NAN, a_run, an_outcome, fork, score, started, timed
+from hypothesis import given
+from hypothesis import strategies as st
 from reported import a_study, a_study_of_costs, measured, pbt_outcome
 
 from pbtbench.measures.checkpoints import BLOCKING
 from pbtbench.measures.lineage import segments
+from pbtbench.measures.occupation import occupation
 from pbtbench.measures.paths import path
 from pbtbench.record import TIMED
 from pbtbench.report import (
@@ -23,8 +26,10 @@ from pbtbench.report import (
     lineages,
     palette,
     paths,
+    plots,
     progress,
     spending,
+    timeline,
 )
 from pbtbench.report.checkpoint_costs import checkpoint_costs, headline_table
 from pbtbench.statistics import checkpoint_costs as costs_of
@@ -166,18 +171,27 @@ class TestFamilies:
     def test_of_few_are_all_drawn(self):
         found = lineages.family(self.run, pbt_outcome().record)
         assert found.left_out == ""
-        assert found.rows == [
-            {"fate": "died out", "x": [0], "x2": [1], "member": [1], "member2": [1],
-             "h0": [0.4], "h02": [0.4]},
-            {"fate": "lives on", "x": [1], "x2": [3], "member": [0], "member2": [0],
-             "h0": [0.1], "h02": [0.1]},
-            {"fate": "the best member's", "x": [0, 1, 1], "x2": [1, 3, 1],
-             "member": [0, 1, 0], "member2": [0, 1, 1],
-             "h0": [0.1, 0.08, 0.1], "h02": [0.1, 0.08, 0.08]},
-        ]  # fmt: skip
-        drawn = list(lineages.lineages(found, "family0", {"family0": found.rows}, "stem"))
-        assert [f.name for f in drawn] == ["stem-tree", "stem-rate"]
-        assert [marks(f.svg, "rule") for f in drawn] == [5, 5]
+        lines = {
+            fate: list(
+                zip(*(getattr(mine, n).tolist() for n in ("x", "x2", "of", "to")), strict=True)
+            )
+            for fate, mine in found.drawn.items()
+        }
+        assert lines == {
+            "died out": [(0, 1, 1, 1)],
+            "lives on": [(1, 3, 0, 0)],
+            "the best member's": [(0, 1, 0, 0), (1, 3, 2, 2), (1, 1, 0, 2)],
+        }
+        assert found.heights["rate"].tolist() == [0.1, 0.4, 0.08]
+        tree, rate = lineages.lineages(found)
+        assert [p.d.count("M") for p in tree.paths] == [1, 1, 3]
+        assert (tree.title, rate.title) == ("Family tree", "rate")
+        assert tree.paths[0].d == "M0 250H333"
+
+    def test_tell_the_schedule_of_the_best_members_lineage(self):
+        found = lineages.family(self.run, pbt_outcome().record)
+        told = [(s.start, s.end, s.member, dict(s.values)) for s in found.schedule]
+        assert told == [(0, 1, 0, {"rate": "0.1"}), (1, 3, 1, {"rate": "0.08"})]
 
     def test_without_forks_are_none(self):
         outcome = an_outcome(started(0, rate=1), score(1, 0, 1, 0.5))
@@ -189,7 +203,7 @@ class TestFamilies:
         rows = [started(0, **old), started(1, **old), fork(2, 1, 0, 1, old, new)]
         card = replace(self.run.card, dynamic=tuple(names))
         found = lineages.family(replace(self.run, card=card), an_outcome(*rows).record)
-        assert list(found.schedules) == ["rate"]
+        assert list(found.heights) == ["rate"]
 
     def test_of_thousands_are_drawn_as_what_can_be_seen(self):
         tree = large_family(3000, 20)
@@ -311,7 +325,7 @@ class TestManyOfAKind:
         rows = [started(0, **old), started(1, **old), fork(2, 1, 0, 1, old, new)]
         run = a_run(method="pbt", interval=1, card=card)
         found = lineages.family(run, an_outcome(*rows, score(3, 1, 2, 0.5)).record)
-        drawn = list(lineages.lineages(found, "family0", {"family0": found.rows}, "stem"))
+        drawn = list(lineages.lineages(found))
         assert len(drawn) == 1 + lineages.SCHEDULES
         assert "Drawn are the first 12 of 20 hyperparameters that changed." in drawn[1].caption
 
@@ -377,3 +391,66 @@ def test_colours_are_one_for_each_method_all_over_a_report():
     scale = figures.of_methods(labels, COLOURS)["scale"]
     assert Counter(scale["domain"]) == Counter(set(labels))
     assert len(set(scale["range"])) == len(scale["domain"])
+
+
+class TestOccupation:
+    @given(st.data())
+    def test_adds_up_to_what_each_kind_took_of_the_run(self, data):
+        rows, end = [], 0.0
+        for _ in range(data.draw(st.integers(1, 20))):
+            wait, took = data.draw(st.tuples(st.floats(0, 2), st.floats(0, 2)))
+            kind = data.draw(st.sampled_from(["train", "save", "wait"]))
+            rows.append((kind, end + wait, took))
+            end += wait + took
+        record = an_outcome(*(timed(kind, t, took) for kind, t, took in rows)).record
+        wall_s, bins = end + 1.0, data.draw(st.integers(1, 30))
+        kinds = ["train", "save", "wait"]
+        spent = occupation(record.timeline, wall_s, [0], kinds, bins)
+        assert spent.shape == (1, 3, bins)
+        for j, kind in enumerate(kinds):
+            took = math.fsum(took for of, _, took in rows if of == kind)
+            assert math.isclose(spent[0, j].sum(), took, abs_tol=1e-9)
+        assert (spent.sum(axis=1) <= wall_s / bins + 1e-9).all()
+
+    def test_is_where_the_rows_are(self):
+        rows = [timed("train", 0, 1.5), timed("save", 2, 1), timed("train", 0, 4, worker=1)]
+        record = an_outcome(*rows).record
+        spent = occupation(record.timeline, 4.0, [0, 1], ["train", "save"], 4)
+        assert spent.tolist() == [
+            [[1, 0.5, 0, 0], [0, 0, 1, 0]],
+            [[1, 1, 1, 1], [0, 0, 0, 0]],
+        ]
+
+    def test_draws_few_rows_as_they_were_and_many_in_slices(self):
+        few = an_outcome(timed("train", 0, 2), timed("save", 2, 3), wall_s=10)
+        (plot,) = drawn_timelines(few)
+        assert [path.d for path in plot.paths] == ["M0 90H200V910H0Z", "M200 90H500V910H200Z"]
+        assert [mark.text for mark in plot.key] == ["train 20%", "save 30%"]
+        rows = [timed("train", i * 0.01, 0.005, worker=i % 2) for i in range(timeline.EXACT + 10)]
+        (plot,) = drawn_timelines(an_outcome(*rows, wall_s=20, workers=2))
+        assert plot.paths[0].d.count("M") <= timeline.BOXES
+        assert "slices" in plot.caption
+
+
+def drawn_timelines(outcome):
+    (m,) = measured([(a_run(), outcome)])
+    yield timeline.timeline(m, outcome.record)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "texts"),
+    [
+        (0, 10, False, ["0", "2", "4", "6", "8", "10"]),
+        (0.0012, 3, True, ["0.01", "0.1", "1"]),
+        (0.2, 0.4, True, ["0.2", "0.25", "0.3", "0.35", "0.4"]),
+        (-1e300, 1e300, False, None),
+    ],
+)
+def test_axes_have_a_few_round_numbers_in_order(low, high, log, texts):
+    ticks = plots.Axis(low, high, log=log).ticks()
+    assert texts is None or [tick.text for tick in ticks] == texts
+    places = [tick.at for tick in ticks]
+    assert 1 <= len(places) <= 12
+    assert places == sorted(places)
+    assert places[0] >= 0
+    assert places[-1] <= 100
