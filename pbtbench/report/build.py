@@ -60,6 +60,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     ]
     costs = checkpoint_costs.checkpoint_costs(found_costs)
     fork_table = forks.forks(cells)
+    optimism = tables.optimism(cells)
     content = html.Content(
         title=out.title(),
         sections=sections,
@@ -79,6 +80,7 @@ def build(out: Store, measures: Sequence[Measures]) -> dict[str, str]:
     return {
         **(html.pages(content) if many else {"index.html": html.page(content)}),
         **tables.comparison(cells).files("tables/comparison"),
+        **(optimism.files("tables/optimism") if optimism else {}),
         **(costs.files() if costs else {}),
         **(fork_table.files("tables/forks") if fork_table else {}),
         **{f"figures/{f.name}.svg": palette.resolved(f.svg, light) for f in drawn},

@@ -49,8 +49,13 @@ FAILED = 100
 """Runs that are named for one reason of failure."""
 
 MEASURES = {
-    "final score": "the best of the members' last scores; median and range over the runs that completed; "
+    "validation score": "the best of the members' last scores, by which a member is selected; targets, and "
+    "regrets, are of validation scores",
+    "test score": "of the selected member, on data that no decision saw; where all runs of a problem have one, "
+    "methods are compared by it, else by validation scores; median and range over the runs that completed; "
     "bold: the best of a problem",
+    "selection optimism": "validation − test score of the selected member, turned so that larger is more "
+    "flattering; it grows with looks, the scores selected by: members × (iterations / interval)",
     "tie": "scores that are less than one in the fourth significant digit apart, and expected wall times "
     "within 10%: none of them is called better",
     "expected time": "all wall time spent, misses at their cut-off, over the number of successes (ERT); "
