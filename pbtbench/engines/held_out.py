@@ -33,7 +33,7 @@ def tested(population: FullPopulation, metric: str, members: Sequence[int]) -> T
         return None
     try:
         found = scores(population.test(), metric, len(members), "test()")[metric]
-    except (Terminated, KeyboardInterrupt):
+    except Terminated:
         raise
     except BaseException as error:
         print(tracebacks.whole(error), file=sys.stderr, flush=True)
