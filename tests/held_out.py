@@ -48,6 +48,7 @@ TEST = """
         assert self.tests == 1, "tested twice"
         if self.how == "raises": raise ArithmeticError("test data are\\nspoilt")
         if self.how == "leaves": raise SystemExit(3)
+        if self.how == "dies": os._exit(3)
         if self.how == "hangs": threading.Event().wait()
         if self.how == "slow": threading.Event().wait(0.3)
         name = "scores" if self.how == "misnamed" else "score"

@@ -29,9 +29,9 @@ class Tested:
 
 def tested(population: FullPopulation, metric: str, members: Sequence[int]) -> Tested | None:
     """The members of a population, tested; None where there are no data for it."""
-    if not population.tested:
-        return None
     try:
+        if not population.tested:
+            return None
         found = scores(population.test(), metric, len(members), "test()")[metric]
     except Terminated:
         raise
