@@ -3,7 +3,8 @@ place. Nothing of Ray is imported before it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -45,6 +46,16 @@ def saved_folder(saved: Any) -> str | None:
     """The folder of what a function trainable saves, and is restored from; None where it has none."""
     checkpoint = getattr(saved, "checkpoint", None)
     return None if checkpoint is None else str(checkpoint.path)
+
+
+@contextmanager
+def local(trainable: Any) -> Iterator[None]:
+    """While it lasts, a trial's saves stay in the folder that they are given, and Tune hears of none."""
+    storage, trainable._storage = trainable._storage, None  # noqa: SLF001
+    try:
+        yield
+    finally:
+        trainable._storage = storage  # noqa: SLF001
 
 
 def trials_made(search: Any) -> int:
