@@ -5,7 +5,7 @@ A population trains, measures and hands out states; it does not choose who explo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -76,6 +76,16 @@ class FullPopulation(Population):
     def settle(self) -> None:
         """Carry out what `adopt` has put off until the last member of several has adopted."""
 
+    @property
+    def tested(self) -> bool:
+        """Whether there are data that no decision sees, on which `test` measures."""
+        return type(self).test is not FullPopulation.test
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        """Each metric of every member on data that no decision saw, shape (size,), the objective among them; it
+        changes nothing. Asked for once, after the last iteration, where `tested`."""
+        return {}
+
 
 class BroughtPopulation(FullPopulation):
     """A population of a class of its own, which has the optional parts that it has."""
@@ -85,6 +95,7 @@ class BroughtPopulation(FullPopulation):
         self.concurrent = bool(getattr(population, "concurrent", False))
         self._morph = getattr(population, "morph", super().morph)
         self._settle = getattr(population, "settle", super().settle)
+        self._test = getattr(population, "test", None)
 
     @property
     def size(self) -> int:
@@ -118,6 +129,14 @@ class BroughtPopulation(FullPopulation):
     def settle(self) -> None:
         self._settle()
 
+    @property
+    def tested(self) -> bool:
+        return self._test is not None
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        found: Mapping[str, np.ndarray] = {} if self._test is None else self._test()
+        return found
+
 
 def full(population: Population) -> FullPopulation:
     """The population with all that engines ask for."""
@@ -147,10 +166,23 @@ class LoopedPopulation(FullPopulation):
             self.finished += 1
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
+        return self._measured(lambda member: check_metrics(member.evaluate(), 1))
+
+    @property
+    def tested(self) -> bool:
+        return all(full(member).tested for member in self.members)
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        return self._measured(lambda member: check_metrics(full(member).test(), 1, "test()"))
+
+    def _measured(
+        self, measure: Callable[[Population], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """What is measured of each member, by metric."""
         found = []
         for place, one in enumerate(self.members):
             with summaries.of_member(place):
-                found.append(check_metrics(one.evaluate(), 1))
+                found.append(measure(one))
             self.finished += 1
         for member, metrics in enumerate(found):
             if metrics.keys() != found[0].keys():

@@ -35,55 +35,60 @@ def check_population(population: object, size: int) -> None:
         )
 
 
-def scores(metrics: Mapping[str, np.ndarray], objective: str, size: int) -> dict[str, np.ndarray]:
-    """What a population of `size` members evaluated, each an array of floats, the objective among them.
+def scores(
+    metrics: Mapping[str, np.ndarray], objective: str, size: int, by: str = "evaluate()"
+) -> dict[str, np.ndarray]:
+    """What a population of `size` members measured, each an array of floats, the objective among them.
+    `by`: what gave it.
 
     NaN and infinite numbers are scores, too: of members that diverged. Raises `BadInput` for a
     population that does not keep to the protocol.
     """
-    found = check_metrics(metrics, size)
+    found = check_metrics(metrics, size, by)
     if objective not in found:
         raise BadInput(
-            f"evaluate() gives {', '.join(map(repr, found)) or 'nothing'}, but not the objective "
+            f"{by} gives {', '.join(map(repr, found)) or 'nothing'}, but not the objective "
             f"{objective!r}: {nearest(objective, found)}Objective(metric) names one of what "
-            "evaluate() gives; for a Keras model: 'loss', and what keras_population(metrics=…) names"
+            f"{by} gives; for a Keras model: 'loss', and what keras_population(metrics=…) names"
         )
     return found
 
 
-def check_metrics(metrics: object, size: int) -> dict[str, np.ndarray]:
-    """What a population of `size` members evaluated, each metric an array of floats, shape (size,).
+def check_metrics(metrics: object, size: int, by: str = "evaluate()") -> dict[str, np.ndarray]:
+    """What a population of `size` members measured, each metric an array of floats, shape (size,).
 
     Raises `BadInput` for anything but one real number for each member and metric.
     """
     if not isinstance(metrics, Mapping):
         raise BadInput(
-            f"evaluate() gives a {type(metrics).__name__}; it must give a dictionary, "
+            f"{by} gives a {type(metrics).__name__}; it must give a dictionary, "
             "metric -> an array with a number for each member"
         )
     for name in metrics:
         if not isinstance(name, str) or not 0 < len(name) <= 200 or CONTROL.search(name):
             raise BadInput(
-                f"evaluate() gives a metric named {name!r}; a name must be text of a line, of 200 "
+                f"{by} gives a metric named {name!r}; a name must be text of a line, of 200 "
                 "characters at most"
             )
-    return {name: _numbers(name, values, size) for name, values in metrics.items()}
+    return {
+        name: _numbers(f"{by} gives {name!r}", values, size) for name, values in metrics.items()
+    }
 
 
-def _numbers(name: str, values: object, size: int) -> np.ndarray:
+def _numbers(what: str, values: object, size: int) -> np.ndarray:
     rule = f"it must be ({size},), a number for each member"
     try:
         array = np.asarray(values)
     except Exception as error:
-        raise BadInput(f"evaluate() gives {name!r}, which is no array: {error}; {rule}") from None
+        raise BadInput(f"{what}, which is no array: {error}; {rule}") from None
     if array.shape != (size,):
-        raise BadInput(f"evaluate() gives {name!r} with shape {array.shape}; {rule}")
+        raise BadInput(f"{what} with shape {array.shape}; {rule}")
     if array.dtype.kind in "OUSTcMm" or np.ma.is_masked(values):
         some = next(
             (v for v in array.tolist() if not isinstance(v, int | float)), array.tolist()[0]
         )
         raise BadInput(
-            f"evaluate() gives {name!r} as {some!r}, of {array.dtype}; "
+            f"{what} as {some!r}, of {array.dtype}; "
             "it must be a real number for each member, NaN where there is none"
         )
     return array.astype(float)

@@ -186,6 +186,8 @@ NOTES: Mapping[str, str] = {
     "spilled_beyond": "a state was larger than the object store, whose bytes are the value",
     "process": "the process that holds the member (text), for telling processes apart",
     "members": "how members train, `looped` or `stacked` (text)",
+    "test": "the member's score after its last iteration, on data that no decision saw (value)",
+    "untested": "why members have no such score, though there are such data (text)",
 }
 """Name of a note -> what it says."""
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -88,18 +89,30 @@ class Recorder:
     """The folder of the run's events, where what the problem writes by `tf.summary` goes; None for nowhere."""
     unrecorded: Callable[[], int] = lambda: 0
     """A count that grows with what is done between two rows, for who wants to know whether a run goes on."""
+    paused_s: float | None = None
+    """What the run's clock shows while it is paused; None while it goes on."""
     collected: Batch = field(default_factory=Batch)
     """All so far. Lists only grow at their end while a run goes on: others may read along."""
     _advance: Advance = field(default_factory=Advance)
 
     def now(self) -> float:
         """Seconds since the start of the run."""
-        return time.perf_counter() - self.start
+        return time.perf_counter() - self.start if self.paused_s is None else self.paused_s
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The run's clock stands still: what is done meanwhile is none of its time."""
+        self.paused_s = at = self.now()
+        try:
+            yield
+        finally:
+            self.start, self.paused_s = time.perf_counter() - at, None
 
     def still_s(self) -> float:
         """For how many seconds the run has made no progress, as far as it was asked: nothing was done that
         it had not done before. What a member does again, as it was lost, is none."""
-        return self._advance.still_s(self.collected, self.unrecorded(), self.now())
+        now = time.perf_counter() - self.start  # it may hang while the run's clock is paused, too
+        return self._advance.still_s(self.collected, self.unrecorded(), now)
 
     def add(
         self,

@@ -253,6 +253,7 @@ class TestSummary:
         setup_s compile_s train_s evaluate_s save_s persist_s transfer_s restore_s
         restart_s wait_s decide_s idle_s unaccounted_s checkpoint_overhead pbt_overhead
         saves restores forks bytes_saved bytes_moved iterations_made morph_s machine commit
+        test_score selection_optimism
     """.split()  # noqa: SIM905
 
     def test_has_exactly_the_promised_columns(self):

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from held_out import problem_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import assert_accounted_for
 
 from pbtbench import engines
 from pbtbench.engines import cluster
@@ -434,3 +436,56 @@ def test_a_state_larger_than_the_object_store_spills_and_says_so(faulty, size, s
     assert bool(noted) == spills
     said = " ".join(s for f in findings(cells([measure(run, outcome)])) for s in f.measured)
     assert ("did not fit into the object store of 100 MB" in said) == spills
+
+
+def of_members(record):
+    """member -> its test score."""
+    notes = record.notes.at(record.notes.named("test"))
+    return dict(zip(notes.member.tolist(), notes.value.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("keys", [{"workers": 2}, {"workers": 2, "methods": ["random"]}, ALONE])
+def test_test_scores_are_those_of_one_process_to_the_bit(tmp_path, keys):
+    given = {"problems": [problem_file(tmp_path)], "iterations": 8, **keys}
+    one = executed(
+        "inprocess",
+        **{k: v for k, v in given.items() if k in ("problems", "methods", "iterations")},
+    )
+    other = executed(**given)
+    assert len(of_members(one.record)) == 7
+    assert of_members(other.record) == of_members(one.record)
+    assert scores(other.record) == scores(one.record)
+
+
+def test_testing_changes_no_decision_and_takes_none_of_the_runs_time(tmp_path):
+    began = time.perf_counter()
+    given = {"workers": 2, "iterations": 8, "population": 4}
+    slow = {"problems": [problem_file(tmp_path)], "options": {"how": "slow"}}
+    tested = executed(**given, **slow)
+    assert time.perf_counter() - began - tested.wall_s >= 2 * 0.3
+    assert tested.record.notes.t_s.max() <= tested.wall_s
+    assert_accounted_for(tested)
+    untested = executed(**given, problems=[problem_file(tmp_path, tested=False)])
+    assert not of_members(untested.record)
+    assert forks(tested.record) == forks(untested.record) != []
+    assert scores(tested.record) == scores(untested.record)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raises", "test(): ArithmeticError: test data are spoilt (climbers.py:"),
+        ("leaves", "test(): SystemExit: 3 (climbers.py:"),
+        ("dies", "test(): its process died"),
+        ("hangs", "test() did not end within hang_s = 2"),
+    ],
+)
+def test_a_test_that_goes_wrong_costs_nothing_but_test_scores(tmp_path, how, says):
+    given = {"problems": [problem_file(tmp_path)], "options": {"how": how}, "iterations": 8}
+    outcome = executed(workers=2, engine={"ray": {"hang_s": 2.0}}, **given)
+    assert outcome.cause == ""
+    assert len(outcome.record.scores) == 7 * 8
+    notes = outcome.record.notes
+    texts = notes.text[notes.named("untested")].tolist()
+    assert len(texts) == 2
+    assert all(text.startswith(says) for text in texts)

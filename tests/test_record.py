@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,14 +222,14 @@ def tables(record):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time of the recorder, to be set."""
+    """The time of a recorder that starts at 0, to be set."""
     now = [0.0]
-    monkeypatch.setattr(Recorder, "now", lambda self: now[0])
+    monkeypatch.setattr("pbtbench.recorder.time", SimpleNamespace(perf_counter=lambda: now[0]))
     return now
 
 
 def test_a_run_stands_still_from_when_it_last_went_on(clock):
-    recorder = Recorder()
+    recorder = Recorder(start=0.0)
     clock[0] = 2.0
     recorder.add("train", 1.0, iteration=1)
     assert recorder.still_s() == 0
@@ -239,7 +240,7 @@ def test_a_run_stands_still_from_when_it_last_went_on(clock):
 
 
 def test_what_members_do_again_is_no_progress(clock):
-    recorder = Recorder()
+    recorder = Recorder(start=0.0)
     for iteration in (1, 2):
         recorder.add("train", 0.0, member=0, iteration=iteration)
         recorder.scored(np.arange(2), iteration, {"loss": np.zeros(2)})
@@ -253,10 +254,25 @@ def test_what_members_do_again_is_no_progress(clock):
 
 
 def test_what_is_done_between_two_rows_is_progress(clock):
-    recorder, steps = Recorder(), [1]
+    recorder, steps = Recorder(start=0.0), [1]
     recorder.unrecorded = lambda: steps[0]
     recorder.still_s()
     clock[0] = 3.0
     assert recorder.still_s() == 3
     steps[0] += 1
     assert recorder.still_s() == 0
+
+
+def test_while_the_clock_is_paused_no_time_passes_but_a_hang_is_seen(clock):
+    recorder = Recorder(start=0.0)
+    recorder.still_s()
+    clock[0] = 2.0
+    with recorder.paused():
+        clock[0] = 9.0
+        recorder.note("test", value=0.5, member=0)
+        assert (recorder.now(), recorder.still_s()) == (2.0, 9.0)
+    clock[0] = 10.0
+    recorder.lap("train")
+    assert recorder.now() == 3.0
+    record = recorder.record()
+    assert (record.notes.t_s.tolist(), record.timeline.duration_s.tolist()) == ([2.0], [3.0])

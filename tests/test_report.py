@@ -168,9 +168,12 @@ class TestTables:
             for problem, method, final in (("a", "x", 0.9), ("a", "y", 0.8), ("b", "y", 0.7))
         ]
         table = tables.overview(cells_of(measured(pairs)))
-        assert table.header == ["problem", "x", "y"]
-        assert table.body == [["a", "0.9", "0.8"], ["b", "", "0.7"]]
-        assert table.bold == {(0, 1)}
+        assert table.header == ["problem", "score", "x", "y"]
+        assert table.body == [
+            ["a", "validation", "0.9", "0.8"],
+            ["b", "validation", "", "0.7"],
+        ]
+        assert table.bold == {(0, 2)}
 
 
 def test_runs_that_failed_for_one_reason_are_one_line():

@@ -239,3 +239,45 @@ def test_a_slip_in_the_metrics_name_fails_at_once(tmp_path, slip):
     said = f"step() gives place, started_at, but not the metric {slip!r}: did you mean 'place'?"
     with pytest.raises(BadInput, match=re.escape(said)):
         population.train(1)
+
+
+HELD_OUT = """
+    def test_held_out(self):
+        return {"place": self.place / 2, "beside": "it"}
+"""
+
+
+@pytest.mark.parametrize("engine", ["inprocess", "ray", "tune"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_class_may_say_how_its_members_do_on_data_that_no_decision_saw(tmp_path, engine, kind):
+    keys = {"engine": {"tune": {"reuse_actors": True}}} if kind == "reset" else {}
+    climber = written(tmp_path, METHODS + KINDS[kind] + HELD_OUT)
+    outcome = executed(climber, engine, iterations=3, **keys)
+    assert (outcome.cause, outcome.message) == ("", "")
+    notes = outcome.record.notes
+    assert not notes.text[notes.named("untested")].tolist()
+    tests = notes.at(notes.named("test"))
+    found = dict(zip(tests.member.tolist(), tests.value.tolist(), strict=True))
+    last = {m: places[3] for m, places in scores(outcome.record, "place").items()}
+    assert found == {m: place / 2 for m, place in last.items()}
+    saves = outcome.record.timeline.of("save").sum()
+    assert saves == len({(f.donor, f.iteration) for f in forks(outcome.record)}) or engine == "tune"
+
+
+@pytest.mark.parametrize("engine", ["inprocess", "tune"])
+def test_a_class_whose_test_or_last_save_fails_is_only_not_tested(tmp_path, engine):
+    wrong = HELD_OUT.replace('{"place"', '{"places"')
+    fails = FILES.replace("folder.mkdir()", "folder.mkdir(); assert self.place < 0, 'no room'")
+    spoilt = {"wrong": METHODS + FILES + wrong, "fails": METHODS + fails + HELD_OUT}
+    for name, methods in spoilt.items():
+        climber = written(tmp_path, methods, name=f"{name}.py")
+        outcome = executed(climber, engine, "random", iterations=2, population=2)
+        assert (outcome.cause, outcome.message) == ("", "")
+        notes = outcome.record.notes
+        texts = notes.text[notes.named("untested")].tolist()
+        if name == "wrong":
+            assert texts
+            assert all("'places'" in text and "did you mean" in text for text in texts)
+        elif engine == "tune":
+            assert all("its last state can't be had: AssertionError: no room" in t for t in texts)
+            assert len(texts) == 2

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from held_out import problem_file
 from records import assert_accounted_for, forks, kinds, made, scores, starts
 
 from pbtbench import engines
@@ -398,3 +399,59 @@ def test_a_trainables_trials_find_the_modules_beside_its_file(tmp_path, monkeypa
     firsts = [found[1] for found in scores(outcome.record, "place").values()]
     assert len(firsts) == 4
     assert min(firsts) >= 6
+
+
+def of_members(record):
+    """member -> its test score."""
+    notes = record.notes.at(record.notes.named("test"))
+    return dict(zip(notes.member.tolist(), notes.value.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("pbt", {}),
+        ("pbt", {"method": {"pbt": {"synchronous": False}}, "population": 5}),
+        ("random", {"engine": {"tune": {"reuse_actors": False}}}),
+        ("tune:asha", {"method": {"tune:asha": {"grace_period": 1, "reduction_factor": 2}}}),
+    ],
+)
+def test_every_member_is_tested_once_in_its_last_state(tmp_path, kind, keys):
+    """Those that a scheduler stopped early, too."""
+    outcome = executed(kind, problems=[problem_file(tmp_path)], **keys)
+    assert (outcome.cause, outcome.message) == ("", "")
+    last = {m: list(found.values())[-1] for m, found in scores(outcome.record, "score").items()}
+    assert of_members(outcome.record) == {m: value / 2 + 0.1 for m, value in last.items()}
+    assert len(last) == keys.get("population", 4)
+    assert_accounted_for(outcome)
+
+
+def test_testing_takes_none_of_the_runs_time(tmp_path):
+    began = time.perf_counter()
+    slow = {"problems": [problem_file(tmp_path)], "options": {"how": "slow"}}
+    outcome = executed("random", workers=2, **slow)
+    assert len(of_members(outcome.record)) == 4
+    assert time.perf_counter() - began - outcome.wall_s >= 2 * 0.3
+    assert outcome.record.notes.t_s.max() <= outcome.wall_s
+    assert_accounted_for(outcome)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raises", "test(): ArithmeticError: test data are spoilt (climbers.py:"),
+        ("dies", "test(): "),
+        ("hangs", "test() did not end within the limit of 6 s"),
+    ],
+)
+def test_a_test_that_goes_wrong_costs_nothing_but_test_scores(tmp_path, how, says):
+    keys = {"problems": [problem_file(tmp_path)], "options": {"how": how}, "limit_s": 6.0}
+    outcome = executed("random", iterations=3, **keys)
+    assert (outcome.cause, outcome.message) == ("", "")
+    assert made(outcome.record) == dict.fromkeys(range(4), 3)
+    notes = outcome.record.notes
+    texts = notes.text[notes.named("untested")].tolist()
+    assert texts
+    assert all(text.startswith(says) for text in texts)
+    assert not of_members(outcome.record)
+    assert executed("random", iterations=2, population=2).cause == "", "the cluster has room again"

@@ -31,10 +31,12 @@ class ActorCritic:
     hidden: int = 64
     episodes: int = 16
     """In an evaluation."""
+    tested: int = 100
+    """Episodes of the test."""
 
     def __call__(self) -> Functions:
         learner = Learner(self, self.environment())
-        return Functions(learner.first, learner.update, learner.scores)
+        return Functions(learner.first, learner.update, learner.scores, learner.test)
 
 
 class Learner:
@@ -90,9 +92,16 @@ class Learner:
 
     def scores(self, tensors: Tensors, seed: Seed) -> Tensors:
         """`return`: the mean return of whole episodes, actions drawn from the policy as in training."""
+        return self._returned(tensors, seed, self.sizes.episodes)
+
+    def test(self, tensors: Tensors, seed: Seed) -> Tensors:
+        """The same of other episodes, and more."""
+        return self._returned(tensors, seed, self.sizes.tested)
+
+    def _returned(self, tensors: Tensors, seed: Seed, count: int) -> Tensors:
         import tensorflow as tf
 
-        env, count = self.environment, self.sizes.episodes
+        env = self.environment
 
         def step(t: Any, states: Any, alive: Any, total: Any) -> tuple[Any, Any, Any, Any]:
             logits = self._logits(tensors, env.observe(states))

@@ -26,8 +26,8 @@ Seed = Any
 
 STEP = "step"
 
-JUDGES = 2026
-"""The key of what an evaluation draws: the same for all members, as a validation set is."""
+JUDGES, TESTERS = 2026, 2027
+"""The keys of what an evaluation draws, and a test: the same for all members, as a data set is."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Functions:
     """`update(tensors, hyper, seed)`: those after one more step."""
     scores: Callable[[Tensors, Seed], Tensors]
     """`scores(tensors, seed)`: metric -> a scalar. The seed is the same for all members at a step."""
+    test: Callable[[Tensors, Seed], Tensors] | None = None
+    """The same on draws that no decision saw: the seed is one that `scores` never gets. None: not tested."""
 
 
 def functional_population(functions: Callable[[], Functions]) -> Start:
@@ -101,6 +103,17 @@ class CompiledFunctions:
             return self.functions.scores(tensors, tf.stack([tf.constant(JUDGES, tf.int64), step]))
 
         return tf.function(evaluate, autograph=False, jit_compile=True)
+
+    @cached_property
+    def test(self) -> Any:
+        import tensorflow as tf
+
+        def test(tensors: Tensors) -> Tensors:
+            self.traces += 1
+            assert self.functions.test is not None
+            return self.functions.test(tensors, tf.constant([TESTERS, 0], tf.int64))
+
+        return tf.function(test, autograph=False, jit_compile=True)
 
 
 @dataclass
@@ -170,7 +183,14 @@ class FunctionalPopulation(FullPopulation):
             self.compiled.evaluate(m.training_state[0], tf.constant(m.training_state[1], tf.int64))
             for m in self.members
         ]
-        return {name: np.array([float(scores[name]) for scores in found]) for name in found[0]}
+        return _numbers(found)
+
+    @property
+    def tested(self) -> bool:
+        return self.compiled.functions.test is not None
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        return _numbers([self.compiled.test(m.training_state[0]) for m in self.members])
 
     def state(self, member: int) -> State:
         tensors, step = self.members[member].training_state
@@ -184,6 +204,11 @@ class FunctionalPopulation(FullPopulation):
             tensors = {n: memory.tensor(state[n], own[n].dtype.name) for n in own}
             m.training_state = tensors, int(state[STEP])
         m.hyper = _hyper(hyperparameters)
+
+
+def _numbers(members: Sequence[Tensors]) -> dict[str, np.ndarray]:
+    """The members' scores, by metric."""
+    return {name: np.array([float(m[name]) for m in members]) for name in members[0]}
 
 
 def _hyper(hyperparameters: Hyperparameters) -> Tensors:

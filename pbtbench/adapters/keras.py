@@ -18,7 +18,7 @@ TensorFlow is imported when a population starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,10 @@ def keras_population(
 
     A step is the one that `fit` would make, on `batch_size` training examples drawn with replacement
     (a hyperparameter called `batch_size` has its place). A population scores "loss" (without
-    regularizers) and each of `metrics` on the validation set, and "test_…" of each where there is a
-    test set. A member whose weights or predictions are not finite scores NaN. What the model draws
-    must come from Keras's layers or their `SeedGenerator`s: these are keyed by member and step.
+    regularizers) and each of `metrics` on the validation set, and where `data()` gives a "test" set, on
+    that after its last iteration. A member whose weights or predictions are not finite scores NaN. What
+    the model draws must come from Keras's layers or their `SeedGenerator`s: these are keyed by member
+    and step.
 
     `metrics`: names and objects as in `compile` (`"accuracy"`, `"auc"`, `keras.metrics.AUC()`), or
     functions (labels, predictions) of TensorFlow, Keras, NumPy or scikit-learn, which get all examples
@@ -162,17 +163,29 @@ class KerasPopulation(FullPopulation):
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
+        return self._scores("validation", lambda at: at.program.evaluate(at.values))
+
+    @property
+    def tested(self) -> bool:
+        return "test" in self.programs.recipe.examples
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        return self._scores("test", lambda at: at.program.test(at.values))
+
+    def _scores(
+        self, part: str, scored: Callable[[TrainingState], Any]
+    ) -> Mapping[str, np.ndarray]:
         # All members are on their way before the first result is waited for.
         states = [m.training_state for m in self.members]
         found = []
         for place, at in enumerate(states):
             with summaries.of_member(place):
-                found.append(at.program.evaluate(at.values))
-        table = []
-        for place, (at, (values, outside)) in enumerate(zip(states, found, strict=True)):
+                found.append(scored(at))
+        tables = []
+        for place, (at, (values, *rest)) in enumerate(zip(states, found, strict=True)):
             with summaries.of_member(place):
-                table.append(at.program.completed(values.numpy(), outside))
-        return dict(zip(states[0].program.scores, np.array(table).T.copy(), strict=True))
+                tables.append(at.program.completed(part, [(values.numpy(), *rest)]))
+        return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
     def state(self, member: int) -> State:
         return Snapshot(self.members[member].training_state)

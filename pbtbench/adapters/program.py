@@ -79,7 +79,11 @@ class Program:
         mine = [*self.variables.values(), *self.generators, *self.model.metrics_variables]
         known = {id(v.value) for v in mine} | {id(self.numbers)}
         self.train = Watched(tf.function(self._train, autograph=False), known, "training")
-        self.evaluate = Watched(tf.function(self._evaluate, autograph=False), known, "evaluating")
+        evaluate = tf.function(partial(self._scores, "validation"), autograph=False)
+        self.evaluate = Watched(evaluate, known, "evaluating")
+        self.test = Watched(
+            tf.function(partial(self._scores, "test"), autograph=False), known, "testing"
+        )
 
     @property
     def asked(self) -> set[str]:
@@ -199,32 +203,30 @@ class Program:
         return inputs, labels, (weights, states)
 
     def scored(
-        self, predict: Callable[[Any], Any], weights: Sequence[Any]
-    ) -> tuple[Any, list[Any]]:
-        """All scores of a member that predicts so, shape (scores,), in the order of `scores`; NaN unless
-        its weights and predictions are finite. And what scores outside of the graph are made of, if
-        there are any: for each part whether it is sound, and its predictions."""
+        self, part: str, predict: Callable[[Any], Any], weights: Sequence[Any]
+    ) -> tuple[Any, Any, Any]:
+        """All scores, on a part of the data, of a member that predicts so, shape (scores,), in the order of
+        their names; NaN unless its weights and predictions are finite. And what scores outside of the graph
+        are made of: whether it is sound, and its predictions, () where there are no such scores."""
         import tensorflow as tf
 
         real = [w for w in weights if w.dtype.is_floating]
         finite = [tf.reduce_all(tf.math.is_finite(w)) for w in real]
-        found, outside = [], []
-        for scoring in self.scorings.values():
-            scores = scoring(predict)
-            sound = tf.reduce_all([*finite, scores.finite])
-            found.append(tf.where(sound, scores.values, math.nan))
-            if scoring.outside:
-                outside.append((sound, scores.predictions))
-        return tf.concat(found, axis=0), outside
+        scores = self.scorings[part](predict)
+        sound = tf.reduce_all([*finite, scores.finite])
+        return tf.where(sound, scores.values, math.nan), sound, scores.predictions
 
-    def completed(self, values: np.ndarray, outside: Any) -> np.ndarray:
-        """A member's scores, shape (scores,), with those that are made outside of the graph."""
-        values, start = values.astype(np.float64), 0
-        for scoring, (sound, predictions) in zip(self.scorings.values(), outside, strict=False):
-            for name, score in (scoring.made_outside(predictions) if sound else {}).items():
-                values[start + scoring.names.index(name)] = score
-            start += len(scoring.names)
-        return values
+    def completed(
+        self, part: str, members: Sequence[tuple[np.ndarray, Any, Any]]
+    ) -> dict[str, np.ndarray]:
+        """What `scored` gave for each member, by metric, with what is made outside of the graph."""
+        scoring = self.scorings[part]
+        table = np.array([values for values, _, _ in members], np.float64)
+        for row, (_, sound, predictions) in zip(table, members, strict=True):
+            if scoring.outside and sound:
+                for name, score in scoring.made_outside(predictions).items():
+                    row[scoring.names.index(name)] = score
+        return dict(zip(scoring.names, table.T.copy(), strict=True))
 
     @contextmanager
     def reading(self, numbers: Any) -> Iterator[None]:
@@ -241,21 +243,12 @@ class Program:
             generator.assign(state)
         self.compiled.update(Examples(inputs, labels, weights))
 
-    def _evaluate(self, values: Any) -> tuple[Any, list[Any]]:
-        """What `scored` gives; traced once."""
+    def _scores(self, part: str, values: Any) -> tuple[Any, Any, Any]:
+        """What `scored` gives; traced once for each part of the data."""
         self.traces += 1
         self._put(values, None)
         weights = [w.value.read_value() for w in self.model.weights]
-        return self.scored(lambda inputs: self.model(inputs, training=False), weights)
-
-    @property
-    def scores(self) -> list[str]:
-        """The names of the scores: "loss", each metric, and "test_…" of each."""
-        return [
-            ("test_" if part == "test" else "") + name
-            for part, scoring in self.scorings.items()
-            for name in scoring.names
-        ]
+        return self.scored(part, lambda inputs: self.model(inputs, training=False), weights)
 
     def _put(self, values: Any, numbers: Any) -> None:
         """Assign a member's values to the template: the variables share its buffers, without a copy."""

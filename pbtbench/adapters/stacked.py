@@ -97,15 +97,26 @@ class StackedPopulation(FullPopulation):
         tf.test.experimental.sync_devices()
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
+        self.settle()
+        return self._scores("validation", self.stacked.evaluate(self._stack.values))
+
+    @property
+    def tested(self) -> bool:
+        return "test" in self.programs.recipe.examples
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        self.settle()
+        return self._scores("test", self.stacked.test(self._stack.values))
+
+    def _scores(self, part: str, found: tuple[Any, Any, Any]) -> Mapping[str, np.ndarray]:
         import tensorflow as tf
 
-        self.settle()
-        values, outside = self.stacked.evaluate(self._stack.values)
+        values, *rest = found
         rows = [
-            self.program.completed(row, tf.nest.map_structure(lambda t: t[member], outside))  # noqa: B023
+            (row, *tf.nest.map_structure(lambda t: t[member], rest))  # noqa: B023
             for member, row in enumerate(values.numpy())
         ]
-        return dict(zip(self.program.scores, np.array(rows).T.copy(), strict=True))
+        return self.program.completed(part, rows)
 
     def state(self, member: int) -> State:
         values, step = self._adopted.get(member) or (
@@ -183,7 +194,15 @@ class StackedProgram:
 
     @cached_property
     def evaluate(self) -> Any:
-        """`evaluate(values)`: all scores, shape (members, scores)."""
+        """`evaluate(values)`: what `Program.scored` gives, first axis the members."""
+        return self._scoring("validation")
+
+    @cached_property
+    def test(self) -> Any:
+        """`test(values)`: the same on the test part of the data."""
+        return self._scoring("test")
+
+    def _scoring(self, part: str) -> Any:
         import tensorflow as tf
 
         def scored(values: Any) -> Any:
@@ -194,13 +213,13 @@ class StackedProgram:
                 trained, others = self._split(present, None)
                 return self.program.model.stateless_call(trained, others, inputs, training=False)[0]
 
-            return self.program.scored(predict, weights)
+            return self.program.scored(part, predict, weights)
 
-        def evaluate(values: Any) -> Any:
+        def of_all(values: Any) -> Any:
             self.traces += 1
             return tf.vectorized_map(scored, values, fallback_to_while_loop=False)
 
-        return self._stackable(tf.function(evaluate, autograph=False))
+        return self._stackable(tf.function(of_all, autograph=False))
 
     def _updated(self, values: Any, numbers: Any, keys: Any, step: Any) -> Any:
         """One member after a step."""

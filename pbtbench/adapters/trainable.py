@@ -10,8 +10,9 @@ there, HYPERPARAM_MUTATIONS and ITERATIONS; `trainable_problem` takes the same a
 
 On `tune` the class itself runs, and what Tune has it do is timed. On the other engines a member is an
 instance; its state is the files that `save_checkpoint` writes, which travel as arrays of bytes. What a
-trainable draws is its own affair: no seed of ours reaches it. A function trainable, which reports by
-`tune.report`, lives in Tune's session and runs on `tune` alone.
+trainable draws is its own affair: no seed of ours reaches it. A class may have a method `test_held_out`, which
+gives what `step` gives, on data that no decision saw. A function trainable, which reports by `tune.report`,
+lives in Tune's session, runs on `tune` alone and is not tested.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.parameters import Parameters
 from pbtbench.adapters.results import Score
 from pbtbench.errors import BadInput
-from pbtbench.population import LoopedPopulation, Population, State
+from pbtbench.population import FullPopulation, LoopedPopulation, Population, State
 from pbtbench.problem import Objective, Problem, Starter, method_rng
 from pbtbench.protocol import AGE, DONE
 from pbtbench.space import Hyperparameters
@@ -45,6 +46,9 @@ ITERATION = "/training_iteration"
 
 NEEDED = {"step": "_train", "save_checkpoint": "_save", "load_checkpoint": "_restore"}
 """What a class must have -> what it was called before Ray 1.0."""
+
+TEST = "test_held_out"
+"""A method that a class may have: what a member scores on data that no decision saw, as `step` gives it."""
 
 SCORE = "/score"
 """Of a state, too: the latest score and its age, which go with the state."""
@@ -136,6 +140,11 @@ def requested(problem: Problem) -> dict[str, float]:
 def is_trainable(found: object) -> bool:
     """Whether something is a class trainable of Ray Tune's; looking imports nothing."""
     return inspect.isclass(found) and any(map(_is_base, found.__mro__))
+
+
+def is_tested(trainable: type[Any]) -> bool:
+    """Whether a class says how its members do on data that no decision saw."""
+    return callable(getattr(trainable, TEST, None))
 
 
 def is_function_trainable(found: object, module: ModuleType) -> bool:
@@ -265,8 +274,12 @@ class TrainablePopulation(LoopedPopulation):
             for name in names
         }
 
+    @property
+    def tested(self) -> bool:
+        return all(member.tested for member in self.members)  # type: ignore[attr-defined]
 
-class TrainableMember:
+
+class TrainableMember(FullPopulation):
     """A population of one: an instance of a class trainable."""
 
     size = 1
@@ -297,13 +310,20 @@ class TrainableMember:
         """What the latest `step` measured, with the metric's last value where it gave none."""
         return {name: np.array([value]) for name, value in self._measured.items()}
 
+    @property
+    def tested(self) -> bool:
+        return is_tested(self._class)
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        """What its own `test_held_out` measures."""
+        found = Score(self._score.metric).take(getattr(self._trainable, TEST)())
+        return {name: np.array([value]) for name, value in found.items() if name != AGE}
+
     def state(self, member: int) -> State:
         with tempfile.TemporaryDirectory(prefix="pbtbench-checkpoint-") as folder:
             self._trainable.save(folder)
-            state = _read(Path(folder))
-        state[ITERATION] = np.array(self._trainable.training_iteration, np.int64)
-        state[SCORE] = np.array([self._score.value, self._score.age])
-        return state
+            state = files(Path(folder))
+        return {**state, **progress(self._trainable.training_iteration, self._score)}
 
     def adopt(self, member: int, state: State | None, hyperparameters: Hyperparameters) -> None:
         if state is None:
@@ -330,7 +350,7 @@ class TrainableMember:
             shutil.rmtree(self._trainable.logdir, ignore_errors=True)
 
 
-def _read(folder: Path) -> State:
+def files(folder: Path) -> State:
     """A folder's files as arrays of bytes, by their paths; an empty folder's path ends in a slash."""
     state = {}
     for path in sorted(folder.rglob("*")):
@@ -340,6 +360,14 @@ def _read(folder: Path) -> State:
         elif path.is_dir() and not any(path.iterdir()):
             state[f"{name}/"] = np.zeros(0, np.uint8)
     return state
+
+
+def progress(iteration: int, score: Score) -> State:
+    """What of a state is beside its files."""
+    return {
+        ITERATION: np.array(iteration, np.int64),
+        SCORE: np.array([score.value, score.age]),
+    }
 
 
 def _write(state: State, folder: Path) -> None:

@@ -146,6 +146,15 @@ def no_progress(run: Run) -> str:
     return f"no progress within its limit of {run.limit_s:g} s; --limit-s gives it more"
 
 
+def hung(run: Run, recorder: Recorder) -> Outcome:
+    """The outcome of a run that made no progress within its limit. One whose time was over, and that was being
+    tested, is complete but for its test scores."""
+    if recorder.paused_s is None:
+        return outcome(run, recorder, "hang", no_progress(run))
+    recorder.note("untested", f"test(): {no_progress(run)}")
+    return outcome(run, recorder)
+
+
 def outcome(run: Run, recorder: Recorder, cause: str = "", message: str = "") -> Outcome:
     """The outcome of a run that ends now, with an `error` if it has a cause."""
     if cause:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pbtbench import catalogue
-from pbtbench.engines import Engine, transport
+from pbtbench.engines import Engine, held_out, transport
 from pbtbench.engines.decisions import Decisions
 from pbtbench.engines.shard import Shard, exchange
 from pbtbench.errors import BadInput
@@ -85,6 +85,8 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
                     exchange([copy], shard, travel, settle=copy is copies[-1])
         travel.close()
     memory.note(recorder)
+    with recorder.paused():
+        held_out.note(held_out.tested(population, objective, members.tolist()), recorder)
 
 
 def _folder(name: str) -> AbstractContextManager[str]:

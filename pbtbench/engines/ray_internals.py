@@ -3,7 +3,8 @@ place. Nothing of Ray is imported before it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -57,6 +58,16 @@ class FunctionSteps:
 
     def _trainable_func(self, config: Any) -> Any:
         return self.run_function(config)
+
+
+@contextmanager
+def local(trainable: Any) -> Iterator[None]:
+    """While it lasts, a trial's saves stay in the folder that they are given, and Tune hears of none."""
+    storage, trainable._storage = trainable._storage, None  # noqa: SLF001
+    try:
+        yield
+    finally:
+        trainable._storage = storage  # noqa: SLF001
 
 
 def trials_made(search: Any) -> int:

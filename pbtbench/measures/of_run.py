@@ -22,7 +22,7 @@ from pbtbench.record import TIMED, Outcome, Record
 from pbtbench.runs import Provenance, Run
 from pbtbench.schema import MOST, Count, Label, Number, Whole
 
-DEFINITIONS = 1
+DEFINITIONS = 2
 """A number that grows with every change of what a measure means: those of another number are stale."""
 
 EARLY = 0.1

@@ -1,4 +1,5 @@
-"""How good the scores got: at the end, at best, and along the way (METHOD 2, 3)."""
+"""How good the scores got: at the end, at best, and along the way (METHOD 2, 3), and on data that no decision
+saw (METHOD 7)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from pbtbench.errors import plain
 from pbtbench.problem import Objective
 from pbtbench.record import Notes, Record, Scores
 from pbtbench.schema import Number, Total
@@ -29,7 +31,14 @@ class Quality:
     best_score: float
     """The best score of any member at any time: what keeping every checkpoint would give."""
     final_score: float
-    """The best of the members' last scores."""
+    """The best of the members' last scores: the validation score of the member that is selected by it."""
+    test_score: float | None
+    """That member's score on data that no decision saw; None where it has none that is finite."""
+    selection_optimism: float | None
+    """By how much its validation score flatters it: validation − test, turned so that larger is more
+    flattering. None without a test score."""
+    untested: str
+    """Why it has no test score, though there are such data; empty otherwise."""
     regret: float | None
     """|optimum − final_score|; None where the problem's optimum isn't known."""
     behind_constant: float | None
@@ -47,6 +56,18 @@ class Quality:
     """Forks whose hyperparameters left the space's bounds: Ray Tune's PBT doesn't keep them."""
     exploits_skipped: Total
     """Exploits that Ray Tune's PBT left out because the donor had no checkpoint yet."""
+
+    @property
+    def scored(self) -> bool:
+        """Whether a member ended with a score that is a number."""
+        return not math.isnan(self.final_score)
+
+    def score(self, held_out: bool) -> float:
+        """The score by which a run is compared: its test score where runs are judged by `held_out` data, else
+        its validation score. NaN where it has none."""
+        if not held_out:
+            return self.final_score
+        return math.nan if self.test_score is None else self.test_score
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,9 @@ def quality(objective: Objective, record: Record, best_constant: float | None = 
     last = np.full(int(scores.member.max(initial=-1)) + 1, -math.inf)
     last[scores.member] = worth  # the last one of each member stands
     final = _best(objective, last)
+    test, untested = (
+        _tested(record.notes, int(last.argmax())) if not math.isnan(final) else (None, "")
+    )
     beyond = 0
     if objective.bound is not None:
         slack = 1e-9 * max(1.0, abs(objective.bound))
@@ -78,6 +102,9 @@ def quality(objective: Objective, record: Record, best_constant: float | None = 
     return Quality(
         best_score=_best(objective, worth),
         final_score=final,
+        test_score=test,
+        selection_optimism=None if test is None else objective.sign * (final - test),
+        untested=untested,
         regret=None if objective.optimum is None else abs(objective.optimum - final),
         behind_constant=None if best_constant is None else objective.sign * (best_constant - final),
         scores=len(scores),
@@ -131,6 +158,21 @@ def to_maximise(objective: Objective, scores: np.ndarray) -> np.ndarray:
 def _best(objective: Objective, worth: np.ndarray) -> float:
     best = float(worth.max(initial=-math.inf))
     return objective.sign * best if best > -math.inf else math.nan
+
+
+def _tested(notes: Notes, selected: int) -> tuple[float | None, str]:
+    """The test score of a member, if there is one that is finite; else why not, if there are data for it."""
+    failures = notes.text[notes.named("untested")].tolist()
+    tests = notes.at(notes.named("test"))
+    if not (len(tests) or failures):
+        return None, ""
+    found = tests.value[tests.member == selected]
+    if not len(found):
+        return None, plain(failures[0]) if failures else f"member {selected} was not tested"
+    score = float(found[0])
+    if not math.isfinite(score):
+        return None, f"test() gave {score:g} for member {selected}, which was selected"
+    return score, ""
 
 
 def _skipped(notes: Notes) -> int:

@@ -22,11 +22,13 @@ COLUMNS = (
     *("unaccounted_s", "checkpoint_overhead", "pbt_overhead"),
     *("saves", "restores", "forks", "bytes_saved", "bytes_moved"),
     *("iterations_made", "morph_s", "machine", "commit"),
+    *("test_score", "selection_optimism"),
 )
 """A contract: people and tools rely on these names and this order. Times by kind are worker-seconds over
 all workers; `restore_s` has the morphing of a state to another width in it, which `morph_s` tells alone;
 `iterations` are the budget of each member, `iterations_made` the median over the members of what each made;
-what doesn't apply is empty."""
+`final_score` is the selected member's on validation data, `test_score` on data that no decision saw; what
+doesn't apply is empty."""
 
 _TEXTS = (
     "run",

@@ -52,6 +52,8 @@ NUMBERS: Mapping[str, Callable[[Measures], Any]] = {
     "state_bytes": lambda m: m.overhead.state_bytes,
     "best_score": lambda m: m.quality.best_score,
     "final_score": lambda m: m.quality.final_score,
+    "test_score": lambda m: m.quality.test_score,
+    "selection_optimism": lambda m: m.quality.selection_optimism,
     "regret": lambda m: m.quality.regret,
     "behind_constant": lambda m: m.quality.behind_constant,
     "scores": lambda m: m.quality.scores,
@@ -105,7 +107,10 @@ _WHOLE = (
     *("interval", "state_bytes", "iterations_to_target", "member_iterations_to_target"),
     *("spent_member_iterations", "peak_memory_bytes"),
 )
-_REAL = ("regret", "behind_constant", "target", "seconds_to_target", "worker_seconds_to_target")
+_REAL = (
+    *("test_score", "selection_optimism", "regret", "behind_constant", "target"),
+    *("seconds_to_target", "worker_seconds_to_target"),
+)
 
 
 def frame(measures: Sequence[Measures]) -> pd.DataFrame:

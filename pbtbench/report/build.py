@@ -81,6 +81,7 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
     ]
     costs = checkpoint_costs.checkpoint_costs(found_costs)
     fork_table = forks.forks(cells)
+    optimism = tables.optimism(cells)
     shown_content = content.Content(
         title=out.title(),
         sections=sections,
@@ -88,6 +89,7 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
         cells=cells,
         summary=summary(shown, compared, ranked, speedups(shown, "worker_seconds")),
         over_problems=over_problems(shown, compared, ranked, colours),
+        optimism=optimism,
         matrix=matrix(shown, compared),
         table=cell_table(cells, {page.measures.run.id: page.path for page in inside}),
         colours=colours,
@@ -107,6 +109,7 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
         **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
         **html.run_pages(shown_content, inside),
         **tables.comparison(cells).files("tables/comparison"),
+        **(optimism.files("tables/optimism") if optimism else {}),
         **(costs.files() if costs else {}),
         **(over.files() if over else {}),
         **(fork_table.files("tables/forks") if fork_table else {}),

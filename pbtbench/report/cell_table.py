@@ -22,6 +22,8 @@ HEADER: Sequence[tuple[str, str]] = (
     ("runs", "number"),
     ("score", "number"),
     ("min, max", "range"),
+    ("of data", "text"),
+    ("selection optimism", "number"),
     ("target", "number"),
     ("reached", "number"),
     ("expected work", "number"),
@@ -32,7 +34,7 @@ HEADER: Sequence[tuple[str, str]] = (
 )
 """Names of the columns, and what they hold."""
 
-CHOSEN = ("problem", "method", "interval", "engine")
+CHOSEN = ("problem", "method", "interval", "engine", "of data")
 """Columns of which one value can be chosen."""
 
 
@@ -122,6 +124,8 @@ def _line(row: Row, target: float | None, run_pages: Mapping[str, str]) -> Line:
             Value(row.n, cell.n),
             Value(row.final, cell.score.median, row.best),
             Value(row.spread, cell.score.low),
+            Value(row.kind),
+            nothing if cell.optimism is None else Value(row.optimism, cell.optimism.median),
             *attempts,
             Value(row.checkpoint_overhead, cell.checkpoint_overhead),
             Value(row.pbt_overhead, cell.pbt_overhead),

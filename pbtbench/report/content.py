@@ -23,8 +23,13 @@ from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.speedups import Cost
 
 MEASURES = {
-    "score": "the best of the members' last scores; median and range over the runs that completed; "
+    "validation score": "the best of the members' last scores, by which a member is selected; targets, and "
+    "regrets, are of validation scores",
+    "test score": "of the selected member, on data that no decision saw; where all runs of a problem have one, "
+    "methods are compared by it, else by validation scores; median and range over the runs that completed; "
     "bold: the best of a problem",
+    "selection optimism": "validation − test score of the selected member, turned so that larger is more "
+    "flattering; it grows with looks, the scores selected by: members × (iterations / interval)",
     "rank": "by median score; methods that tie share the best rank of theirs, such as =1",
     "beats, loses to": "chance is ruled out at 5%, over all comparisons of a problem on an engine (Wilcoxon's "
     "signed-rank test of seeds, Holm)",
@@ -97,6 +102,8 @@ class Content:
     cells: Sequence[Cell]
     summary: Summary
     over_problems: OverProblems | None
+    optimism: Table | None
+    """By how much selection flatters; None where no run has a test score."""
     matrix: Matrix
     table: CellTable
     colours: Sequence[Series]

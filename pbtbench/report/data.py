@@ -96,7 +96,7 @@ def _cells(cells: Sequence[Cell]) -> list[Row]:
     for cell in cells:
         reached, shares = cell.target(target), cell.shares
         row = _identity(cell) | {
-            "final": number(cell.final.median),
+            "final": number(cell.score.median),
             "seconds": number(reached.ert_s if reached else None),
             "overhead": number(cell.checkpoint_overhead),
         }
@@ -130,7 +130,7 @@ def _runs(cells: Sequence[Cell]) -> list[Row]:
             id(cell), _identity(cell) | {"seed": [], "final": [], "seconds": [], "overhead": []}
         )
         row["seed"].append(m.run.seed)
-        row["final"].append(None if m.cause else number(m.quality.final_score))
+        row["final"].append(None if m.cause else number(m.quality.score(cell.held_out)))
         row["seconds"].append(number(attempt.seconds if attempt else None))
         row["overhead"].append(None if m.cause else number(m.overhead.checkpoint_overhead))
     return list(found.values())

@@ -1,10 +1,11 @@
-"""How methods end on a problem, in sentences: final scores, regrets, and the schedules that led there."""
+"""How methods end on a problem, in sentences: scores, regrets, and the schedules that led there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from pbtbench.report.claims import Claim, claim, claimed, how, tie
+from pbtbench.report.tables import kind
 from pbtbench.report.wording import counted, listed, number, score
 from pbtbench.statistics.baselines import compared
 from pbtbench.statistics.cells import Cell
@@ -12,10 +13,10 @@ from pbtbench.statistics.compare import against, apart, best, early_difference
 
 
 def endings(cells: Sequence[Cell], where: str) -> Iterator[str]:
-    """Final scores of the cells of one engine: PBT at the shortest interval and at the best, against
+    """Scores of the cells of one engine: PBT at the shortest interval and at the best, against
     the best rival and other methods that have an interval, and against each other."""
     sign = cells[0].run.card.objective.sign
-    rivals = sorted((c for c in cells if c.interval is None), key=lambda c: -sign * c.final.median)
+    rivals = sorted((c for c in cells if c.interval is None), key=lambda c: -sign * c.score.median)
     families: dict[str, list[Cell]] = {}
     for cell in sorted(cells, key=lambda c: c.interval or 0):
         if cell.interval is not None:
@@ -57,10 +58,11 @@ def _of_intervals(family: Sequence[Cell], among: int) -> Claim:
 
 def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
     """How far each method ends from the optimum, and from what constant hyperparameters reach, where
-    that is known."""
+    that is known: by validation scores."""
     card = cells[0].run.card
     counts = {c.final.n for c in cells}
-    what = f"{'median ' * (max(counts) > 1)}regret of {counted(counts, 'seed')}"
+    on = " on validation data" if cells[0].held_out else ""
+    what = f"{'median ' * (max(counts) > 1)}regret{on} of {counted(counts, 'seed')}"
     what = f"{where}{what}" if where else what.capitalize()
 
     def each(medians: Sequence[float | None]) -> str:
@@ -79,16 +81,16 @@ def regrets(cells: Sequence[Cell], where: str) -> Iterator[str]:
 
 
 def _ends(cells: Sequence[Cell]) -> str:
-    """`pbt k=1 ends at 0.52, random at 0.24 (median loss of 3 seeds, lower is better)`."""
+    """`pbt k=1 ends at 0.52, random at 0.24 (median test loss of 3 seeds, lower is better)`."""
     objective = cells[0].run.card.objective
-    counts = {c.final.n for c in cells}
+    counts = {c.score.n for c in cells}
     ends = [
-        f"{c.label} {'ends ' if not i else ''}at {score(c.final.median)}"
+        f"{c.label} {'ends ' if not i else ''}at {score(c.score.median)}"
         for i, c in enumerate(cells)
     ]
-    median = "median " if max(counts) > 1 else ""
+    what = f"{'median ' * (max(counts) > 1)}{kind(cells[0])} {objective.metric}"
     better = "higher" if objective.sign > 0 else "lower"
-    return f"{', '.join(ends)} ({median}{objective.metric} of {counted(counts, 'seed')}, {better} is better)"
+    return f"{', '.join(ends)} ({what} of {counted(counts, 'seed')}, {better} is better)"
 
 
 def _schedules(short: Cell, top: Cell) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pbtbench.report.advise import sentences as advised
 from pbtbench.report.cost_sentences import intervals_of_problem
 from pbtbench.report.endings import endings, regrets
+from pbtbench.report.optimism import optimism, untested
 from pbtbench.report.wording import (
     listed,
     medians,
@@ -65,11 +66,13 @@ def _of_problem(cells: Sequence[Cell]) -> Iterator[str]:
         where = f"On {engine}, " if len(engines) > 1 else ""
         if len(mine) > 1:
             yield from endings(mine, where)
+        yield from optimism(mine, where)
         yield from regrets(mine, where)
     yield from _targets(cells)
     yield from _costs(done, engines)
     yield from intervals_of_problem(cells)
     yield from advised(cells)
+    yield from untested(cells)
     yield from _divergence(cells)
     yield from _standing(cells)
     yield from _early_stops(cells)
@@ -91,14 +94,15 @@ def _targets(cells: Sequence[Cell]) -> Iterator[str]:
     """Who takes least for the hardest target that anyone reaches, in work and in wall time."""
     objective = cells[0].run.card.objective
     relation = "≥" if objective.sign > 0 else "≤"
+    metric = f"validation {objective.metric}" if cells[0].held_out else objective.metric
     if hits := hardest(cells):
         target = hits[0].target.target
         others = sum(cell.target(target) is not None for cell in cells) > 1
         several = len({c.engine for c in cells}) > 1
-        yield f"{objective.metric} {relation} {number(target)} {_least(hits, others, several)}"
+        yield f"{metric} {relation} {number(target)} {_least(hits, others, several)}"
     if never := missed(cells):
         targets = " or ".join(f"{relation} {number(t)}" for t in never)
-        yield f"No run reached {objective.metric} {targets} within its budget."
+        yield f"No run reached {metric} {targets} within its budget."
 
 
 def _name(hit: Hit, several: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pbtbench.report.data import SEEDS, Data, Row
 from pbtbench.report.figures import Figure, Spec, figure, named, of_shown, real, tooltip
 from pbtbench.report.palette import HUES, Series
+from pbtbench.report.tables import kind
 from pbtbench.report.wording import number
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.targets import compared_target
@@ -31,7 +32,7 @@ def by_interval(cells: Sequence[Cell], data: Data, colours: Sequence[Series]) ->
     relation = "≥" if objective.sign > 0 else "≤"
     target = number(compared_target(cells))
     kinds = [
-        ("final", f"Final {objective.metric}", SHOWN),
+        ("final", f"Final {kind(cells[0])} {objective.metric}", SHOWN),
         (
             "seconds",
             f"Seconds to {objective.metric} {relation} {target}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pbtbench.report.tables import kind
 from pbtbench.report.wording import listed, number, score
 from pbtbench.statistics.baselines import Comparison, Verdict
 from pbtbench.statistics.cells import Cell
@@ -94,7 +95,7 @@ def _line(cells: Sequence[Cell], against: Mapping[int, Sequence[Comparison]]) ->
     return Line(
         problem=cells[0].problem,
         engine=cells[0].engine,
-        metric=f"{objective.metric} {'↑' if objective.sign > 0 else '↓'}",
+        metric=f"{kind(cells[0])} {objective.metric} {'↑' if objective.sign > 0 else '↓'}",
         seeds=str(max(seeds)) if len(seeds) == 1 else f"{min(seeds)}–{max(seeds)}",
         entries={
             cell.label: _entry(cell, place, several, against.get(id(cell), ()))

@@ -53,7 +53,7 @@ def table(found: Sequence[Comparable], *, whole: bool = False) -> Table:
     column for the problem."""
     most = max((len(row.cell.targets) for of in found for row in of.rows), default=0)
     header = ["method", "engine", "study", "cluster", "machine", "workers", "runs"]
-    header += ["final score", "min, max", "wall", "checkpoint overhead", "all overhead"]
+    header += ["score", "min, max", "wall", "checkpoint overhead", "all overhead"]
     for i in range(most):
         name = "target" if most == 1 else f"target {i + 1}"
         header += [name, "reached", "expected time", "member-iterations"]
@@ -108,7 +108,7 @@ def _sentences(of: Comparable, found: Sequence[Comparable]) -> Iterator[str]:
     seeds = [row.cell.n for row in of.rows]
     bests, fastest = _best(of), _fastest(of)
     if any(bests.values()):
-        yield f"Best final score ({medians(seeds)}): {_by_place(bests)}."
+        yield f"Best score ({medians(seeds)}): {_by_place(bests)}."
     if any(fastest.values()):
         metric = of.rows[0].cell.run.card.objective.metric
         yield (

@@ -80,4 +80,5 @@ def _reached(s: Speedup) -> str:
 
 def _goal(s: Speedup) -> str:
     objective = s.one.run.card.objective
-    return f"{objective.metric} {'≥' if objective.sign > 0 else '≤'} {number(s.target)}"
+    metric = f"validation {objective.metric}" if s.one.held_out else objective.metric
+    return f"{metric} {'≥' if objective.sign > 0 else '≤'} {number(s.target)}"

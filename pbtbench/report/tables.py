@@ -10,6 +10,7 @@ from pbtbench.report.texts import Table
 from pbtbench.report.wording import NONE, number, percent, score, seconds
 from pbtbench.statistics import compare
 from pbtbench.statistics.cells import Cell
+from pbtbench.statistics.optimism import looks
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,14 @@ class Row:
     iterations: str
     """Those that members made, such as `20` or `1 to 4 of 20`."""
     final: str
+    """The median of the scores by which methods are compared (`Cell.score`)."""
     spread: str
     """`[min–max]`; empty for one seed."""
+    kind: str
+    """Of which data these are: `test` or `validation`."""
+    optimism: str
+    """Median selection optimism."""
+    looks: str
     behind_constant: str
     """Median regret against the best constant hyperparameters."""
     targets: tuple[TargetText, ...]
@@ -63,6 +70,11 @@ def rows(cells: Sequence[Cell]) -> list[Row]:
     return [_row(cell, id(cell) in marked, targets[cell.problem]) for cell in cells]
 
 
+def kind(cell: Cell) -> str:
+    """Of which data the scores are by which a method is compared: `test` or `validation`."""
+    return "test" if cell.held_out else "validation"
+
+
 def distinct(cells: Sequence[Cell]) -> list[Cell]:
     """The cells, with the cluster behind the engine where the same was run on several."""
     clusters: dict[tuple[str, str, str], set[str]] = {}
@@ -85,8 +97,9 @@ def iterations(low: float, high: float, budget: int) -> str:
 
 
 def _row(cell: Cell, best: bool, targets: Sequence[float]) -> Row:
-    final = cell.final
+    final = cell.score
     completed = len(cell.completed)
+    seen = looks(cell.measures[0])
     return Row(
         cell=cell,
         problem=cell.problem,
@@ -96,6 +109,9 @@ def _row(cell: Cell, best: bool, targets: Sequence[float]) -> Row:
         iterations=iterations(cell.made.low, cell.made.high, cell.run.iterations),
         final=score(final.median),
         spread=f"[{score(final.low)}, {score(final.high)}]" if final.n > 1 else "",
+        kind=kind(cell),
+        optimism=number(cell.optimism.median if cell.optimism else None),
+        looks=NONE if seen is None else f"{seen:,}",
         behind_constant=number(cell.behind_constant),
         targets=tuple(_target(target, cell) for target in targets),
         checkpoint_overhead=percent(cell.checkpoint_overhead),
@@ -119,31 +135,35 @@ def _target(target: float, cell: Cell) -> TargetText:
 
 
 def overview(cells: Sequence[Cell]) -> Table:
-    """Median final scores: a row for each problem and engine, a column for each method with its interval; the
-    best of each problem are bold."""
+    """Median scores, and of which data: a row for each problem and engine, a column for each method with its
+    interval; the best of each problem are bold."""
     labels = list(dict.fromkeys(c.label for c in cells))
     found = rows(cells)
     lines = list(dict.fromkeys((row.problem, row.engine) for row in found))
     several = len({engine for _, engine in lines}) > 1
-    left = 1 + several
+    left = 2 + several
     body, bold = [], set()
     for i, (problem, engine) in enumerate(lines):
         mine = {r.cell.label: r for r in found if (r.problem, r.engine) == (problem, engine)}
         texts = [mine[label].final if label in mine else "" for label in labels]
-        body.append([problem, *[engine] * several, *texts])
+        (of,) = {row.kind for row in mine.values()}
+        body.append([problem, *[engine] * several, of, *texts])
         bold |= {(i, left + j) for j, name in enumerate(labels) if name in mine and mine[name].best}
-    header = ["problem", *["engine"] * several, *labels]
+    header = ["problem", *["engine"] * several, "score", *labels]
     return Table(header, body, left=left, bold=frozenset(bold))
 
 
 def comparison(cells: Sequence[Cell]) -> Table:
-    """The comparison over all problems, a target's columns numbered; the best final scores of each
-    problem are bold. Iterations are a column where members stopped early."""
+    """The comparison over all problems, a target's columns numbered; the best scores of each problem are bold.
+    Iterations are a column where members stopped early, and of which data scores are where that differs."""
     table = rows(cells)
     most = max((len(row.targets) for row in table), default=0)
     early = any(row.cell.stopped for row in table)
     header = ["problem", "method", "engine", "runs", *["iterations"] * early]
-    header += ["final score", "min, max"]
+    kinds = sorted({row.kind for row in table})
+    mixed, optimistic = len(kinds) > 1, "test" in kinds
+    header += ["score of"] * mixed + ["score" if mixed else f"{''.join(kinds)} score", "min, max"]
+    header += ["selection optimism"] * optimistic
     constants = any(row.cell.run.card.best_constant is not None for row in table)
     header += ["regret against best constant"] * constants
     for i in range(most):
@@ -154,7 +174,9 @@ def comparison(cells: Sequence[Cell]) -> Table:
     body = [
         [
             *(row.problem, row.method, row.engine, row.n, *[row.iterations] * early),
+            *[row.kind] * mixed,
             *(row.final, row.spread),
+            *[row.optimism] * optimistic,
             *([row.behind_constant] * constants),
             *(
                 text
@@ -169,5 +191,22 @@ def comparison(cells: Sequence[Cell]) -> Table:
         header,
         [[" ".join(text.split()) for text in line] for line in body],
         left=3,
-        bold=frozenset((i, 4 + early) for i, row in enumerate(table) if row.best),
+        bold=frozenset((i, 4 + early + mixed) for i, row in enumerate(table) if row.best),
     )
+
+
+def optimism(cells: Sequence[Cell]) -> Table | None:
+    """By how much selection flatters: a row for each method and interval whose runs have test scores; None
+    without any."""
+    header = ["problem", "method", "engine", "runs", "looks", "validation score", "test score"]
+    header += ["selection optimism", "min", "max"]
+    body = [
+        [
+            *(row.problem, row.method, row.engine, row.n, row.looks),
+            *(score(row.cell.final.median), row.final),
+            *map(number, (known.median, known.low, known.high)),
+        ]
+        for row in rows(cells)
+        if (known := row.cell.optimism) is not None and known.n
+    ]
+    return Table(header, body, left=3) if body else None

@@ -106,8 +106,13 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
         table.add_column("engine", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column(
-        Text("final, median" + (" [min–max]" if wide else "")), justify="right", no_wrap=True
+        Text(f"{of_problem[0].kind},\nmedian" + (" [min–max]" if wide else "")),
+        justify="right",
+        no_wrap=True,
     )
+    optimistic = wide and any(row.cell.optimism for row in of_problem)
+    if optimistic:
+        table.add_column("selection\noptimism", justify="right", no_wrap=True)
     targets = [t.target for t in of_problem[0].targets]
     for target in targets if wide else targets[-1:]:
         header = f"{relation} {target}\nexpected time"
@@ -125,6 +130,7 @@ def _table(problem: str, of_problem: Sequence[Row], wide: bool) -> Table:
             *([row.engine] if several else []),
             row.n.replace(" of ", "/"),
             f"{row.final} {row.spread}" if wide else row.final,
+            *([row.optimism] if optimistic else []),
             *(f"{t.reached}, {t.ert:>6}" for t in of_targets),
             *([row.targets[-1].work] if wide and row.targets else []),
             row.checkpoint_overhead,

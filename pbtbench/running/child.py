@@ -87,7 +87,7 @@ class Child:
                 raise Failed(message["failed"])
             elif "done" in message:
                 self.busy = False
-                if message["done"]["cause"] == "hang":
+                if message["last"]:
                     self.close(patience_s=0)  # it ends itself; no run may meet it dying
                 return dict(message["done"])
             else:

@@ -6,13 +6,14 @@ Messages go as lines of JSON to the file descriptor FD:
 
 - `{"checked": message}`, empty where there is nothing against the problem;
 - `{"progress": …}` a few times a second;
-- `{"done": {cause, message, wall_s}}` when a run has been measured and stored;
+- `{"done": {cause, message, wall_s}, "last": …}` when a run has been measured and stored, and whether the
+  process ends after it;
 - `{"failed": message}` where it could not be stored;
 - `{"bad": message}` for bad input that showed before the run's clock started.
 
 A thread watches the run: when it makes no progress within its limit, what was recorded is measured and
-stored as a `hang`, and the process ends. Another ends the process, with all that it started, when its
-parent has gone. Nothing is pickled.
+stored, as a `hang` unless only its test was under way, and the process ends. Another ends the process, with
+all that it started, when its parent has gone. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -84,11 +85,10 @@ class Watchdog:
         with self._ending:
             if self._over.is_set():
                 return
-            message = engines.no_progress(self._run)
-            self._keep(engines.outcome(self._run, recorder, "hang", message))
+            self._keep(engines.hung(self._run, recorder), last=True)
             _end_with_offspring()
 
-    def _keep(self, outcome: Outcome) -> None:
+    def _keep(self, outcome: Outcome, *, last: bool = False) -> None:
         try:
             outcome = keep(self._store, self._run, outcome, self._started)
             if self._recorder is not None and self._recorder.nodes:
@@ -98,7 +98,7 @@ class Watchdog:
         except Failed as failure:
             self._channel.send({"failed": str(failure)})
         else:
-            self._channel.done(outcome)
+            self._channel.done(outcome, last)
 
 
 class Channel:
@@ -116,10 +116,10 @@ class Channel:
             except OSError:
                 _end_with_offspring()
 
-    def done(self, outcome: Outcome) -> None:
-        """Say what came of a run."""
+    def done(self, outcome: Outcome, last: bool) -> None:
+        """Say what came of a run; `last`: the process ends after it."""
         facts = {"cause": outcome.cause, "message": outcome.message, "wall_s": outcome.wall_s}
-        self.send({"done": facts})
+        self.send({"done": facts, "last": last})
 
 
 def main() -> None:

@@ -156,8 +156,7 @@ def aligned(one: Cell, other: Cell) -> tuple[np.ndarray, np.ndarray, bool]:
 def worths(cell: Cell) -> np.ndarray:
     """The scores of the runs that completed, shape (runs,), turned so that larger is better; −∞ for none."""
     sign = cell.run.card.objective.sign
-    found = [m.quality.final_score for m in cell.completed]
-    return np.array([-math.inf if math.isnan(s) else sign * s for s in found], float)
+    return np.array([-math.inf if math.isnan(s) else sign * s for s in cell.scores], float)
 
 
 def differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:

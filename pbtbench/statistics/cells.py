@@ -46,9 +46,17 @@ class Cell:
     cluster: str
     """With the machine's fingerprint, where runs of one cluster's label come from several machines."""
     measures: tuple[Measures, ...]
+    held_out: bool
+    """Whether methods on this problem are compared by test scores: all of its runs that completed, and ended
+    with a score, have one."""
+    score: Spread
+    """The scores by which methods are compared: test scores where `held_out`, else validation scores, of the
+    runs that completed. One that has none (all members NaN) counts as worst: median and extremes that fall
+    on it are NaN."""
     final: Spread
-    """Final scores of the runs that completed. One that has none (all members NaN) counts as worst: median
-    and extremes that fall on it are NaN."""
+    """Their validation scores, likewise, which stop the clock at targets and give regrets."""
+    optimism: Spread | None
+    """By how much selection flatters (`Quality.selection_optimism`); None unless `held_out`."""
     regret: float | None
     """Median over these runs, one without a score being infinite; None where the optimum isn't known."""
     behind_constant: float | None
@@ -71,11 +79,6 @@ class Cell:
     """Kind, or `unaccounted` -> its worker-seconds in one of these runs, on average; empty without any."""
 
     @property
-    def score(self) -> Spread:
-        """The scores by which methods are compared."""
-        return self.final
-
-    @property
     def n(self) -> int:
         """How many runs."""
         return len(self.measures)
@@ -87,8 +90,13 @@ class Cell:
 
     @property
     def scored(self) -> bool:
-        """Whether its median final score is a number."""
-        return not math.isnan(self.final.median)
+        """Whether the median of its scores is a number."""
+        return not math.isnan(self.score.median)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The scores by which its runs are compared, in the order of `completed`; NaN for one without."""
+        return tuple(m.quality.score(self.held_out) for m in self.completed)
 
     @property
     def stopped(self) -> dict[int, int]:
@@ -125,12 +133,30 @@ def cells(measures: Sequence[Measures]) -> list[Cell]:
     for m in measures:
         groups.setdefault(tuple(of_run(m) for of_run in key), []).append(m)
         machines[m.cluster].add(IDENTITY["machine"](m))
-    return [_cell(group, several=len(machines[group[0].cluster]) > 1) for group in groups.values()]
+    tested = held_out(measures)
+    return [
+        _cell(
+            group,
+            several=len(machines[group[0].cluster]) > 1,
+            held_out=group[0].run.problem_name in tested,
+        )
+        for group in groups.values()
+    ]
 
 
-def _cell(measures: Sequence[Measures], *, several: bool) -> Cell:
+def held_out(measures: Sequence[Measures]) -> set[str]:
+    """The problems whose methods are compared by test scores: all runs that completed, and ended with a
+    score, have one."""
+    scored = [m for m in measures if not m.cause and m.quality.scored]
+    lacking = {m.run.problem_name for m in scored if m.quality.test_score is None}
+    return {m.run.problem_name for m in scored} - lacking
+
+
+def _cell(measures: Sequence[Measures], *, several: bool, held_out: bool) -> Cell:
     first, run = measures[0], measures[0].run
     completed = [m for m in measures if not m.cause]
+    sign = run.card.objective.sign
+    known = [o for m in completed if (o := m.quality.selection_optimism) is not None]
     made: Counter[int] = Counter()
     for m in completed:
         made.update(m.made)
@@ -143,7 +169,10 @@ def _cell(measures: Sequence[Measures], *, several: bool) -> Cell:
         engine=run.engine_label,
         cluster=machine if several else first.cluster,
         measures=tuple(measures),
-        final=worst_first(run.card.objective.sign, [m.quality.final_score for m in completed]),
+        held_out=held_out,
+        score=worst_first(sign, [m.quality.score(held_out) for m in completed]),
+        final=worst_first(sign, [m.quality.final_score for m in completed]),
+        optimism=spread(known) if held_out else None,
         regret=median_of_known(m.quality.regret for m in completed),
         behind_constant=median_of_known(m.quality.behind_constant for m in completed),
         iterations_made=made,

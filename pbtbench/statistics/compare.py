@@ -1,4 +1,4 @@
-"""How methods compare by their final scores: what ties, who is best, and how sure a difference is.
+"""How methods compare by their scores (`Cell.score`): what ties, who is best, and how sure a difference is.
 
 Scores tie that are less than one in the fourth significant digit apart: what reports show as equal is
 never called better. A difference of medians is put down to every seed only where the seeds' ranges
@@ -67,20 +67,20 @@ def tied(a: float, b: float) -> bool:
 
 
 def best(cells: Sequence[Cell]) -> list[Cell]:
-    """Those whose median final score no other beats: one, or all that tie. Cells without one are none."""
+    """Those whose median score no other beats: one, or all that tie. Cells without one are none."""
     known = [c for c in cells if c.scored]
     if not known:
         return []
-    top = max(known, key=lambda c: c.run.card.objective.sign * c.final.median)
-    return [c for c in known if tied(c.final.median, top.final.median)]
+    top = max(known, key=lambda c: c.run.card.objective.sign * c.score.median)
+    return [c for c in known if tied(c.score.median, top.score.median)]
 
 
 def against(one: Cell, others: Sequence[Cell]) -> Verdict:
     """How `one` fares against the best of the others, of which one has a score at least, as `one` has."""
     rivals = best(others)
     sign = one.run.card.objective.sign
-    better: bool | None = sign * one.final.median > sign * rivals[0].final.median
-    if all(tied(one.final.median, c.final.median) for c in rivals):
+    better: bool | None = sign * one.score.median > sign * rivals[0].score.median
+    if all(tied(one.score.median, c.score.median) for c in rivals):
         better = None
     return Verdict(one, rivals, better)
 
@@ -88,7 +88,7 @@ def against(one: Cell, others: Sequence[Cell]) -> Verdict:
 def certainty(one: Cell, others: Sequence[Cell], among: int) -> Certainty:
     """How sure a difference from the others' medians is. `others`: at least one; `among`: how many comparisons
     are made on the problem and engine."""
-    counts = [one.final.n, *(c.final.n for c in others)]
+    counts = [one.score.n, *(c.score.n for c in others)]
     of: Literal["one seed", "overlap", "chance", "sure"] = "sure"
     if min(counts) == 1:
         of = "one seed"
@@ -100,8 +100,8 @@ def certainty(one: Cell, others: Sequence[Cell], among: int) -> Certainty:
 
 
 def apart(one: Cell, other: Cell) -> bool:
-    """Whether all final scores of one are better than all of the other; never with a seed alone."""
-    low, high = sorted((one.final, other.final), key=lambda spread: spread.median)
+    """Whether all scores of one are better than all of the other; never with a seed alone."""
+    low, high = sorted((one.score, other.score), key=lambda spread: spread.median)
     return min(low.n, high.n) > 1 and low.high < high.low and not tied(low.high, high.low)
 
 
@@ -113,8 +113,8 @@ def sure(one: Cell, other: Cell, among: int) -> bool:
 
 
 def same(cells: Sequence[Cell]) -> bool:
-    """Whether medians and extremes of the final scores are equal to the last digit."""
-    return len({(c.final.low, c.final.median, c.final.high) for c in cells}) == 1
+    """Whether medians and extremes of the scores are equal to the last digit."""
+    return len({(c.score.low, c.score.median, c.score.high) for c in cells}) == 1
 
 
 def early_difference(one: Cell, other: Cell) -> Early | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ def totals(cells: Sequence[Cell]) -> Totals:
     return Totals(
         runs=len(runs),
         failed=Counter(m.cause for m in runs if m.cause),
-        unscored=sum(math.isnan(m.quality.final_score) for m in completed),
+        unscored=sum(not m.quality.scored for m in completed),
         saves=sum(m.overhead.saves for m in completed),
         restores=sum(m.overhead.restores for m in completed),
         forks=sum(m.overhead.forks for m in completed),

@@ -102,7 +102,7 @@ def functions() -> Functions:
     def scores(tensors: Tensors, seed: Seed) -> Tensors:
         return {"coverage": coverage(generated(tensors, JUDGED, seed))}
 
-    return Functions(first, update, scores)
+    return Functions(first, update, scores, test=scores)
 
 
 PROBLEM = Problem(

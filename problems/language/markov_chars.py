@@ -122,9 +122,10 @@ def _built(hyper: Mapping[str, Any], body: Callable[[Any], Any]) -> tuple[Any, A
 
 def data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Characters, shape (examples, LENGTH − 1); as labels, of those from the third on, what was drawn (train,
-    one-hot) or what was how likely (validation): shape (examples, LENGTH − 2, SYMBOLS)."""
+    one-hot) or what was how likely (validation, test): shape (examples, LENGTH − 2, SYMBOLS)."""
     parts = {}
-    for part, (examples, seed) in {"train": (2000, 1), "validation": (250, 2)}.items():
+    drawn = {"train": (2000, 1), "validation": (250, 2), "test": (250, 3)}
+    for part, (examples, seed) in drawn.items():
         rows = text(examples * LENGTH, seed).reshape(examples, LENGTH)
         true = source()[rows[:, :-2], rows[:, 1:-1]]
         labels = np.eye(SYMBOLS)[rows[:, 2:]] if part == "train" else true

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -63,7 +63,12 @@ class JaxPrograms:
     @cached_property
     def evaluate(self) -> Any:
         """`evaluate(members)`: each score of all members, shape (size,)."""
-        return self._stacked(self._scores)
+        return self._stacked(partial(self._scores, "validation"))
+
+    @cached_property
+    def test(self) -> Any:
+        """`test(members)`: the same on the test part of the data."""
+        return self._stacked(partial(self._scores, "test"))
 
     @cached_property
     def put(self) -> Any:
@@ -122,18 +127,15 @@ class JaxPrograms:
 
         return update
 
-    def _scores(self, member: Arrays) -> Arrays:
+    def _scores(self, part: str, member: Arrays) -> Arrays:
         import jax.numpy as jnp
 
-        scores = {}
-        for part, prefix in (("validation", ""), ("test", "test_")):
-            inputs, labels = self.digits[part]
-            logits = _logits(_weights(member), inputs)
-            sound = jnp.isfinite(logits).all()
-            hits = (logits.argmax(-1) == labels).mean()
-            scores[f"{prefix}loss"] = jnp.where(sound, _loss(logits, labels), jnp.nan)
-            scores[f"{prefix}accuracy"] = jnp.where(sound, hits, jnp.nan)
-        return scores
+        inputs, labels = self.digits[part]
+        logits = _logits(_weights(member), inputs)
+        sound = jnp.isfinite(logits).all()
+        hits = (logits.argmax(-1) == labels).mean()
+        scores = {"loss": _loss(logits, labels), "accuracy": hits}
+        return {name: jnp.where(sound, score, jnp.nan) for name, score in scores.items()}
 
 
 class JaxPopulation(FullPopulation):
@@ -170,7 +172,13 @@ class JaxPopulation(FullPopulation):
         self.members = jax.block_until_ready(trained)
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
-        scores = self.programs.evaluate(self.members)
+        return self._scored(self.programs.evaluate)
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        return self._scored(self.programs.test)
+
+    def _scored(self, scored: Any) -> Mapping[str, np.ndarray]:
+        scores = scored(self.members)
         return {name: np.asarray(score, np.float64) for name, score in scores.items()}
 
     def state(self, member: int) -> State:

@@ -81,19 +81,22 @@ class TorchMember:
         return x
 
     def evaluate(self) -> Mapping[str, np.ndarray]:
+        return self._scores("validation")
+
+    def test(self) -> Mapping[str, np.ndarray]:
+        return self._scores("test")
+
+    def _scores(self, part: str) -> Mapping[str, np.ndarray]:
         import torch
 
-        scores = {}
         with torch.no_grad():
-            for part, prefix in (("validation", ""), ("test", "test_")):
-                inputs, labels = self.digits[part]
-                logits = self._logits(inputs)
-                sound = bool(logits.isfinite().all())
-                loss = torch.nn.functional.cross_entropy(logits, labels)
-                accuracy = (logits.argmax(1) == labels).float().mean()
-                scores[f"{prefix}loss"] = float(loss) if sound else np.nan
-                scores[f"{prefix}accuracy"] = float(accuracy) if sound else np.nan
-        return {name: np.array([score]) for name, score in scores.items()}
+            inputs, labels = self.digits[part]
+            logits = self._logits(inputs)
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+            accuracy = (logits.argmax(1) == labels).float().mean()
+        scores = {"loss": float(loss), "accuracy": float(accuracy)}
+        sound = bool(logits.isfinite().all())
+        return {name: np.array([score if sound else np.nan]) for name, score in scores.items()}
 
     def state(self, member: int) -> State:
         arrays = {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._tensors()}

@@ -95,6 +95,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     decisions.begun(recorder)
     cluster.note(run, recorder)
 
+    from pbtbench.engines.ray import held_out
     from pbtbench.engines.ray.fleet import Fleet
 
     with (
@@ -106,6 +107,7 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
         together = method.interval is not None and method.synchronous
         (_together if together else _each_alone)(run, method, decisions, fleet, recorder)
         fleet.finish()
+        held_out.test(fleet, run.engine_options["hang_s"], recorder)
 
 
 def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:

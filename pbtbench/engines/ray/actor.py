@@ -19,6 +19,7 @@ import ray
 
 from pbtbench import catalogue
 from pbtbench.engines import transport
+from pbtbench.engines.held_out import Tested, tested
 from pbtbench.engines.shard import Copy, Shard
 from pbtbench.population import state_bytes
 from pbtbench.problem import member_seed
@@ -169,11 +170,17 @@ class Worker:
         yield recorder.take()
 
     def finish(self) -> Report:
-        """The last report; members end here, with what they hold on disk, as the actor will be killed."""
+        """The last report."""
         self._recorder.lap("wait", worker=self._worker)
         self._transport.close()
-        self._shards.clear()
         return self._report(np.zeros((0, 0)))
+
+    def test(self) -> list[Tested]:
+        """What comes of testing the members, who end here, with what they hold on disk, as the actor will be
+        killed."""
+        shards = [self._shards.pop(first) for first in list(self._shards)]
+        found = [tested(s.population, s.problem.objective.metric, s.members) for s in shards]
+        return [one for one in found if one is not None]
 
     def _copied(self, copies: Sequence[Copy], incoming: Incoming) -> list[int]:
         """Carry out copies that were decided together; the members whose state did not arrive."""

@@ -88,17 +88,20 @@ def execute(run: Run, problem: Problem, method: Method, recorder: Recorder) -> N
     inbox = Inbox(recorder)
     try:
         with storage(options["storage_path"]) as folder, quiet(options["loggers"], run.seed), inbox:
+            from pbtbench.engines.tune import held_out
             from pbtbench.engines.tune.budget import Budget
             from pbtbench.engines.tune.experiment import Experiment
             from pbtbench.engines.tune.named import deciding
 
-            budget = Budget(run.iterations, options["stop"], recorder, run.limit_s)
+            stop, last_step = options["stop"], inbox.last_step
+            budget = Budget(run.iterations, stop, recorder, run.limit_s, last_step)
             decides = deciding(run, problem, method, proposed, recorder, budget)
             experiment = Experiment(run, problem, recorder, inbox, budget)
             results = experiment.fit(decides, len(proposed), folder)
+            _completed(run, results, len(proposed), budget)
+            held_out.test(run, problem, inbox, recorder)
     finally:
         inbox.settle(run.workers)
-    _completed(run, results, len(proposed), budget, recorder)
     if missing := inbox.missing(budget.made):
         raise RunFailed("crash", f"the record lacks {missing} iterations that the trials made")
 
@@ -138,7 +141,7 @@ def check(problem: Problem, method: Method, options: Mapping[str, Any]) -> None:
         raise BadInput(f"engine 'tune' can't run method {name}; it knows pbt, random and grid")
 
 
-def _completed(run: Run, results: Any, trials: int, budget: Any, recorder: Recorder) -> None:
+def _completed(run: Run, results: Any, trials: int, budget: Any) -> None:
     """The invariant: no trial failed, and each made its budget, met a stop condition, or was ended by
     its scheduler."""
     made = budget.made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
@@ -19,8 +19,14 @@ class Budget(Stopper):  # type: ignore[misc]
     metric is at or above its value in `stop`, or when its own trainable says that it is done."""
 
     def __init__(
-        self, iterations: int, stop: Mapping[str, float], recorder: Recorder, limit_s: float
+        self,
+        iterations: int,
+        stop: Mapping[str, float],
+        recorder: Recorder,
+        limit_s: float,
+        last_step: Callable[[str], None] = lambda step: None,
     ) -> None:
+        """`last_step`: is told which step was a member's last one, before its trial ends."""
         self.made: dict[int, int] = defaultdict(int)
         self.done: set[int] = set()
         """Members that made their budget, met a stop condition, or said that they are done."""
@@ -37,6 +43,7 @@ class Budget(Stopper):  # type: ignore[misc]
         """Member -> its iterations when its trial last saved, or took a donor's checkpoint."""
         self._iterations, self._stop = iterations, stop
         self._recorder, self._limit_s = recorder, limit_s
+        self._last_step = last_step
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         member = member_of(trial_id)
@@ -49,6 +56,7 @@ class Budget(Stopper):  # type: ignore[misc]
         met = any(found.get(metric, -inf) >= value for metric, value in self._stop.items())
         if met or found.get("done") or self.made[member] >= self._iterations:
             self.done.add(member)
+            self._last_step(str(step))
             self.missing = set(self._stop) - self._seen
         return member in self.done
 
@@ -56,6 +64,7 @@ class Budget(Stopper):  # type: ignore[misc]
         """A scheduler ends the member."""
         if member not in self.stopped:
             self.stopped.add(member)
+            self._last_step(str(self._steps.get(member)))
             self._recorder.note("stopped", member=member, iteration=self.made[member])
 
     def saved(self, member: int) -> None:

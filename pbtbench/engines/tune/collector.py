@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import ray
 
 from pbtbench.engines.tune.lanes import Counts, TimelineRow, laid
+from pbtbench.population import State
 from pbtbench.record import NOBODY, Scores
 from pbtbench.recorder import Batch, Recorder, Row
 
@@ -27,11 +28,17 @@ Sent = tuple[str, Batch]
 """An actor's name, and what it has recorded since it last sent some."""
 
 
+Last = tuple[Mapping[str, Any], State]
+"""A member's last configuration and state."""
+
+
 class Collector:
-    """Keeps what a run's actors send until it is drained."""
+    """Keeps what a run's actors send until it is drained, and the last states of members to be tested."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
+        self.last_steps: set[str] = set()
+        self.last: dict[int, Last] = {}
 
     def keep(self, actor: str, batch: Batch) -> None:
         """Keep what an actor sends."""
@@ -41,6 +48,23 @@ class Collector:
         """Hand out what is kept."""
         sent, self.sent = self.sent, []
         return sent
+
+    def end(self, step: str) -> None:
+        """A step was the last one of some member."""
+        self.last_steps.add(step)
+
+    def was_last(self, step: str) -> bool:
+        """Whether it was."""
+        return step in self.last_steps
+
+    def set_aside(self, member: int, config: Mapping[str, Any], state: State) -> None:
+        """Keep a member's last state."""
+        copied = {name: np.array(array) for name, array in state.items()}  # which outlive its actor
+        self.last[member] = config, copied
+
+    def set_asides(self) -> dict[int, Last]:
+        """The last states, by member."""
+        return self.last
 
 
 class Inbox:
@@ -70,6 +94,16 @@ class Inbox:
         self._thread.join(LIMIT_S)
         with suppress(Exception):  # Ray may be gone
             ray.kill(self.collector)
+
+    def last_step(self, step: str) -> None:
+        """A step was the last one of some member, whose actor may ask for it from now on."""
+        with suppress(ray.exceptions.RayError):  # then the member is not tested
+            ray.get(self.collector.end.remote(step), timeout=LIMIT_S)
+
+    def last(self) -> dict[int, Last]:
+        """The last configurations and states of members that are to be tested."""
+        found: dict[int, Last] = ray.get(self.collector.set_asides.remote(), timeout=LIMIT_S)
+        return found
 
     def lost(self, member: int, t_s: float, iterations: int) -> None:
         """Take a member's count back, from a moment on."""

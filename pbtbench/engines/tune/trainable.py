@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -21,10 +22,11 @@ from ray.tune import Trainable
 from pbtbench import catalogue, process, summaries
 from pbtbench.adapters.nesting import Nesting
 from pbtbench.adapters.results import Score
-from pbtbench.adapters.trainable import TrainableStart
+from pbtbench.adapters.trainable import TrainableStart, files, is_tested, progress
 from pbtbench.engines import ray_internals
 from pbtbench.engines.cluster import LOADED
 from pbtbench.engines.tune.collector import LIMIT_S
+from pbtbench.errors import Failed
 from pbtbench.population import State, state_bytes
 from pbtbench.problem import Problem, member_seed
 from pbtbench.process import Surroundings
@@ -35,7 +37,7 @@ from pbtbench.recorder import Recorder
 from pbtbench.space import Hyperparameters
 from pbtbench.user_code import sources
 from pbtbench.user_code.loading import OF_FILE
-from pbtbench.user_code.tracebacks import Raised, contained
+from pbtbench.user_code.tracebacks import Raised, contained, line
 
 if TYPE_CHECKING:
     from pbtbench.runs import Run
@@ -110,8 +112,9 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
         began, loaded = process.began() - start, LOADED - start
         self._recorder = Recorder(start=start, lapped=loaded)
         self._memory = Memory()
-        self._steps = 0
+        self._steps, self._latest_step = 0, ""
         self._score = Score(assignment.metric)
+        self._began_with = dict(config)
         self._next: Hyperparameters | None = None
         """What the actor's next trial starts with, once Tune has reset the actor to it."""
         self._recorder.add("setup", began, loaded - began, worker=-1, member=self._member)
@@ -135,8 +138,9 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
                 if ray_internals.has_returned(metrics):
                     return dict(metrics)
                 self._steps += 1
+                self._latest_step = f"{self._actor}-{self._steps}"
                 score = {TO_MAXIMISE: self._scored(metrics), AGE: self._score.age}
-                return {**metrics, **score, STEP: f"{self._actor}-{self._steps}"}
+                return {**metrics, **score, STEP: self._latest_step}
         except Raised:
             self._lap("train")
             raise
@@ -190,6 +194,7 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
     def restore(self, checkpoint_path: Any) -> None:
         self._lap("wait")
         self._begin(restored=True)
+        self._latest_step = ""
         with contained():
             super().restore(checkpoint_path)
         found = ray_internals.saved_result(checkpoint_path)
@@ -203,6 +208,7 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
         self._lap("restore", bytes=_size(checkpoint))
 
     def reset_config(self, new_config: Hyperparameters) -> bool:
+        self._set_aside()
         self._lap("wait")
         self._member = member_of(self.trial_id)
         self._score = Score(self._assignment.metric)
@@ -215,6 +221,7 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
         if self._next is None:
             return
         config, self._next = self._next, None
+        self._began_with, self._latest_step = dict(config), ""
         with contained():
             self._restart(config, restored)
         self._lap("restart")
@@ -226,10 +233,41 @@ class Timed(ray_internals.FunctionSteps, Trainable):  # type: ignore[misc]
         self._start(config)
 
     def cleanup(self) -> None:
+        self._set_aside()
         super().cleanup()
         self._lap("wait")
         # this process ends now: wait until they have arrived
         ray.get(self._flush(), timeout=LIMIT_S)
+
+    def _set_aside(self) -> None:
+        """Have the member's state kept, if it is its last one, to be tested when the run's time is over. Tune
+        may have an actor for a member that has gone on elsewhere, or has done all already."""
+        if not (self._latest_step and self._next is None and self._is_tested()):
+            return
+        try:
+            if not ray.get(self._collector.was_last.remote(self._latest_step), timeout=LIMIT_S):
+                return
+            with contained():
+                state = self._last_state()
+        except (Raised, Failed, ray.exceptions.RayError) as error:
+            why = f"its last state can't be had: {line(error)}"
+            self._recorder.note("untested", why, member=self._member)
+        else:
+            self._collector.set_aside.remote(self._member, self._began_with, state)
+
+    def _is_tested(self) -> bool:
+        return is_tested(type(self))
+
+    def _last_state(self) -> State:
+        """As a population of trainables has it; that it saves for this is none of the run's."""
+        recorder, self._recorder = self._recorder, Recorder()
+        try:
+            with tempfile.TemporaryDirectory() as folder, ray_internals.local(self):
+                super().save(folder)
+                state = files(Path(folder))
+        finally:
+            self._recorder = recorder
+        return {**state, **progress(self.training_iteration, self._score)}
 
     def _lap(self, kind: str, **row: Any) -> None:
         self._recorder.lap(kind, worker=-1, member=self._member, **row)
@@ -290,6 +328,12 @@ class Member(Timed):
 
     def _restart(self, config: Hyperparameters, restored: bool) -> None:
         self._start(config)
+
+    def _is_tested(self) -> bool:
+        return self._population.tested
+
+    def _last_state(self) -> State:
+        return self._population.state(0)
 
 
 def member_class(problem: Problem) -> type[Timed]:

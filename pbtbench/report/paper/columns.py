@@ -60,8 +60,11 @@ def _reached(row: Row) -> str:
     return NONE if row.target is None else f"{row.target.reached}/{row.target.n}"
 
 
-SCORE = "final score"
-SCORE_IS = "the best of its members' last scores, of those that methods select by"
+SCORE = "score"
+SCORE_IS = (
+    "that of the member whose last validation score is best: on data that no decision saw, or on validation "
+    "data where its problem has no other"
+)
 """What `Cell.score` is called, and what it is of a run: whatever a paper says of scores says it by these."""
 
 COLUMNS: Mapping[str, Column] = {
