@@ -32,6 +32,21 @@ def optimism(cells: Sequence[Cell], where: str) -> Iterator[str]:
         )
 
 
+def over_problems(cells: Sequence[Cell]) -> Iterator[str]:
+    """On how many problems and engines it grows."""
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        places.setdefault((cell.problem, cell.engine), []).append(cell)
+    found = [t for mine in places.values() if (t := trend(mine)) is not None]
+    if len(found) > 1:
+        grows = sum(t.grows for t in found)
+        runs = sum(t.runs for t in found)
+        yield (
+            f"{WHAT} grows with looks on {grows} of {len(found)} problems with test data (Kendall's τ, "
+            f"one-sided, 5% each; {runs:,} runs)."
+        )
+
+
 def untested(cells: Sequence[Cell]) -> Iterator[str]:
     """Runs of a problem with test data that have no test score, so that validation scores are compared."""
     scored = [m for c in cells for m in c.completed if m.quality.scored]

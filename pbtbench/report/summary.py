@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pbtbench.report import optimism
 from pbtbench.report.decided import NAMED, clauses, counts, in_short, some
 from pbtbench.report.seeds import more_seeds
 from pbtbench.report.speedups import sentence
@@ -75,6 +76,7 @@ def summary(
             *_over_problems(comparisons),
             *_standing(standings),
             *_undecided(nothing, names, comparisons),
+            *optimism.over_problems(cells),
             *overall,
         ]
     return Summary(tuple(overall), tuple(said for _, said in found if said[1]))
