@@ -94,12 +94,38 @@ def distances(rows: list[Row]) -> dict[str, dict[str, float]]:
     }
 
 
+def markdown(rows: list[Row]) -> str:
+    """The table of `docs/statistics.md`: of each statistic the mean coverage at so many runs, printed and by the
+    bootstrap's percentiles, and the least of any distribution."""
+    found = defaultdict(list)
+    for row in rows:
+        found[row["statistic"], row["interval"], int(row["n"])].append(float(row["coverage"]))
+    sizes = (3, 5, 10, 20)
+    header = ["statistic", *(f"n = {n}" for n in sizes), "least", "percentiles, n = 3", "n = 10"]
+    lines = [header, ["---", *["--:"] * (len(header) - 1)]]
+    for statistic in dict.fromkeys(row["statistic"] for row in rows):
+
+        def mean(interval: str, n: int, of: str = statistic) -> str:
+            some = found.get((of, interval, n))
+            return f"{np.mean(some):.0%}" if some else "–"
+
+        least = min(min(of) for (s, i, _), of in found.items() if (s, i) == (statistic, "printed"))
+        lines.append(
+            [
+                *(statistic, *(mean("printed", n) for n in sizes), f"{least:.0%}"),
+                *(mean("percentile", n) for n in (3, 10)),
+            ]
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def main() -> None:
     rows = [row for case in cases() for n in case.sizes for row in cell(case, n)]
     with TABLE.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [*rows[0]], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
+    print(markdown(rows))
     for statistic, intervals in distances(rows).items():
         print(statistic)
         for name, distance in sorted(intervals.items(), key=lambda pair: pair[1]):

@@ -82,3 +82,8 @@ def test_the_table_tells_a_poor_interval_from_a_good_one():
     ]
     assert len(poor) == 5
     assert max(poor) < 0.85
+
+
+def test_the_documentation_has_the_table():
+    documented = (RESULTS.parent / "docs" / "statistics.md").read_text("utf-8")
+    assert COVERAGE.markdown(ROWS) in documented
