@@ -14,7 +14,8 @@ Reading order, which is the way of the data:
 6. `running`: a study run by run, each guarded in a child process;
 7. `measures`, `statistics`, then `report`: numbers from records, estimates from many runs' numbers, and
    sentences, tables, figures and pages from these; `tensorboard`: events from records;
-8. `results`: a study run, or its folder loaded, from Python; `cli` is the command line, a thin layer over it.
+8. `results`: what a folder keeps, from Python (`running.whole_study` runs it); `cli` is the command line, a
+   thin layer over it.
 
 Public names load on first use, so that importing the package stays quick.
 """
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from pbtbench.population import LoopedPopulation, Population, State
     from pbtbench.problem import Objective, Problem
     from pbtbench.record import Record
-    from pbtbench.results import Results, load, run
+    from pbtbench.results import Results, load
+    from pbtbench.running.whole_study import run
     from pbtbench.runs import Run
     from pbtbench.space import (
         Choice,
@@ -67,7 +69,7 @@ _HOME = {
     "Study": "study",
     "Uniform": "space",
     "load": "results",
-    "run": "results",
+    "run": "running.whole_study",
 }
 
 __all__ = [

@@ -1,10 +1,11 @@
-"""The Python API: a study is run, or its folder loaded, and its results looked at. The command line is a thin
-layer over it.
+"""The Python API: what is kept of a study, or of several, and what can be made of it. The command line is a
+thin layer over it.
 
-    results = pbtbench.run("quickstart", seeds=1)
+    results = pbtbench.run("quickstart", seeds=1)      # `running.whole_study`; or load("results/quickstart")
     results.measures.groupby("method").final_score.median()
     results.compare()                       # a row for each method, interval, problem and engine
     results.compare("results/before")       # what got worse, as `pbtbench compare` finds it
+    results.power()                         # what these seeds can decide
     results.advise()                        # what each perturbation interval costs, and which is best
     results.report()                        # the path of a page
 
@@ -15,13 +16,12 @@ layer over it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pbtbench.errors import BadInput, Failed, plain, unknown
+from pbtbench.errors import BadInput, plain, unknown
 from pbtbench.runs import Run
 from pbtbench.store.several import KeptStudy, claim, read
 
@@ -31,13 +31,9 @@ if TYPE_CHECKING:
 
     from pbtbench.record import Record
     from pbtbench.statistics.interval_choice import Choice
-    from pbtbench.study import Study
 
 SHOWN = 30
 """Rows of a notebook's table at most."""
-
-_loaded: dict[tuple[str, str], Any] = {}
-"""A problem and a method's own `explore` -> the digests of their files, as this process imported them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,17 +114,27 @@ class Results:
 
         Raises `BadInput` for a base that can't be read, and for several studies at once.
         """
-        import pandas as pd
-
         if base is not None:
             return _gated(self, base, thresholds)
         from pbtbench.statistics.cell_table import frame
         from pbtbench.statistics.cells import cells
 
-        frames = {study.name: frame(cells(study.measures)) for study in self.studies}
-        if len(frames) == 1:
-            return frames[self.studies[0].name]
-        return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
+        return _together({study.name: frame(cells(study.measures)) for study in self.studies})
+
+    def power(self) -> pd.DataFrame:
+        """What the seeds can decide, as `pbtbench power` says it: a row for each method with an interval and
+        each baseline (`statistics.comparison_table.COLUMNS`); of several studies with a column `study`."""
+        from pbtbench.statistics.baselines import comparisons
+        from pbtbench.statistics.cells import cells
+        from pbtbench.statistics.comparison_table import frame
+        from pbtbench.statistics.sequential import level
+
+        return _together(
+            {
+                study.name: frame(comparisons(cells(study.measures), level(study.store.declared())))
+                for study in self.studies
+            }
+        )
 
     def choices(
         self,
@@ -186,15 +192,10 @@ class Results:
         """What each perturbation interval costs to a target, and which is recommended, as `pbtbench advise`
         says it: a row for each interval of each of `choices` (`statistics.interval_choice.COLUMNS`); of
         several studies with a column `study`."""
-        import pandas as pd
-
         from pbtbench.statistics.interval_choice import frame
 
         found = self.choices(target, iterations=iterations, problem=problem, engine=engine)
-        frames = {study: frame(of) for study, of in found.items()}
-        if len(frames) == 1:
-            return frames[self.studies[0].name]
-        return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
+        return _together({study: frame(of) for study, of in found.items()})
 
     def report(
         self,
@@ -223,7 +224,7 @@ class Results:
             beside = paper_files(study.store, study.measures, columns) if paper else None
             study.store.write_summary(summary_csv(study.measures))
             return report.write(study.store, study.measures, beside)
-        store = claim(_path(out), self.studies)
+        store = claim(path_of(out), self.studies)
         of_studies = {study.name: study.measures for study in self.studies}
         store.write_summary(summary_csv_of_studies(of_studies))
         return report.write_several(store, self.studies, self.left_out)
@@ -283,143 +284,31 @@ def load(folder: str | Path, *more: str | Path, quiet: bool = False) -> Results:
     """
     from rich.console import Console
 
-    return _read([_path(place) for place in (folder, *more)], Console(quiet=quiet))
+    return read_results([path_of(place) for place in (folder, *more)], Console(quiet=quiet))
 
 
-def run(
-    study: Study | str | Path | None = None,
-    *,
-    out: str | Path | None = None,
-    quick: bool = False,
-    again: bool = False,
-    tensorboard: bool = False,
-    quiet: bool = False,
-    **keys: Any,
-) -> Results:
-    """Run a study, write its report, and give its results; what its folder has of it already is kept.
-
-    `study`: one that is planned (`Study.plan`), the name of one that ships, or the path of a TOML file; `keys`
-    are those of a study file, as the flags of `pbtbench run`, and override its own. `out`: the folder,
-    `results/<name>` by default. `quick`: the short version of a study that has one. `again`: make kept runs
-    anew that are of other code or settings. `tensorboard`: write what TensorBoard shows while runs go on
-    (`Results.tensorboard` does it afterwards). The key `until_clear` adds seeds until all is clear
-    (`statistics.sequential`). `quiet`: without progress.
-
-    A run that fails is in `Results.failures`, and the others go on. Raises `BadInput` for what can't be run,
-    before anything is; `Failed` if the disk is full or gone; `KeyboardInterrupt` when interrupted: the same
-    call resumes.
-
-        pbtbench.run(problems=["toy.pbt_quadratic"], intervals=[1, 5], seeds=2, iterations=20)
-    """
-    from rich.console import Console
-
-    from pbtbench import catalogue
-    from pbtbench.statistics.baselines import comparisons
-    from pbtbench.statistics.cells import cells
-    from pbtbench.statistics.sequential import LEVEL_AT_LOOK, LOOKS, next_look
-
-    catalogue.include_working_directory()
-    console = Console(quiet=quiet)
-
-    def planned(**more: Any) -> Study:
-        found = _planned(study, {**keys, **more}, console, quick=quick)
-        _check_loaded(found)
-        return found
-
-    def run_of(study: Study) -> Results:
-        return _run(study, out, console, again=again, tensorboard=tensorboard)
-
-    first = planned()
-    if not first.declaration.until_clear:
-        return run_of(first)
-    if keys.get("seeds") is not None:
-        raise BadInput("seeds: until_clear chooses how many there are; leave one of the two out")
-    seeds: int | None = LOOKS[0]
-    while seeds is not None:
-        found = run_of(planned(seeds=seeds))
-        kept = [m for m in found.studies[0].measures if m.run.seed < seeds]
-        seeds = next_look(comparisons(cells(kept), LEVEL_AT_LOOK), seeds)
-    return found
-
-
-def _run(
-    planned: Study, out: str | Path | None, console: Console, *, again: bool, tensorboard: bool
-) -> Results:
-    from pbtbench import machine
-    from pbtbench.cli.live import View
-    from pbtbench.measures.summary import summary_csv
-    from pbtbench.running.runner import run_study
-    from pbtbench.store import Store
-
-    for why in planned.left_out:
-        console.print(f"left out: {why}", highlight=False, markup=False, soft_wrap=True)
-    store = Store.claim(_path(out) if out is not None else Path("results") / planned.name)
-    with store.locked():
-        store.write_machine(machine.describe())
-        try:
-            with View(console) as view:
-                run_study(planned, store, view, again=again, tensorboard=tensorboard)
-        except (BadInput, KeyboardInterrupt):
-            with suppress(BadInput, Failed):
-                if store.folder.has("runs"):
-                    store.write_summary(summary_csv(store.runs()))
-            raise
-        found = _read([store.path], console)
-        found.report()
-        if tensorboard:
-            found.tensorboard()
-    return found
-
-
-def _planned(
-    study: Study | str | Path | None, keys: dict[str, Any], console: Console, *, quick: bool
-) -> Study:
-    from pbtbench.study import Study
-
-    given = {key: value for key, value in keys.items() if value is not None}
-    if isinstance(study, Study):
-        if given or quick:
-            raise BadInput(
-                f"{', '.join(given) or 'quick'}: a Study is planned already; give its keys to Study.plan"
-            )
-        return study
-    if study is not None and not isinstance(study, str | Path):
-        raise BadInput(
-            f"a study of type {type(study).__name__}: give a Study, the name of one that ships, or a path"
-        )
-    if study is None and not {"problems", "sweep"} & given.keys():
-        raise BadInput("nothing to run: name a study (`pbtbench list studies`) or give --problems")
-    with console.status("laying out the runs") if console.is_terminal else nullcontext():
-        return Study.load(None if study is None else str(study), given, quick=quick)
-
-
-def _check_loaded(planned: Study) -> None:
-    """Raise `BadInput` for code that changed since this process imported it: runs would be planned by what it
-    was, and made by what it is."""
-    for of in planned.runs:
-        key = of.problem, str(of.method_options.get("explore", ""))
-        if (known := _loaded.setdefault(key, of.sources)) != of.sources:
-            files = {**known, **of.sources}
-            changed = sorted(f for f in files if known.get(f) != of.sources.get(f))
-            raise BadInput(
-                f"problem {of.problem!r}: {', '.join(changed)} changed since this process imported it; start "
-                "Python anew"
-            )
-
-
-def _path(given: object) -> Path:
+def path_of(given: object) -> Path:
     if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
         raise BadInput(f"{given!r}: give the path of a folder")
     return Path(given)
 
 
-def _read(paths: list[Path], console: Console) -> Results:
+def read_results(paths: list[Path], console: Console) -> Results:
     from pbtbench.cli.live import reading
 
     with reading(console) as track:
         studies, left_out = read(paths, track)
     left_out += [line for study in studies for line in study.store.left_out]
     return Results(tuple(studies), tuple(left_out))
+
+
+def _together(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Of several studies one frame, with the study as a column."""
+    import pandas as pd
+
+    if len(frames) == 1:
+        return next(iter(frames.values()))
+    return pd.concat([of.assign(study=name) for name, of in frames.items()], ignore_index=True)
 
 
 def _gated(new: Results, base: Results | str | Path, thresholds: str | Path | None) -> pd.DataFrame:
@@ -432,6 +321,6 @@ def _gated(new: Results, base: Results | str | Path, thresholds: str | Path | No
             raise BadInput("one study is compared with one: load them one by one")
         return sitting.of_study(of.studies[0].store, of.studies[0].measures)
 
-    before = sat(base) if isinstance(base, Results) else sitting.load(_path(base))
-    found = allowed.load(_path(thresholds)) if thresholds else allowed.beside(Path.cwd())
+    before = sat(base) if isinstance(base, Results) else sitting.load(path_of(base))
+    found = allowed.load(path_of(thresholds)) if thresholds else allowed.beside(Path.cwd())
     return gate.frame(gate.compare(before.sitting, sat(new).sitting, found))

@@ -95,8 +95,8 @@ def distances(rows: list[Row]) -> dict[str, dict[str, float]]:
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table of `docs/statistics.md`: of each statistic the mean coverage at so many runs, printed and by the
-    bootstrap's percentiles, and the least of any distribution."""
+    """The table of `docs/statistics.md`: of each statistic the mean coverage at so many runs, printed and by
+    the bootstrap's percentiles, and the least of any distribution."""
     found = defaultdict(list)
     for row in rows:
         found[row["statistic"], row["interval"], int(row["n"])].append(float(row["coverage"]))

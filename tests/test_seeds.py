@@ -8,6 +8,7 @@ from fabricated import a_folder, a_run, an_outcome, score, timed
 import pbtbench
 from pbtbench import cli
 from pbtbench.errors import BadInput
+from pbtbench.statistics.comparison_table import COLUMNS
 from pbtbench.statistics.sequential import LOOKS
 
 QUICK = {"problems": ["toy.plain"], "methods": ["pbt", "random"], "iterations": 4, "population": 4}
@@ -91,3 +92,12 @@ def test_what_was_once_looked_at_stays_a_study_of_looks(tmp_path):
         **{**QUICK, "methods": ["grid"]}, seeds=1, out=tmp_path / "out", quiet=True
     )
     assert grown.studies[0].store.declared()["until_clear"] is True
+
+
+def test_from_python_it_is_a_frame(tmp_path):
+    kept(tmp_path / "out", 1.0)
+    found = pbtbench.load(tmp_path / "out").power()
+    assert list(found.columns) == list(COLUMNS)
+    assert found.verdict.tolist() == ["win"]
+    assert found.seeds.tolist() == [10]
+    assert found.difference_low[0] <= found.difference[0] <= found.difference_high[0]

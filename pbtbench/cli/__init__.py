@@ -96,9 +96,11 @@ def run(
     Flags override the study's keys. The same command resumes what was interrupted, and lets the study grow:
     with more seeds, methods, problems, intervals, engines or targets it makes what is missing.
     """
-    from pbtbench import results
+    from pbtbench.running import whole_study
 
-    found = results.run(study, out=out, quick=quick, again=again, tensorboard=tensorboard, **flags)
+    found = whole_study.run(
+        study, out=out, quick=quick, again=again, tensorboard=tensorboard, **flags
+    )
     store = found.studies[0].store
     _print(found, store.path / "report" / "index.html")
     if tensorboard:
