@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbtbench.report.tables import Row, rows
 from pbtbench.report.wording import NONE, number, seconds
@@ -66,6 +66,8 @@ class Line:
 class CellTable:
     """The rows, of which some may be left out."""
 
+    header: Sequence[tuple[str, str]]
+    """Of `HEADER` the columns that are shown: the engine's where there are several."""
     lines: Sequence[Line]
     count: int
     """How many there are, with those that are left out."""
@@ -79,7 +81,7 @@ class CellTable:
     def choices(self) -> dict[int, list[str]]:
         """Column -> its values, of the columns of `CHOSEN` that have several."""
         found = {}
-        for column, (name, _) in enumerate(HEADER):
+        for column, (name, _) in enumerate(self.header):
             values = list(dict.fromkeys(line.values[column].text for line in self.lines))
             if name in CHOSEN and len(values) > 1:
                 found[column] = values
@@ -97,7 +99,15 @@ def cell_table(cells: Sequence[Cell], run_pages: Mapping[str, str]) -> CellTable
         if (hits := hardest(mine))
     }
     lines = [_line(row, targets.get(row.problem), run_pages) for row in rows(cells)[:MOST]]
-    return CellTable(lines, len(cells))
+    header = list(HEADER)
+    if len({cell.engine for cell in cells}) == 1:
+        place = next(i for i, (name, _) in enumerate(HEADER) if name == "engine")
+        del header[place]
+        lines = [
+            replace(line, values=[*line.values[:place], *line.values[place + 1 :]])
+            for line in lines
+        ]
+    return CellTable(header, lines, len(cells))
 
 
 def _line(row: Row, target: float | None, run_pages: Mapping[str, str]) -> Line:

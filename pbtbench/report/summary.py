@@ -37,13 +37,16 @@ def _leaders(cells: Sequence[Cell]) -> Iterator[str]:
     engines = {c.engine for c in cells}
     places = {(c.problem, c.engine) for c in cells}
     what = "problem" if len(engines) == 1 else "problem and engine"
-    each = [
-        f"{label} on {count}" + (f" ({alone} alone)" if alone < count else "")
-        for label, count, alone in leaders(cells)
-    ]
+    each = [f"{label} on {count}{_alone(alone, count)}" for label, count, alone in leaders(cells)]
     if each:
         count = plural(len(places), what) if len(engines) == 1 else f"{len(places)} pairs of {what}"
         yield f"Best median score, of {count}: {listed(each)}."
+
+
+def _alone(alone: int, count: int) -> str:
+    if alone == count:
+        return ""
+    return f" ({alone} alone)" if alone else " (tied)"
 
 
 def _tallies(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -96,10 +99,10 @@ def _speedups(cells: Sequence[Cell]) -> Iterator[str]:
         if clear:
             shown.append(max(clear, key=_clearness))
     for one in sorted(shown, key=_clearness, reverse=True)[:SPEEDUPS]:
-        where = [f"on {one.one.problem}"] * several + [f"on {one.one.engine}"] * engines
+        places = [f"on {one.one.problem}"] * several + [f"on {one.one.engine}"] * engines
+        where = f"{' '.join(places)}, " if places else ""
         time = speedups([one.one, one.baseline], "worker_seconds")  # at the same target
-        text = " ".join([*where, _speedup(one, time[0] if time else None)])
-        yield text[:1].upper() + text[1:] if where else text
+        yield f"{where[:1].upper()}{where[1:]}{_speedup(one, time[0] if time else None)}"
 
 
 def _clearness(one: Speedup) -> float:
