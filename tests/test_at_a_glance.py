@@ -179,7 +179,7 @@ class TestSummary:
             for seed in range(6):
                 run = a_run(problem, seed=seed, targets=(0.5,), iterations=99)
                 pairs.append((run, an_outcome(timed("train", 0, 9), score(9, 0, 9, 0.1))))
-        assert "On a pbt k=1 reaches accuracy ≥ 0.5, and random never does (n = 6)." in said(pairs)
+        assert "On a, pbt k=1 reaches accuracy ≥ 0.5, and random never does (n = 6)." in said(pairs)
 
     @pytest.mark.parametrize("pairs", [[], [*runs({("random", None): NAN})]], ids=["none", "NaN"])
     def test_of_nothing_is_nothing(self, pairs):

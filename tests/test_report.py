@@ -162,19 +162,6 @@ class TestTables:
         alone = tables.rows(tables.distinct(cells_of(measured(pairs[:1]))))
         assert [row.engine for row in alone] == ["inprocess"]
 
-    def test_show_the_best_of_each_problem_at_a_glance(self):
-        pairs = [
-            (a_run(problem, method=method), pbt_outcome(final))
-            for problem, method, final in (("a", "x", 0.9), ("a", "y", 0.8), ("b", "y", 0.7))
-        ]
-        table = tables.overview(cells_of(measured(pairs)))
-        assert table.header == ["problem", "score", "x", "y"]
-        assert table.body == [
-            ["a", "validation", "0.9", "0.8"],
-            ["b", "validation", "", "0.7"],
-        ]
-        assert table.bold == {(0, 2)}
-
 
 def test_runs_that_failed_for_one_reason_are_one_line():
     crash = an_outcome(cause="crash", message="RuntimeError: no luck")

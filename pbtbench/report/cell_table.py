@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbtbench.report.tables import Row, rows
 from pbtbench.report.wording import NONE, number, seconds
@@ -68,6 +68,8 @@ class Line:
 class CellTable:
     """The rows, of which some may be left out."""
 
+    header: Sequence[tuple[str, str]]
+    """Of `HEADER` the columns that are shown: those that say something."""
     lines: Sequence[Line]
     count: int
     """How many there are, with those that are left out."""
@@ -81,7 +83,7 @@ class CellTable:
     def choices(self) -> dict[int, list[str]]:
         """Column -> its values, of the columns of `CHOSEN` that have several."""
         found = {}
-        for column, (name, _) in enumerate(HEADER):
+        for column, (name, _) in enumerate(self.header):
             values = list(dict.fromkeys(line.values[column].text for line in self.lines))
             if name in CHOSEN and len(values) > 1:
                 found[column] = values
@@ -98,8 +100,25 @@ def cell_table(cells: Sequence[Cell], run_pages: Mapping[str, str]) -> CellTable
         for problem, mine in of_problem.items()
         if (hits := hardest(mine))
     }
-    lines = [_line(row, targets.get(row.problem), run_pages) for row in rows(cells)[:MOST]]
-    return CellTable(lines, len(cells))
+    texts = rows(cells)
+    lines = [_line(row, targets.get(row.problem), run_pages) for row in texts[:MOST]]
+    shown = [i for i, (name, _) in enumerate(HEADER) if _says_something(name, cells)]
+    kinds = {row.kind for row in texts}
+    header = [
+        (f"{kinds.pop()} score" if name == "score" and len(kinds) == 1 else name, kind)
+        for name, kind in (HEADER[i] for i in shown)
+    ]
+    lines = [replace(line, values=[line.values[i] for i in shown]) for line in lines]
+    return CellTable(header, lines, len(cells))
+
+
+def _says_something(column: str, cells: Sequence[Cell]) -> bool:
+    """Whether a column is not the same in all rows, where that can be."""
+    if column == "engine":
+        return len({cell.engine for cell in cells}) > 1
+    if column == "of data":
+        return len({cell.held_out for cell in cells}) > 1
+    return column != "selection optimism" or any(cell.optimism is not None for cell in cells)
 
 
 def _line(row: Row, target: float | None, run_pages: Mapping[str, str]) -> Line:

@@ -27,7 +27,6 @@ from markupsafe import Markup
 from pbtbench import __version__
 from pbtbench.measures import Measures
 from pbtbench.report.axes import NAMES
-from pbtbench.report.cell_table import HEADER
 from pbtbench.report.content import MEASURES, Content, Section
 from pbtbench.report.cost_figures import LESS
 from pbtbench.report.data import Data
@@ -124,7 +123,6 @@ def _rendered(
             content=content,
             measures=measures,
             less=LESS,
-            columns=HEADER,
             problems={cell.problem for cell in content.cells},
             failed=totals(content.cells).failures,
             failures=failures(measures),

@@ -134,25 +134,6 @@ def _target(target: float, cell: Cell) -> TargetText:
     )
 
 
-def overview(cells: Sequence[Cell]) -> Table:
-    """Median scores, and of which data: a row for each problem and engine, a column for each method with its
-    interval; the best of each problem are bold."""
-    labels = list(dict.fromkeys(c.label for c in cells))
-    found = rows(cells)
-    lines = list(dict.fromkeys((row.problem, row.engine) for row in found))
-    several = len({engine for _, engine in lines}) > 1
-    left = 2 + several
-    body, bold = [], set()
-    for i, (problem, engine) in enumerate(lines):
-        mine = {r.cell.label: r for r in found if (r.problem, r.engine) == (problem, engine)}
-        texts = [mine[label].final if label in mine else "" for label in labels]
-        (of,) = {row.kind for row in mine.values()}
-        body.append([problem, *[engine] * several, of, *texts])
-        bold |= {(i, left + j) for j, name in enumerate(labels) if name in mine and mine[name].best}
-    header = ["problem", *["engine"] * several, "score", *labels]
-    return Table(header, body, left=left, bold=frozenset(bold))
-
-
 def comparison(cells: Sequence[Cell]) -> Table:
     """The comparison over all problems, a target's columns numbered; the best scores of each problem are bold.
     Iterations are a column where members stopped early, and of which data scores are where that differs."""
