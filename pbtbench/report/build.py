@@ -24,6 +24,7 @@ from pbtbench.report import (
     paths,
     progress,
     run_pages,
+    seeds,
     spending,
     survival,
     tables,
@@ -39,7 +40,7 @@ from pbtbench.report.run_pages import RunPage
 from pbtbench.report.summary import summary
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
-from pbtbench.statistics.baselines import comparisons
+from pbtbench.statistics.baselines import Comparison, comparisons
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.cells import cells as cells_of
 from pbtbench.statistics.overall import standings
@@ -71,6 +72,7 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
         _section(
             finding,
             [c for c in shown if c.problem == finding.problem],
+            [c for c in compared if c.one.problem == finding.problem],
             [page for page in inside if page.cell.problem == finding.problem],
             colours,
             drawing,
@@ -150,6 +152,7 @@ class Drawing:
 def _section(
     finding: Finding,
     cells: Sequence[Cell],
+    compared: Sequence[Comparison],
     inside: Sequence[RunPage],
     colours: Sequence[Series],
     drawing: Drawing,
@@ -176,6 +179,7 @@ def _section(
         ),
         targets=drawing.named(survival.figures(cells, rows, colours)),
         target_tables=target_tables.tables(cells),
+        comparisons=seeds.table(compared) if compared else None,
         intervals=drawing.named(intervals.by_interval(cells, rows, colours)),
         costs=drawing.named([cost] if cost else []),
         inside=inside,

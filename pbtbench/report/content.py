@@ -61,6 +61,8 @@ class Section:
     targets: Sequence[Figure]
     target_tables: Mapping[Cost, Table]
     """Each axis on which times to targets are measured -> its table."""
+    comparisons: Table | None
+    """With baselines, and what the seeds could have shown; None where nothing is compared."""
     intervals: Sequence[Figure]
     costs: Sequence[Figure]
     inside: Sequence[RunPage]

@@ -26,6 +26,7 @@ from markupsafe import Markup
 
 from pbtbench import __version__
 from pbtbench.measures import Measures
+from pbtbench.report import seeds
 from pbtbench.report.axes import NAMES
 from pbtbench.report.content import MEASURES, Content, Section
 from pbtbench.report.cost_figures import LESS
@@ -129,6 +130,7 @@ def _rendered(
             definitions=MEASURES,
             axes=NAMES,
             about_targets=ABOUT,
+            about_comparisons=seeds.ABOUT,
             machine=json.dumps(content.machine, indent=2, ensure_ascii=False),
             place=_place(content),
             made_by=_made_by(measures),

@@ -12,6 +12,15 @@ from pbtbench.statistics.estimate import Estimate
 from pbtbench.statistics.power import FEWEST, POWER
 from pbtbench.statistics.seeds import MOST, plan
 
+ABOUT = (
+    "Difference: of mean scores, above 0 where the method is better, whatever the problem's goal; over pairs "
+    "of seeds where both have the same. Better with probability: how likely a run of the method ends better "
+    "than one of the baseline, ties counting half. Verdict: chance is ruled out over all comparisons of the "
+    "problem (signed-rank test, Holm). Could show: the smallest difference that so many seeds show in 4 of 5 "
+    "studies."
+)
+"""What the table's columns are."""
+
 TOO_FEW = "too few"
 """Where seeds are too few to say what they could show."""
 
@@ -22,13 +31,14 @@ def table(comparisons: Sequence[Comparison], *, wide: bool = True) -> Table:
     problems = len({c.one.problem for c in comparisons}) > 1
     engines = len({c.one.engine for c in comparisons}) > 1
     header = [*["problem"] * problems, "method", "against", *["engine"] * engines, "n"]
-    header += ["difference", *["95% interval"] * wide, "verdict", "could show", "seeds to show it"]
+    header += ["difference", *["95% interval", "better with probability"] * wide]
+    header += ["verdict", "could show", "seeds to show it"]
     body = []
     for c in comparisons:
         tie = c.verdict == "tie"
         line = [*[c.one.problem] * problems, c.one.label, c.baseline.label]
         line += [*[c.one.engine] * engines, str(c.n), number(c.difference.value)]
-        line += [*[interval(c.difference)] * wide, c.verdict]
+        line += [*[interval(c.difference), _improvement(c)] * wide, c.verdict]
         line += [NONE, NONE] if tie else [_smallest(c), seeds(c.seeds_needed)]
         body.append(line)
     return Table(header, body, left=2 + problems + engines)
@@ -81,6 +91,11 @@ def seeds(needed: Estimate | None) -> str:
     low = f"{math.ceil(needed.low):,}" if math.isfinite(needed.low) else NONE
     high = f"{math.ceil(needed.high):,}" if needed.high <= MOST else f"over {MOST:,}"
     return f"{math.ceil(needed.value):,} ({low} to {high})"
+
+
+def _improvement(c: Comparison) -> str:
+    """`0.9 (0.6 to 1)`."""
+    return f"{number(c.improvement.value)} ({interval(c.improvement)})"
 
 
 def _smallest(c: Comparison) -> str:
