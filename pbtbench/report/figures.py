@@ -88,9 +88,11 @@ def bundling() -> Future[str]:
     )
 
     def bundled() -> str:
-        made = subprocess.run(
-            [sys.executable, "-P", "-c", code], capture_output=True, check=True, timeout=BUNDLE_S
-        )
+        command = [sys.executable, "-P", "-c", code]
+        try:
+            made = subprocess.run(command, capture_output=True, check=True, timeout=BUNDLE_S)
+        except (OSError, subprocess.SubprocessError):  # no room for another process, say
+            return str(vl_convert.javascript_bundle())
         return made.stdout.decode()
 
     pool = ThreadPoolExecutor(1)
