@@ -28,15 +28,21 @@ def data():
     from sklearn.preprocessing import StandardScaler
 
     x, y = load_breast_cancer(return_X_y=True)
+    x, test_x, y, test_y = train_test_split(x, y, stratify=y, random_state=0)
     x, validation_x, y, validation_y = train_test_split(x, y, stratify=y, random_state=0)
     scaled = StandardScaler().fit(x).transform
-    return {"train": (scaled(x), y), "validation": (scaled(validation_x), validation_y)}
+    return {
+        "train": (scaled(x), y),
+        "validation": (scaled(validation_x), validation_y),
+        "test": (scaled(test_x), test_y),  # optional: no decision sees it
+    }
 
 
 PROBLEM = Problem(
     title="a small network that tells malignant from benign",
     source="scikit-learn's breast cancer data",
     finding="what you expect to see",
+    test="25% of the table",
     space=SPACE,
     objective=Objective("accuracy", "max", targets=(0.97,), bound=1.0),
     iterations=20,

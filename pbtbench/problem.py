@@ -152,6 +152,9 @@ class Problem:
     """Two metrics that tell where a member is: reports draw members' paths in that plane."""
     requires: Mapping[str, str] = field(default_factory=dict)
     """Modules that it needs beyond those that pbtbench brings -> the command that installs each."""
+    test: str = ""
+    """What members are tested on after their last iteration, that no decision saw, such as "20% of the images":
+    said where a population has a `test`; empty where scores are of validation data, or nobody says."""
     download: str = ""
     """What must be fetched at its first use, if anything, such as "11 MB, by keras.datasets"."""
     name: str = ""
@@ -230,6 +233,7 @@ FIELDS: Mapping[str, Any] = {
     "options": Mapping[Label, Any],
     "plane": Annotated[tuple[Reference, ...], Field(min_length=2, max_length=2)] | None,
     "requires": Mapping[Reference, Text],
+    "test": Text,
     "download": Text,
     "name": Text,
 }

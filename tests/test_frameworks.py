@@ -91,6 +91,10 @@ def test_a_study_runs_on_every_engine(problem, engine):
     scores = outcome.record.scores.metrics["accuracy"]
     assert len(scores) == 6
     assert np.nanmax(scores) > 0.5
+    notes = outcome.record.notes
+    tests = notes.value[notes.named("test")]
+    assert len(tests) == 2
+    assert np.abs(tests - scores[outcome.record.scores.iteration == 3]).max() < 0.1
 
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch):

@@ -193,11 +193,33 @@ def test_scores_have_the_members_shape_and_get_better():
     before = p.evaluate()
     p.train(150)
     after = p.evaluate()
-    assert set(after) == {"loss", "accuracy", "test_loss", "test_accuracy"}
+    assert set(after) == {"loss", "accuracy"}
     assert all(scores.shape == (3,) and np.isfinite(scores).all() for scores in after.values())
     assert (after["loss"] < before["loss"]).all()
     assert (after["accuracy"] > 0.85).all()
-    assert (after["test_accuracy"] > 0.75).all()
+    test = p.test()
+    assert set(test) == {"loss", "accuracy"}
+    assert (test["accuracy"] > 0.75).all()
+    assert (test["loss"] != after["loss"]).all()
+
+
+def test_a_test_is_keras_own_evaluation_of_the_test_part():
+    p = population(USUAL, USUAL)
+    p.train(20)
+    found, (x, y) = p.test(), data()["test"]
+    for member, at in enumerate(m.training_state for m in p.members):
+        model = at.program.model
+        model.set_weights([v.numpy() for v in at.values[: len(model.weights)]])
+        logits = model.predict(x, verbose=0)
+        assert found["accuracy"][member] == pytest.approx((logits.argmax(1) == y).mean())
+
+
+def test_without_a_test_part_nothing_is_tested():
+    parts = data()
+    del parts["test"]
+    start = keras_population(SPACE, build, lambda: parts, batch_size=32)
+    assert not start([USUAL], [member_seed(0, 0)]).tested
+    assert population(USUAL).tested
 
 
 @pytest.mark.parametrize("name", [n for n in SPACE if n != "units"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,54 @@ def test_scores_have_a_value_for_each_member_and_never_beat_the_bound(each):
     assert np.isfinite(scores).all()
     if each.objective.bound is not None:
         assert (scores * each.objective.sign <= each.objective.bound * each.objective.sign).all()
+
+
+def test_what_is_tested_is_declared_and_a_test_measures_what_an_evaluation_does(each):
+    population = trained(each, each.steps_per_iteration)
+    assert population.tested == bool(each.test)
+    if not population.tested:
+        return
+    validation, test = population.evaluate(), population.test()
+    assert test.keys() == validation.keys()
+    for metric, values in test.items():
+        assert values.shape == (SIZE,), metric
+        assert np.isfinite(values).all(), metric
+    found = test[each.objective.metric] * each.objective.sign
+    assert (found <= each.objective.bound * each.objective.sign).all()
+
+
+def test_testing_changes_nothing_and_is_the_same_again(each):
+    tested, untested = trained(each, 3), trained(each, 3)
+    if tested.tested:
+        once, again = tested.test(), tested.test()
+        assert_same(dict(once), dict(again))
+    assert_same_populations(tested, untested)
+    tested.train(3)
+    untested.train(3)
+    assert_same_populations(tested, untested)
+
+
+def test_members_of_one_state_have_one_test_score_whoever_they_are(each):
+    """What a test draws depends on no member, and not on how many steps it made."""
+    population = trained(each, 4)
+    population.adopt(1, population.state(0), draws(each.name)[0])
+    if population.tested:
+        assert np.ptp(population.test()[each.objective.metric][:2]) == 0
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("vision.digits_mlp", "vision.digits_cnn", "tabular.breast_cancer", "tabular.diabetes"),
+        *("tabular.wine", pytest.param("language.markov_chars", marks=pytest.mark.tensorflow)),
+    ],
+)
+def test_no_example_of_the_test_is_one_of_training_or_validation(module):
+    parts = import_module(f"problems.{module}").data()
+    seen = {part: {row.tobytes() for row in inputs} for part, (inputs, _) in parts.items()}
+    assert seen.keys() == {"train", "validation", "test"}
+    assert not seen["test"] & (seen["train"] | seen["validation"])
+    assert len(parts["test"][1]) >= 0.9 * len(parts["validation"][1])
 
 
 def test_what_a_problem_declares_is_what_a_report_needs(each):

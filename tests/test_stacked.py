@@ -53,6 +53,11 @@ def test_scores_and_states_are_those_of_the_looped_members(name):
         population.adopt(0, None, hyperparameters[1])
         population.train(4)
     assert_close(one, other)
+    assert other.tested
+    scores, others = one.test(), other.test()
+    assert list(scores) == list(others)
+    for metric in scores:
+        np.testing.assert_allclose(scores[metric], others[metric], rtol=1e-3, atol=4e-3)
 
 
 def test_states_go_both_ways():

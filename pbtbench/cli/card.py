@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pbtbench.cli.listing import GAP, numbers, print_indented
+from pbtbench.cli.listing import GAP, numbers, print_indented, tested_on
 from pbtbench.cli.priors import prior
 from pbtbench.problem import Objective, Problem
 
@@ -36,6 +36,7 @@ def _card(problem: Problem) -> dict[str, list[str]]:
         "source": [problem.source],
         "finding": [problem.finding or "none stated"],
         "objective": [_objective(objective)],
+        "tested on": [tested_on(problem)],
         "targets": [numbers(objective.targets) or "none"],
         "budget": [
             f"{problem.iterations} iterations of {problem.steps_per_iteration} "

@@ -41,12 +41,22 @@ class Column:
         return max(self.least, *(len(word) for cell in cells for word in cell.split()))
 
 
+def tested_on(problem: Problem) -> str:
+    """The data that no decision sees and members are tested on, as far as that is stated."""
+    from pbtbench.adapters.trainable import TEST, TrainableStart, is_tested
+
+    if isinstance(problem.start, TrainableStart):
+        return f"by {TEST}()" if is_tested(problem.start.trainable) else "nothing: no " + TEST
+    return problem.test or "nothing stated"
+
+
 COLUMNS = (
     Column("problem", lambda p: p.name),
     Column("framework", lambda p: p.framework or "unknown", rank=1),
     Column("what it is for", lambda p: "; ".join([p.title, *needs(p)]), least=28),
     Column("hyperparameters", lambda p: ", ".join(map(_starred(p), p.space)), least=16, rank=2),
     Column("budget", lambda p: f"{p.iterations} × {p.steps_per_iteration}", rank=3),
+    Column("tested on", tested_on, least=16, rank=6),
     Column("targets", lambda p: numbers(p.objective.targets) or "none", rank=4),
     Column("source", lambda p: p.source, least=24, rank=5),
 )

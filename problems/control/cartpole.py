@@ -26,5 +26,6 @@ PROBLEM = Problem(
     steps_per_iteration=6,
     start=functional_population(ActorCritic(cartpole)),
     framework="tensorflow",
+    test="100 other episodes",
     requires={"gymnasium": 'pip install "gymnasium>=1.0"'},
 )

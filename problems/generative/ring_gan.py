@@ -122,4 +122,5 @@ PROBLEM = Problem(
     steps_per_iteration=100,
     start=functional_population(functions),
     framework="tensorflow",
+    test="512 other samples",
 )

@@ -169,5 +169,6 @@ PROBLEM = Problem(
     steps_per_iteration=25,
     start=Models(),
     framework="tensorflow",
+    test="another text of the source, 8,000 characters",
     options={"model": "gru"},
 )

@@ -60,4 +60,5 @@ PROBLEM = Problem(
     steps_per_iteration=5,
     start=keras_population(SPACE, build, data, batch_size=32, metrics=(r2,)),
     framework="tensorflow",
+    test="20% of the table",
 )

@@ -24,5 +24,6 @@ PROBLEM = Problem(
         SPACE, partial(digits_cnn.build, (32, 32, 3)), partial(fetched, "cifar10"), batch_size=128
     ),
     framework="tensorflow",
+    test="its own test part, 10,000 images",
     download="163 MB, by keras.datasets.cifar10",
 )

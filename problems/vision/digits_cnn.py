@@ -64,4 +64,5 @@ PROBLEM = Problem(
     steps_per_iteration=10,
     start=keras_population(SPACE, partial(build, (8, 8, 1)), data, batch_size=64),
     framework="tensorflow",
+    test="20% of the images",
 )

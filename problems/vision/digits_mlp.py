@@ -59,4 +59,5 @@ PROBLEM = Problem(
     steps_per_iteration=20,
     start=keras_population(SPACE, build, data, batch_size=64),
     framework="tensorflow",
+    test="20% of the images",
 )

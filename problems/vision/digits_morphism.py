@@ -66,5 +66,6 @@ PROBLEM = Problem(
     steps_per_iteration=20,
     start=Morphing(),
     framework="tensorflow",
+    test="20% of the images",
     options={"rule": "magnitude", "l1": True, "fixed": 0},
 )

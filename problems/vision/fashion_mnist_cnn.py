@@ -27,5 +27,6 @@ PROBLEM = Problem(
         batch_size=128,
     ),
     framework="tensorflow",
+    test="its own test part, 10,000 images",
     download="30 MB, by keras.datasets.fashion_mnist",
 )

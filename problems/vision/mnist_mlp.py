@@ -44,5 +44,6 @@ PROBLEM = Problem(
     steps_per_iteration=100,
     start=keras_population(SPACE, build, partial(fetched, "mnist"), batch_size=128),
     framework="tensorflow",
+    test="its own test part, 10,000 images",
     download="11 MB, by keras.datasets.mnist",
 )
