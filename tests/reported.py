@@ -25,6 +25,9 @@ class InMemory(Store):
     def study_text(self):
         return f"name = {self.titled!r}\n"
 
+    def declared(self):
+        return {"name": self.titled}
+
 
 def measured(pairs):
     return [replace(measure(run, outcome), provenance=CAME_FROM) for run, outcome in pairs]

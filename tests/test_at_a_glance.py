@@ -1,16 +1,10 @@
 """The matrix, the table of all results and the summary say what measures and statistics say."""
 
-import math
-import re
-
-import pytest
 from fabricated import NAN, a_run, an_outcome, score, timed
 from reported import a_study, measured
 
-from pbtbench.report.cell_table import HEADER, cell_table
-from pbtbench.report.findings import findings
+from pbtbench.report.cell_table import cell_table
 from pbtbench.report.matrix import matrix
-from pbtbench.report.summary import summary
 from pbtbench.statistics.baselines import comparisons
 from pbtbench.statistics.cells import cells
 from pbtbench.statistics.order import best_run, leaders, places
@@ -109,16 +103,16 @@ class TestTable:
 
     def test_has_a_line_for_each_cell_and_a_value_for_each_column(self):
         assert len(self.table.lines) == len(self.of) == self.table.count
-        assert all(len(line.values) == len(HEADER) for line in self.table.lines)
+        assert all(len(line.values) == len(self.table.header) for line in self.table.lines)
         assert [line.run_page for line in self.table.lines] == ["runs/x.html"] + [""] * (
             len(self.of) - 1
         )
 
     def test_sorts_by_the_numbers_themselves(self):
-        names = [name for name, _ in HEADER]
+        names = [name for name, _ in self.table.header]
         for line, cell in zip(self.table.lines, self.of, strict=True):
             value = dict(zip(names, line.values, strict=True))
-            assert float(value["score"].sorted_by) == cell.score.median
+            assert float(value["validation score"].sorted_by) == cell.score.median
             (target,) = cell.targets
             assert float(value["expected work"].sorted_by) == target.ert_member_iterations
             assert float(value["expected time"].sorted_by) == target.ert_s
@@ -127,60 +121,8 @@ class TestTable:
             )
 
     def test_offers_the_values_of_columns_that_have_several(self):
-        columns = {HEADER[column][0]: values for column, values in self.table.choices.items()}
+        columns = {
+            self.table.header[column][0]: values for column, values in self.table.choices.items()
+        }
         assert set(columns) == {"method", "interval", "engine"}
         assert columns["engine"] == ["inprocess", "tune"]
-
-
-def said(pairs):
-    of = cells(measured(pairs))
-    return summary(of, findings(of), comparisons(of))
-
-
-def targeted(times, problem, seeds=6, **more):
-    """Runs of one member that reach 0.5 after so many iterations, the seed's more."""
-    for (method, interval), first in times.items():
-        for seed in range(seeds):
-            run = a_run(problem, method, interval, seed=seed, targets=(0.5,), iterations=99, **more)
-            after = first + seed % 2
-            rows = [score(i, 0, i, 0.6 if i >= after else 0.1) for i in range(1, after + 3)]
-            yield run, an_outcome(timed("train", 0, after), *rows, wall_s=after + 3)
-
-
-class TestSummary:
-    def test_says_who_is_first_and_what_can_be_told_apart(self):
-        pairs = [*runs(SCORES, problem="a", seeds=8), *runs(SCORES, problem="b", seeds=8)]
-        first, *rest = said(pairs)
-        assert first == "Best median score, of 2 problems: pbt k=1 on 2."
-        assert any("pbt k=1 beats random on 2 problems" in one for one in rest)
-        few = said([*runs(SCORES, problem="a", seeds=3), *runs(SCORES, problem="b", seeds=3)])
-        assert any("none of 2 methods can be told apart from random or grid" in one for one in few)
-
-    def test_says_by_what_factor_work_differs_as_expected_work_has_it(self):
-        times = {("pbt", 1): 5, ("random", None): 20}
-        pairs = [*targeted(times, "a"), *targeted(times, "b")]
-        (sentence, _) = [one for one in said(pairs) if "less work" in one]
-        factor = float(re.search(r"with ([\d.]+)× less work", sentence)[1])
-        of = {c.label: c for c in cells(measured(targeted(times, "a")))}
-        expected = [c.target(0.5).ert_member_iterations for c in (of["random"], of["pbt k=1"])]
-        assert math.isclose(factor, expected[0] / expected[1], rel_tol=0.005)
-        low, high = map(float, re.search(r"95% interval ([\d.]+) to ([\d.]+)", sentence).groups())
-        assert low < factor < high
-        assert "n = 6" in sentence
-
-    def test_claims_no_factor_of_too_few_seeds(self):
-        times = {("pbt", 1): 5, ("random", None): 20}
-        pairs = [*targeted(times, "a", seeds=3), *targeted(times, "b", seeds=3)]
-        assert not any("work" in one for one in said(pairs))
-
-    def test_says_who_alone_reaches_a_target(self):
-        pairs = [*targeted({("pbt", 1): 5}, "a"), *targeted({("pbt", 1): 5}, "b")]
-        for problem in "ab":
-            for seed in range(6):
-                run = a_run(problem, seed=seed, targets=(0.5,), iterations=99)
-                pairs.append((run, an_outcome(timed("train", 0, 9), score(9, 0, 9, 0.1))))
-        assert "On a, pbt k=1 reaches accuracy ≥ 0.5, and random never does (n = 6)." in said(pairs)
-
-    @pytest.mark.parametrize("pairs", [[], [*runs({("random", None): NAN})]], ids=["none", "NaN"])
-    def test_of_nothing_is_nothing(self, pairs):
-        assert [one for one in said(pairs) if "beats" in one or "×" in one] == []

@@ -24,6 +24,7 @@ from pbtbench.measures import measure
 from pbtbench.measures.summary import summary
 from pbtbench.report import tables
 from pbtbench.report.findings import findings
+from pbtbench.report.matrix import matrix
 from pbtbench.statistics.cells import cells
 from pbtbench.statistics.optimism import looks, trend
 from pbtbench.store import Store
@@ -184,10 +185,10 @@ class TestComparison:
         assert [line[column] for line in mixed.body] == ["test", "validation"]
         assert mixed.header[column + 1] == "score"
         assert [line[column + 1] for line in mixed.body] == ["0.5", "0.4"]
-        overview = tables.overview(cells_of(study(tested, plain)))
-        assert [line[:3] for line in overview.body] == [
-            ["toy.hand", "test", "0.5"],
-            ["b", "validation", "0.4"],
+        glance = matrix(cells_of(study(tested, plain)), [])
+        assert [line.metric for line in glance.lines] == [
+            "test accuracy ↑",
+            "validation accuracy ↑",
         ]
 
     def test_sentences_say_of_which_data_their_scores_are(self):
@@ -237,7 +238,7 @@ def expected_maximum(n):
 class TestOracle:
     @pytest.mark.parametrize("n", [1, 4, 32])
     def test_optimism_of_equal_members_is_the_noise_times_the_expected_maximum(self, n):
-        rng, sigma, runs = np.random.default_rng(n), 0.02, 500
+        rng, sigma, runs = np.random.default_rng(n), 0.02, 1000
         found = [quality(lucky_run(rng, n, sigma)).selection_optimism for _ in range(runs)]
         error = np.std(found) / math.sqrt(runs)
         assert np.mean(found) == pytest.approx(sigma * expected_maximum(n), abs=4 * error)

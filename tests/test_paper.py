@@ -187,7 +187,7 @@ class TestTables:
                     assert header[i + 1 : i + 4] == [
                         "reached",
                         "expected time",
-                        "member-iterations",
+                        "expected work",
                     ]
             assert header.count("reached") == sum(name.startswith("target") for name in header)
 

@@ -34,7 +34,7 @@ def planned(command: str) -> tuple[Path, Study]:
     """The folder that a command writes to, and its study, on a machine that may lack some packages."""
     flags = arguments(command)
     study, out, quick = (flags.pop(key) for key in ("study", "out", "quick"))
-    del flags["again"]
+    del flags["again"], flags["tensorboard"]
     return ROOT / out, Study.load(study, {**flags, "where_installed": True}, quick=quick)
 
 

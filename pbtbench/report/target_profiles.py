@@ -72,7 +72,7 @@ def figures(
     problems = plural(len(profiles.problems), "problem")
     where = f"{profiles.engine}, {profiles.cluster}"
     drawn = []
-    if data[names["runtime"]]:
+    if any(p.share.any() for p in profiles.runtime.values()):
         x = real("x", f"{axis}, {unit}", log=_positive(data[names["runtime"]]))
         drawn.append(
             figure(

@@ -34,6 +34,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "state_bytes": ("bytes", "largest state that was saved or restored"),
     "best_score": ("score", "best score of any member at any time"),
     "final_score": ("score", "best of the members' last scores"),
+    "test_score": ("score", "of the selected member, on data that no decision saw"),
+    "selection_optimism": (
+        "score",
+        "validation less test score of the selected member, turned to flatter",
+    ),
     "regret": ("score", "distance of the final score from the optimum, where that is known"),
     "behind_constant": ("score", "by how much the final score is worse than the best constant's"),
     "scores": ("count", "scores that there are, one for each member and iteration"),
