@@ -28,12 +28,13 @@ from pbtbench.report import (
     tables,
 )
 from pbtbench.report.cell_table import cell_table
-from pbtbench.report.figures import Figure, bundling
+from pbtbench.report.figures import Figure, draw
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.matrix import matrix
 from pbtbench.report.palette import Series
 from pbtbench.report.run_pages import RunPage
 from pbtbench.report.summary import summary
+from pbtbench.report.vega import bundling
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics.baselines import comparisons
@@ -74,6 +75,8 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
     ]
     costs = checkpoint_costs.checkpoint_costs(found_costs)
     fork_table = forks.forks(cells)
+    drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
+    draw(drawn)
     shown_content = content.Content(
         title=out.title(),
         sections=sections,
@@ -92,7 +95,6 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
         left_out=[*out.left_out, *drawing.damaged],
     )
     light = palette.variables(colours, dark=False)
-    drawn = [f for section in sections for f in section.figures] + (costs.figures if costs else [])
     return {
         **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
         **html.run_pages(shown_content, inside),
