@@ -31,13 +31,14 @@ from pbtbench.report import (
     target_tables,
 )
 from pbtbench.report.cell_table import cell_table
-from pbtbench.report.figures import Figure, bundling
+from pbtbench.report.figures import Figure, draw
 from pbtbench.report.findings import Finding, findings
 from pbtbench.report.matrix import matrix
 from pbtbench.report.over_problems import over_problems
 from pbtbench.report.palette import Series
 from pbtbench.report.run_pages import RunPage
 from pbtbench.report.summary import summary
+from pbtbench.report.vega import bundling
 from pbtbench.runs import Run
 from pbtbench.statistics import checkpoint_costs as costs_of
 from pbtbench.statistics.baselines import Comparison, comparisons
@@ -84,13 +85,17 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
     costs = checkpoint_costs.checkpoint_costs(found_costs)
     fork_table = forks.forks(cells)
     optimism = tables.optimism(cells)
+    over = over_problems(shown, compared, ranked, colours)
+    drawn = [f for section in sections for f in section.figures]
+    drawn += [*(costs.figures if costs else []), *(over.figures if over else [])]
+    draw(drawn)
     shown_content = content.Content(
         title=out.title(),
         sections=sections,
         overall=[f for f in found if not f.problem],
         cells=cells,
         summary=summary(shown, compared, ranked, speedups(shown, "worker_seconds")),
-        over_problems=over_problems(shown, compared, ranked, colours),
+        over_problems=over,
         optimism=optimism,
         matrix=matrix(shown, compared),
         table=cell_table(cells, {page.measures.run.id: page.path for page in inside}),
@@ -104,9 +109,6 @@ def build(out: Store, measures: Sequence[Measures], version: str = "") -> dict[s
         left_out=[*out.left_out, *drawing.damaged],
     )
     light = palette.variables(colours, dark=False)
-    over = shown_content.over_problems
-    drawn = [f for section in sections for f in section.figures]
-    drawn += [*(costs.figures if costs else []), *(over.figures if over else [])]
     return {
         **(html.pages(shown_content) if many else {"index.html": html.page(shown_content)}),
         **html.run_pages(shown_content, inside),

@@ -7,27 +7,54 @@ variables (`palette`).
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import vl_convert
 
 from pbtbench import filename
+from pbtbench.machine import usable_cores
+from pbtbench.report import vega
 from pbtbench.report.data import Data
 from pbtbench.report.palette import Series
 from pbtbench.report.texts import clean
 
 WIDTH, HEIGHT = 460, 250
 
-BUNDLE_S = 120
-"""Seconds that `bundle` takes at most."""
+MANY, MOST_PROCESSES = 20, 4
+"""From how many figures on several processes draw them, each of which takes a moment to start; and how many of
+these there are at most."""
 
 Spec = dict[str, Any]
+
+
+@dataclass
+class Chart:
+    """A specification, drawn when its SVG is asked for first, or by `draw` before."""
+
+    spec: Spec
+    data: Data
+    done: str = ""
+    """The SVG; empty while there is none."""
+
+    @property
+    def whole(self) -> Spec:
+        """With its rows and `CONFIG`."""
+        rows = {name: self.data[name] for name in _names(self.spec)}
+        return {**self.spec, "datasets": rows, "config": CONFIG}
+
+    def svg(self) -> str:
+        """The SVG. What can't be drawn becomes one that says so: it costs nobody the rest of a report."""
+        if not self.done:
+            try:
+                self.done = drawn(self.spec, self.data)
+            except Exception as error:  # Vega knows no common one
+                why = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+                mark = {"type": "text", "text": clean(f"not drawn: {why}"), "color": "var(--ink)"}
+                self.spec = {"data": {"values": [{}]}, "width": WIDTH, "height": 40, "mark": mark}
+                self.done = drawn(self.spec, {})
+        return self.done
 
 
 @dataclass(frozen=True)
@@ -38,11 +65,23 @@ class Figure:
     """Of its file, and of its element in a page."""
     title: str
     caption: str
-    spec: Spec
-    """Vega-Lite, without `CONFIG` and without rows."""
-    uses: tuple[str, ...]
-    """Names of the rows that it draws from."""
-    svg: str
+    chart: Chart
+
+    @property
+    def svg(self) -> str:
+        """The chart."""
+        return self.chart.svg()
+
+    @property
+    def spec(self) -> Spec:
+        """Vega-Lite, without `CONFIG` and without rows; of what can't be drawn one that says so."""
+        self.chart.svg()
+        return self.chart.spec
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Names of the rows that it draws from."""
+        return tuple(_names(self.spec))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,21 +94,22 @@ class Figure:
 def figure(
     name: str, title: str, caption: str, spec: Spec, data: Data, height: int = HEIGHT
 ) -> Figure:
-    """The figure of a specification, its name made fit for a file's.
-
-    What can't be drawn becomes a figure that says so: it costs nobody the rest of a report.
-    """
+    """The figure of a specification, its name made fit for a file's."""
     whole: Spec = clean({"width": WIDTH, "height": height, **spec})
-    try:
-        svg = drawn(whole, data)
-    except Exception as error:  # Vega knows no common one
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        mark = {"type": "text", "text": clean(f"not drawn: {why}"), "color": "var(--ink)"}
-        whole = {"data": {"values": [{}]}, "width": WIDTH, "height": 40, "mark": mark}
-        svg = drawn(whole, {})
-    return Figure(
-        filename.part(name), clean(title), clean(caption), whole, tuple(_names(whole)), svg
-    )
+    return Figure(filename.part(name), clean(title), clean(caption), Chart(whole, data))
+
+
+def draw(figures: Sequence[Figure]) -> None:
+    """Draw them all, many by several processes."""
+    waiting = [f.chart for f in figures if not f.chart.done]
+    shares = min(usable_cores(), MOST_PROCESSES) if len(waiting) >= MANY else 1
+    given = [waiting[i::shares] for i in range(1, shares)]
+    made = [vega.drawing([one.whole for one in mine]) for mine in given]
+    for one in waiting[::shares]:
+        one.svg()
+    for mine, drawing in zip(given, made, strict=True):
+        for one, svg in zip(mine, vega.svgs(drawing), strict=False):
+            one.done = svg or ""
 
 
 def drawn(spec: Spec, data: Data, config: Mapping[str, Any] | None = None) -> str:
@@ -77,33 +117,6 @@ def drawn(spec: Spec, data: Data, config: Mapping[str, Any] | None = None) -> st
     rows = {name: data[name] for name in _names(spec)}
     whole = {**spec, "datasets": rows, "config": CONFIG if config is None else config}
     return str(vl_convert.vegalite_to_svg(whole))
-
-
-@cache
-def bundling() -> Future[str]:
-    """Vega, Vega-Lite and Vega-Embed as one script, in the making: by a process of its own, as it takes as
-    long, and as much memory, as the drawing of many figures."""
-    code = (
-        "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
-    )
-
-    def bundled() -> str:
-        command = [sys.executable, "-P", "-c", code]
-        try:
-            made = subprocess.run(command, capture_output=True, check=True, timeout=BUNDLE_S)
-        except (OSError, subprocess.SubprocessError):  # no room for another process, say
-            return str(vl_convert.javascript_bundle())
-        return made.stdout.decode()
-
-    pool = ThreadPoolExecutor(1)
-    making = pool.submit(bundled)
-    pool.shutdown(wait=False)
-    return making
-
-
-def bundle() -> str:
-    """That script."""
-    return bundling().result()
 
 
 def real(field: str, title: str | None, *, log: bool = False, **scale: Any) -> Spec:

@@ -32,12 +32,13 @@ from pbtbench.report.content import MEASURES, Content, Section
 from pbtbench.report.cost_figures import LESS
 from pbtbench.report.data import Data
 from pbtbench.report.failures import failures
-from pbtbench.report.figures import CONFIG, Figure, bundle
+from pbtbench.report.figures import CONFIG, Figure
 from pbtbench.report.palette import variables
 from pbtbench.report.plots import SIDE
 from pbtbench.report.run_pages import STRETCHES, RunPage
 from pbtbench.report.tables import iterations
 from pbtbench.report.target_tables import ABOUT
+from pbtbench.report.vega import bundle
 from pbtbench.report.wording import percent, score, seconds
 from pbtbench.statistics.totals import totals
 
