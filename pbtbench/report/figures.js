@@ -13,7 +13,7 @@
     spec.config = structuredClone(page.config);
     spec.width = "container";
     spec.autosize = { type: "fit-x", contains: "padding" };
-    spec.config.legend.columns = chart.clientWidth < 420 ? 3 : 5;
+    spec.config.legend.columns = Math.max(1, Math.floor(chart.clientWidth / 112));
     const toggled = spec.params?.find((param) => param.name === "hidden");
     if (toggled) toggled.value = hidden;
     const options = { renderer: "svg", actions: false, logLevel: 1 };  // errors alone: a figure may be empty
