@@ -170,7 +170,7 @@ class TestComparison:
         assert (cell.targets[0].reached, cell.regret) == (1, pytest.approx(0.1))
         text = said(random(LUCKY, SOUND, targets=(0.8,), optimum=1.0))
         assert "Median regret on validation data of 2 seeds" in text
-        assert "validation accuracy ≥ 0.8" in text
+        assert "Validation accuracy ≥ 0.8" in text
 
     def test_tables_say_of_which_data_their_scores_are(self):
         tested, plain = random(LUCKY), random(members(0.4), problem="b", problem_name="b")
