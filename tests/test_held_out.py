@@ -171,7 +171,7 @@ class TestComparison:
         assert (cell.targets[0].reached, cell.regret) == (1, pytest.approx(0.1))
         text = said(random(LUCKY, SOUND, targets=(0.8,), optimum=1.0))
         assert "Median regret on validation data of 2 seeds" in text
-        assert "validation accuracy ≥ 0.8" in text
+        assert "Validation accuracy ≥ 0.8" in text
 
     def test_tables_say_of_which_data_their_scores_are(self):
         tested, plain = random(LUCKY), random(members(0.4), problem="b", problem_name="b")
@@ -242,7 +242,7 @@ class TestOracle:
         found = [quality(lucky_run(rng, n, sigma)).selection_optimism for _ in range(runs)]
         error = np.std(found) / math.sqrt(runs)
         assert np.mean(found) == pytest.approx(sigma * expected_maximum(n), abs=4 * error)
-        assert error < 0.05 * sigma
+        assert error < 0.1 * sigma
 
     def test_the_expected_maximum_is_the_known_one(self):
         assert expected_maximum(2) == pytest.approx(1 / math.sqrt(math.pi), abs=1e-9)

@@ -99,7 +99,8 @@ def _targets(cells: Sequence[Cell]) -> Iterator[str]:
         target = hits[0].target.target
         others = sum(cell.target(target) is not None for cell in cells) > 1
         several = len({c.engine for c in cells}) > 1
-        yield f"{metric} {relation} {number(target)} {_least(hits, others, several)}"
+        begin = metric[0].upper() + metric[1:] if cells[0].held_out else metric
+        yield f"{begin} {relation} {number(target)} {_least(hits, others, several)}"
     if never := missed(cells):
         targets = " or ".join(f"{relation} {number(t)}" for t in never)
         yield f"No run reached {metric} {targets} within its budget."

@@ -8,9 +8,7 @@ from pbtbench.report.wording import listed, number, plural
 from pbtbench.statistics.cells import Cell
 from pbtbench.statistics.optimism import looks, trend
 
-WHAT = (
-    "Selection optimism (validation less test score of the selected member, as far as it flatters)"
-)
+WHAT = "Selection optimism (validation − test score of the selected member, larger flatters more)"
 
 
 def optimism(cells: Sequence[Cell], where: str) -> Iterator[str]:
