@@ -67,6 +67,7 @@ LEGAL = {
     "limit_s": {"a number", "a real number"},
     "options": {"empty table"},
     "where_installed": {"truth"},
+    "until_clear": {"truth"},
     "title": {"text", "empty text"},
     "method": {"empty table"},
     "engine": {"empty table"},

@@ -309,7 +309,7 @@ class TestSizes:
         assert "1,000 runs" in text
         assert len(text.encode()) < 1_500_000
 
-    def test_of_twenty_two_problems_are_small_and_the_index_needs_no_vega(self, tmp_path):
+    def test_of_twenty_two_problems_are_small(self, tmp_path):
         page = reported(
             tmp_path,
             [
@@ -320,11 +320,9 @@ class TestSizes:
             ],
         )
         files = [*all_pages(page), page.parent / html.VEGA]
-        assert sum(file.stat().st_size for file in files) < 2_000_000
+        assert sum(file.stat().st_size for file in files) < 2_500_000
         assert page.stat().st_size < 200_000
         text = page.read_text("utf-8")
-        assert html.VEGA not in text
-        assert "unsafe-eval" not in Page(page).policy
         assert text.count("<svg ") == 22
 
     def test_of_a_family_of_thousands_are_usual(self, tmp_path):

@@ -114,7 +114,7 @@ def test_a_table_is_sorted_by_number_and_by_name_and_by_keyboard(chrome, page):
     opened(chrome, page)
     names = texts(chrome, ".sortable thead button")
     before = column(chrome, 1)
-    scores = names.index("score") + 1
+    scores = names.index("validation score") + 1
 
     def heading(number):
         return chrome.find_element("css selector", f".sortable th:nth-child({number})")
@@ -152,9 +152,8 @@ def test_a_table_is_filtered_by_text_and_by_value(chrome, page):
     box.clear()
     box.send_keys(" ")
     assert len(column(chrome, 1)) == rows
-    Select(chrome.find_element("css selector", ".filters select[data-column='2']")).select_by_value(
-        "20"
-    )
+    interval = "//form[contains(@class, 'filters')]//label[starts-with(., 'interval')]/select"
+    Select(chrome.find_element("xpath", interval)).select_by_visible_text("20")
     assert column(chrome, 3) == ["20"]
     assert column(chrome, 1) == ["toy.other"]
 

@@ -155,7 +155,7 @@ class TestWhatIsCompared:
             ("B", "y"): (True, None),
         }
         (said,) = sentences(tmp_path)
-        assert "Best final score (median of 2 seeds): x in A; y in B." in said
+        assert "Best score (median of 2 seeds): x in A; y in B." in said
 
     def test_runs_of_one_seed_in_two_studies_are_not_put_together(self, tmp_path):
         for name in ("A", "B"):

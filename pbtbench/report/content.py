@@ -126,6 +126,11 @@ class Content:
         return {s.name: s.page or f"#problem-{i}" for i, s in enumerate(self.sections, 1)}
 
     @property
+    def summarised(self) -> bool:
+        """Whether there is anything to say."""
+        return bool(self.overall or self.summary.overall or self.summary.problems)
+
+    @property
     def many(self) -> bool:
         """Whether each problem has a page of its own."""
         return any(s.page for s in self.sections)
